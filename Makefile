@@ -1,0 +1,77 @@
+# One verb each. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+step := .venv/bin/python tests/hosts/step.py
+# the tools in .venv, before any others of the same name
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Debian releases that `make molecule` runs on, and the scenarios in the order in which they can share one set of hosts
+RELEASES ?= bookworm trixie
+SCENARIOS ?= blank-check office secrets absent interrupted
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: setup
+setup: .venv/.complete ## put the locked tools into .venv, with the collection installed there by its name
+
+.venv/.complete: requirements.txt
+	@tests/hosts/venv
+
+.PHONY: lock
+lock: setup ## compile requirements.txt from pyproject.toml
+	@uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --group tools --output-file requirements.txt
+
+.PHONY: demo
+demo: setup ## stand a working office up on this machine, prove it, and say where to look
+	@tests/hosts/up bookworm
+	$(step) "Four hosts" -- ansible-playbook -i inventories/demo tests/hosts/create.yml
+	$(step) --show "ansible-playbook -i inventories/demo site.yml" -- ansible-playbook -i inventories/demo site.yml
+	$(step) "Access card" -- ansible-playbook -i inventories/demo tests/hosts/access.yml
+	$(step) --show "The office, used by its people" -- pytest --no-header -p no:cacheprovider tests/integration/office -m proof
+	python tests/hosts/card.py .demo
+
+.PHONY: demo-down
+demo-down: setup ## remove the demo's hosts, networks and secrets, and stop the engine that it started
+	@if docker version >/dev/null 2>&1 && [ -s .demo/images.json ]; then
+	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
+	fi
+	rm -rf .demo
+	tests/hosts/engine stop
+
+.PHONY: test
+test: lint sanity unit molecule ## everything below, in that order
+	@echo "All tests passed."
+
+.PHONY: lint
+lint: setup ## ruff, yamllint, ansible-lint (production profile), generated parts of the README
+	@$(step) "ruff" -- sh -c 'ruff check && ruff format --check'
+	$(step) "yamllint" -- yamllint --strict .
+	$(step) "ansible-lint" -- ansible-lint
+	$(step) "README is up to date" -- python tests/tools/readme_tables.py --check
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity
+	@$(step) "ansible-test sanity" -- tests/tools/sanity
+
+.PHONY: unit
+unit: setup ## unit tests
+	@$(step) --show "Unit tests" -- pytest tests/unit
+
+.PHONY: molecule
+molecule: setup ## the scenarios, on real hosts; RELEASES=… and SCENARIOS=… choose
+	@trap 'tests/hosts/engine stop' EXIT
+	$(step) "The collection is built and installed" -- tests/hosts/built-collection
+	export ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.cache/collections
+	for release in $(RELEASES); do
+	    export WHEELHOUSE_DEMO=$$release
+	    tests/hosts/up $$release
+	    for scenario in $(SCENARIOS); do
+	        $(step) --show "$$scenario on $$release" -- molecule test --scenario-name $$scenario --destroy never
+	    done
+	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
+	    rm -rf .demo-$$release
+	done

@@ -1,0 +1,67 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: people_on
+short_description: The people who have an account on a host
+version_added: 0.1.0
+author: wheelhouse.onboarding contributors
+description:
+  - Picks those of C(wheelhouse_people) who work on one host.
+  - Someone works on a workstation that their C(workstations) names, and on Jupyter hosts where their C(jupyter) is true.
+    Nobody works anywhere once their C(state) is V(absent).
+positional: host
+options:
+  _input:
+    description: The people, shaped like C(wheelhouse_people).
+    type: list
+    elements: dict
+    required: true
+  host:
+    description: Inventory name of the host.
+    type: str
+    required: true
+  jupyter_hosts:
+    description: Inventory names of the Jupyter hosts.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Who works here
+  ansible.builtin.debug:
+    msg: "{{ wheelhouse_people | wheelhouse.onboarding.people_on(inventory_hostname, groups['jupyter_hosts']) }}"
+  vars:
+    wheelhouse_people:
+      - name: ada
+        workstations: [ws-ada]
+      - name: bob
+        state: absent
+"""
+
+RETURN = r"""
+_value:
+  description: The entries of those people, unchanged and in the same order.
+  type: list
+  elements: dict
+"""
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import people_on
+
+
+def people_on_filter(people, host, jupyter_hosts=()):
+    """Check the types and hand over to `people_on`."""
+    if not isinstance(people, (list, tuple)) or not all(hasattr(person, "get") for person in people):
+        raise AnsibleFilterError("people_on: the people must be a list of entries like those of wheelhouse_people.")
+    return people_on(people, host, jupyter_hosts)
+
+
+class FilterModule:
+    """The filter, for Ansible."""
+
+    def filters(self):
+        return {"people_on": people_on_filter}

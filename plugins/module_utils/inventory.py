@@ -1,0 +1,191 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""Faults of an inventory, all at once, before anything is changed on any host.
+
+Functions here yield sentences. Each names the setting, its value unless that is secret, and what to write instead.
+"""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import (
+    account_faults,
+    split_server,
+    split_url,
+)
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_people import people_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
+
+INDEX_EXAMPLE = "https://packages.acme.example"
+PROXY_EXAMPLE = "{regions: {europe: 'proxy.acme.example:8080'}, no_proxy: ['.acme.example']}"
+WORKING_GROUPS = ("index_hosts", "jupyter_hosts", "workstations")
+KNOWN_GROUPS = (*WORKING_GROUPS, "windows", "proxy_hosts")
+
+
+def inventory_faults(settings: dict, groups: dict) -> list[str]:
+    """One sentence per fault; an empty list for a good inventory.
+
+    settings    the shared settings by name: wheelhouse_index_url, wheelhouse_proxy, wheelhouse_people and the accounts
+                wheelhouse_proxy_username, wheelhouse_proxy_password, wheelhouse_index_username,
+                wheelhouse_index_password; one that is missing or None is not set
+    groups      Ansible's `groups`: {name of a group: [names of its hosts]}
+    """
+    hosts = _hosts_by_group(groups)
+    has_proxy = settings.get("wheelhouse_proxy") not in (None, "", {})
+    return [
+        *_index_faults(settings.get("wheelhouse_index_url"), bool(hosts.get("index_hosts"))),
+        *_index_account_faults(settings),
+        *_proxy_faults(settings.get("wheelhouse_proxy")),
+        *_proxy_account_faults(settings, has_proxy),
+        *people_faults(
+            settings.get("wheelhouse_people"),
+            workstations=hosts.get("workstations", []),
+            has_jupyter_hosts=bool(hosts.get("jupyter_hosts")),
+            has_proxy=has_proxy,
+        ),
+        *_group_faults(groups, hosts),
+    ]
+
+
+def _index_faults(url, is_ours: bool):
+    where = "wheelhouse_index_url"
+    if url is None or url == "":
+        yield f"{where} is not set: write the address of the index, for example {INDEX_EXAMPLE}."
+        return
+    if not isinstance(url, str):
+        yield f"{where} is {kind(url)}, not a string: write the address of the index, for example {INDEX_EXAMPLE}."
+        return
+    try:
+        scheme, _authority, rest = split_url(url, where)
+    except ValueError as exc:
+        yield str(exc)
+        return
+    if scheme != "https":
+        yield f"{where} is {shown(url)}: write https:// at its beginning, since passwords are sent to it."
+    if re.search(r"[?#]", rest):
+        yield f"{where} is {shown(url)}: write it without '?' and '#' and what follows them."
+    elif rest.endswith("/"):
+        yield f"{where} is {shown(url)}: write it without the '/' at its end."
+    elif rest.endswith("/simple"):
+        yield f"{where} is {shown(url)}: write it without '/simple', which is added for the tools that need it."
+    elif rest and is_ours:
+        yield f"{where} is {shown(url)}: write it without a path; the index on index_hosts has none."
+
+
+def _index_account_faults(settings: dict):
+    username, password = settings.get("wheelhouse_index_username"), settings.get("wheelhouse_index_password")
+    if username in (None, "") and password in (None, ""):
+        return
+    faults = list(account_faults(username, password, "wheelhouse_index_username", "wheelhouse_index_password"))
+    yield from faults
+    if faults:
+        return
+    try:
+        check_index_password(password, "wheelhouse_index_password")
+    except ValueError as exc:
+        yield str(exc)
+
+
+def _proxy_account_faults(settings: dict, has_proxy: bool):
+    username, password = settings.get("wheelhouse_proxy_username"), settings.get("wheelhouse_proxy_password")
+    if username in (None, "") and password in (None, ""):
+        return
+    yield from account_faults(username, password, "wheelhouse_proxy_username", "wheelhouse_proxy_password")
+    if not has_proxy:
+        yield (
+            "wheelhouse_proxy_username and wheelhouse_proxy_password are of no use without wheelhouse_proxy: "
+            f"write wheelhouse_proxy: {PROXY_EXAMPLE}, or take them out."
+        )
+
+
+def _proxy_faults(proxy):
+    if proxy is None or proxy == "":
+        return
+    if not isinstance(proxy, dict):
+        yield f"wheelhouse_proxy is {kind(proxy)}, not a mapping: write {PROXY_EXAMPLE}."
+        return
+    for key in proxy:
+        if key not in ("regions", "no_proxy"):
+            yield f"wheelhouse_proxy has the key {shown(key)}, which is not known: write {PROXY_EXAMPLE}."
+    yield from _region_faults(proxy.get("regions"))
+    yield from _no_proxy_faults(proxy.get("no_proxy"))
+
+
+def _region_faults(regions):
+    where = "wheelhouse_proxy.regions"
+    if not isinstance(regions, dict) or not regions:
+        what = "an empty mapping" if regions == {} else f"{kind(regions)}, not a mapping"
+        yield f"{where} is {what}: write at least one region, for example {{europe: 'proxy.acme.example:8080'}}."
+        return
+    for region, server in regions.items():
+        name = f"{where}.{region}" if re.fullmatch(r"[\w-]{1,40}", str(region)) else f"{where}[{shown(region)}]"
+        if not isinstance(server, str):
+            yield f"{name} is {kind(server)}, not a string: write host:port, like 'proxy.acme.example:8080'."
+            continue
+        try:
+            split_server(server, name)
+        except ValueError as exc:
+            yield str(exc)
+
+
+def _no_proxy_faults(entries):
+    where = "wheelhouse_proxy.no_proxy"
+    if entries is None:
+        return
+    if not isinstance(entries, list):
+        yield f"{where} is {kind(entries)}, not a list: write for example ['.acme.example', '192.0.2.0/24']."
+        return
+    _value, dropped = no_proxy(entries)
+    for sentence in dropped:
+        yield f"In {where}, {sentence}"
+
+
+def _hosts_by_group(groups) -> dict[str, list]:
+    """The groups that are well-formed, {name: hosts}."""
+    if not isinstance(groups, dict):
+        return {}
+    return {
+        name: [host for host in hosts if isinstance(host, str)]
+        for name, hosts in groups.items()
+        if isinstance(name, str) and isinstance(hosts, list)
+    }
+
+
+def _group_faults(groups, hosts: dict[str, list]):
+    if not isinstance(groups, dict):
+        yield f"The groups are {kind(groups)}, not a mapping: pass Ansible's variable `groups`."
+        return
+    for name, members in groups.items():
+        if not isinstance(name, str) or not isinstance(members, list):
+            yield f"The group {shown(name)} is no list of hosts: pass Ansible's variable `groups`."
+    if not any(hosts.get(group) for group in WORKING_GROUPS):
+        yield f"There is no host in any of the groups {', '.join(WORKING_GROUPS)}: put one in."
+    # An entry for localhost only says how to reach the controller.
+    for host in hosts.get("ungrouped", []):
+        if host != "localhost":
+            yield f"Host {shown(host)} is in no group: put it in one of {', '.join(KNOWN_GROUPS)}."
+    for host in hosts.get("windows", []):
+        if host not in hosts.get("workstations", []):
+            yield f"Host {shown(host)} is in the group windows, but not in workstations: put it in both."
+    yield from _unknown_group_faults(hosts)
+
+
+def _unknown_group_faults(hosts: dict[str, list]):
+    """Groups with hosts on which nothing would be done; further groups of hosts in known groups are fine."""
+    known = {host for group in KNOWN_GROUPS for host in hosts.get(group, [])}
+    for group, members in hosts.items():
+        if group in KNOWN_GROUPS or group in ("all", "ungrouped"):
+            continue
+        idle = [host for host in members if host not in known]
+        if not idle:
+            continue
+        close = get_close_matches(group, KNOWN_GROUPS, n=1)
+        question = f"; did you mean {shown(close[0])}?" if close else "."
+        yield (
+            f"Group {shown(group)} ({'host' if len(idle) == 1 else 'hosts'} {', '.join(idle)}) "
+            f"is not one this collection uses{question} Put its hosts in one of {', '.join(KNOWN_GROUPS)}."
+        )

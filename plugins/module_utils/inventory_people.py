@@ -1,0 +1,191 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""Faults of `wheelhouse_people`, the part of an inventory that changes most."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
+
+KEYS = (
+    "name",
+    "state",
+    "workstations",
+    "jupyter",
+    "publishes",
+    "index_password",
+    "proxy_username",
+    "proxy_password",
+    "ssh_public_key",
+)
+# Accounts that Debian, Ubuntu and the Red Hat family have, or that the roles' packages bring.
+_SYSTEM_ACCOUNT = re.compile(
+    "root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|gnats|nobody|_apt|adm|shutdown|halt"
+    "|operator|ftp|dbus|tss|polkitd|sshd|messagebus|syslog|uuidd|tcpdump|nginx|docker|pypiserver|systemd-.*"
+)
+_LOGIN_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+_PATTERN = re.compile(r"[a-z0-9*?\[\]!-]+")
+_PUBLIC_KEY = re.compile(
+    r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
+    r" AAAA[A-Za-z0-9+/]+={0,2}( [^\x00-\x1f\x7f]*)?"
+)
+
+
+def people_faults(people, workstations: list[str], has_jupyter_hosts: bool, has_proxy: bool):
+    """Yield a sentence per fault.
+
+    people              what stands in `wheelhouse_people`; None for nobody
+    workstations        names of the hosts in the group workstations
+    has_jupyter_hosts   whether there is a host in the group jupyter_hosts
+    has_proxy           whether `wheelhouse_proxy` is set
+    """
+    if people is None:
+        return
+    if not isinstance(people, list):
+        yield f"wheelhouse_people is {kind(people)}, not a list: write one '- name:' per person."
+        return
+    first_with = {}
+    for number, person in enumerate(people):
+        where = f"wheelhouse_people[{number}]"
+        # A line that lost its "name:" may as well be a password: it is not shown.
+        if not isinstance(person, dict):
+            yield f"{where} is {kind(person)}, not a mapping: write '- name: ada' and the rest below it."
+            continue
+        yield from _key_faults(person, where)
+        yield from _name_faults(person.get("name"), where, first_with)
+        yield from _state_faults(person.get("state", "present"), where)
+        if person.get("state") == "absent":
+            continue
+        yield from _workstations_faults(person.get("workstations"), where, workstations)
+        yield from _jupyter_faults(person.get("jupyter"), where, has_jupyter_hosts)
+        yield from _publishes_faults(person, where)
+        yield from _index_password_faults(person.get("index_password"), where)
+        yield from _proxy_account_faults(person, where, has_proxy)
+        yield from _ssh_public_key_faults(person.get("ssh_public_key"), where)
+
+
+def _key_faults(person: dict, where: str):
+    for key in person:
+        if key in KEYS:
+            continue
+        close = get_close_matches(key, KEYS, n=1) if isinstance(key, str) else []
+        advice = f"did you mean '{close[0]}'?" if close else f"write one of {', '.join(KEYS)}."
+        yield f"{where} has the key {shown(key)}, which is not known: {advice}"
+
+
+def _name_faults(name, where: str, first_with: dict):
+    """`first_with` remembers which entry had a name first, {name: path of the entry}."""
+    where += ".name"
+    if name is None:
+        yield f"{where} is missing: write the person's login name, for example 'ada'."
+    elif not isinstance(name, str) or not _LOGIN_NAME.fullmatch(name):
+        yield (
+            f"{where} is {shown(name)}, which can't be a login name: write lower-case letters, digits, '-' and '_', "
+            "beginning with a letter, at most 32 in all."
+        )
+    elif _SYSTEM_ACCOUNT.fullmatch(name):
+        yield f"{where} is {shown(name)}, an account of the system: write another login name."
+    elif name in first_with:
+        yield f"{where} is {shown(name)}, which {first_with[name]} has already: make one entry of the two."
+    else:
+        first_with[name] = where
+
+
+def _state_faults(state, where: str):
+    if state not in ("present", "absent"):
+        yield f"{where}.state is {shown(state)}: write present or absent."
+
+
+def _workstations_faults(names, where: str, workstations: list[str]):
+    where += ".workstations"
+    if names is None:
+        return
+    if not isinstance(names, list):
+        yield f"{where} is {kind(names)}, not a list: write the names of the person's machines, for example [ws-ada]."
+        return
+    for name in names:
+        if not isinstance(name, str):
+            yield f"{where} has {kind(name)} in it: write names of hosts in the group workstations."
+        elif name not in workstations:
+            close = get_close_matches(name, workstations, n=1)
+            question = f" (did you mean {shown(close[0])}?)" if close else ""
+            yield (
+                f"{where} names {shown(name)}, which is not in the group workstations{question}: "
+                "add the host to that group, or correct the name."
+            )
+
+
+def _jupyter_faults(jupyter, where: str, has_jupyter_hosts: bool):
+    where += ".jupyter"
+    if jupyter is None:
+        return
+    if not isinstance(jupyter, bool):
+        yield f"{where} is {shown(jupyter)}: write true or false, without quotes."
+    elif jupyter and not has_jupyter_hosts:
+        yield f"{where} is true, but there is no host in the group jupyter_hosts: add one, or write false."
+
+
+def _publishes_faults(person: dict, where: str):
+    patterns = person.get("publishes")
+    where_publishes = where + ".publishes"
+    if patterns is None:
+        return
+    if not isinstance(patterns, list):
+        yield f"{where_publishes} is {kind(patterns)}, not a list: write patterns of names, like ['acme-*']."
+        return
+    for pattern in patterns:
+        yield from _pattern_faults(pattern, where_publishes)
+    if patterns and person.get("index_password") is None:
+        yield f"{where_publishes} is given without {where}.index_password: give the person a password to publish with."
+
+
+def _pattern_faults(pattern, where: str):
+    if not isinstance(pattern, str):
+        yield f"{where} has {kind(pattern)} in it: write patterns of project names, for example 'acme-*'."
+        return
+    if _PATTERN.fullmatch(pattern):
+        return
+    # Rights are checked against normalised names (PEP 503), which such a pattern would never match.
+    normalised = re.sub(r"[-_.]+", "-", pattern).lower()
+    if _PATTERN.fullmatch(normalised):
+        yield f"{where} has {shown(pattern)}, but rights go by normalised names: write {shown(normalised)}."
+    else:
+        yield f"{where} has {shown(pattern)}: write lower-case letters, digits and '-', and *, ? or [] for a pattern."
+
+
+def _index_password_faults(password, where: str):
+    where += ".index_password"
+    if password is None:
+        return
+    try:
+        check_index_password(password, where)
+    except ValueError as exc:
+        yield str(exc)
+        return
+    if password != password.strip(" "):
+        yield f"{where} begins or ends with a space, which tools drop when they read it from a file: write it without."
+
+
+def _proxy_account_faults(person: dict, where: str, has_proxy: bool):
+    username, password = person.get("proxy_username"), person.get("proxy_password")
+    if username in (None, "") and password in (None, ""):
+        return
+    yield from account_faults(username, password, f"{where}.proxy_username", f"{where}.proxy_password")
+    if not has_proxy:
+        yield f"{where}.proxy_username is of no use without wheelhouse_proxy: set wheelhouse_proxy, or take it out."
+
+
+def _ssh_public_key_faults(key, where: str):
+    where += ".ssh_public_key"
+    if key is None:
+        return
+    if not isinstance(key, str):
+        yield f"{where} is {kind(key)}, not a string: write the line of the person's .pub file."
+    elif "PRIVATE KEY" in key.upper() or key.startswith("PuTTY-User-Key-File"):
+        yield f"{where} holds a private key: make a new one, and write the line of its .pub file."
+    elif not _PUBLIC_KEY.fullmatch(key):
+        yield f"{where} is not an OpenSSH public key: write the one line of the .pub file, 'ssh-ed25519 AAAA...'."

@@ -1,0 +1,23 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""Which of `wheelhouse_people` have an account where."""
+
+from __future__ import annotations
+
+
+def people_on(people, host, jupyter_hosts=()):
+    """The people who have an account on `host`, as they stand in `people`, in the same order.
+
+    people          list of dicts, shaped like `wheelhouse_people`
+    host            inventory name of a workstation or a Jupyter host
+    jupyter_hosts   inventory names of the Jupyter hosts
+
+    Someone is on a workstation that their `workstations` names, and on the Jupyter hosts where their `jupyter` is true;
+    nobody is anywhere once their `state` is absent.
+    """
+    return [
+        person
+        for person in people
+        if person.get("state", "present") == "present"
+        and (host in person.get("workstations", []) or (person.get("jupyter", False) and host in jupyter_hosts))
+    ]

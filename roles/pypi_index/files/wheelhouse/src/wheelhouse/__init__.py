@@ -1,0 +1,14 @@
+"""The index host's program: uploads, the shelf and its pages.
+
+Rooms, lowest first; each imports only from those above it:
+
+    config        what the administrator decided
+    distribution  open a wheel or sdist safely          rules    verdicts on it
+    rights        who may publish what
+    shelf         the files, atomically                 journal  what happened
+    pages         the simple index, from the journal's events
+    publishing    one change to one project: publish, yank, unyank, remove
+    upkeep        the whole shelf: reindex, verify
+    upstream      names that are not on the shelf
+    uploads       the WSGI application                  cli      the command line
+"""

@@ -1,0 +1,207 @@
+"""The command line, for the administrator of the index host.
+
+Exit codes: 0 done, 1 something needs looking at (it says what), 2 wrong usage.
+"""
+
+import argparse
+import getpass
+import http.client
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from tqdm import tqdm
+
+from wheelhouse import config, publishing
+from wheelhouse.config import ConfigError
+from wheelhouse.journal import Journal
+from wheelhouse.publishing import NotThere
+from wheelhouse.shelf import Shelf
+from wheelhouse.upkeep import Upkeep
+
+PORT = 8080
+"""Where gunicorn listens in the container."""
+LINE_EVERY = 5.0
+"""Seconds between progress lines where nobody watches a terminal."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ConfigError, NotThere) as error:
+        print(f"wheelhouse: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"wheelhouse: {error.filename or 'the shelf'}: {error.strerror}.", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("wheelhouse: stopped; running it again goes on where this left off.", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wheelhouse",
+        description="Look after the shelf of the company's Python index.",
+        epilog="The shelf is in $WHEELHOUSE_SHELF (/shelf), the configuration in $WHEELHOUSE_CONFIG (/config)."
+        " Every change is written to the journal. Exit codes: 0 done, 1 something needs looking at, 2 wrong usage.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    reindex = commands.add_parser(
+        "reindex",
+        help="take in files that were copied into packages/, and rewrite pages that differ from the files",
+        description="Check the files that were copied into packages/ as uploads are checked, publish the good ones,"
+        " move the bad ones to the quarantine with the reason beside them, and rewrite the pages that differ.",
+    )
+    reindex.set_defaults(run=_reindex)
+    verify = commands.add_parser(
+        "verify",
+        help="compare every file with the journal's hashes",
+        description="Read every published file and compare it with the hashes in the journal, and the pages with both."
+        " Changes nothing.",
+    )
+    verify.set_defaults(run=_verify)
+    for command in (reindex, verify):
+        command.add_argument("projects", nargs="*", metavar="PROJECT", help="only these projects (default: all)")
+
+    yank = commands.add_parser(
+        "yank",
+        help="have installers pass over a release",
+        description="Mark a release as one that installers pass over, unless somebody asks for exactly this version."
+        " Its files stay.",
+    )
+    yank.set_defaults(run=_yank)
+    unyank = commands.add_parser("unyank", help="take a yank back", description="Take a yank back.")
+    unyank.set_defaults(run=_unyank)
+    remove = commands.add_parser(
+        "remove",
+        help="take a release off the shelf for good",
+        description="Take the files of a release off the shelf for good. Whoever has it in a lock file cannot install"
+        " it any more: yank it if that is enough.",
+    )
+    remove.set_defaults(run=_remove)
+    for command in (yank, unyank, remove):
+        command.add_argument("project", metavar="PROJECT")
+        command.add_argument("version", metavar="VERSION")
+    for command in (yank, remove):
+        command.add_argument("--reason", required=True, help="why; people who ask for the release are shown it")
+    for command in (reindex, verify, yank, unyank, remove):
+        command.add_argument(
+            "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
+        )
+
+    check = commands.add_parser(
+        "check-config",
+        help="read the configuration",
+        description="Read the configuration and say what is wrong with it.",
+    )
+    check.set_defaults(run=_check_config)
+    health = commands.add_parser(
+        "health", help="ask the server in this container", description="Ask the server in this container how it is."
+    )
+    health.set_defaults(run=_health)
+    return parser
+
+
+def _reindex(options: argparse.Namespace) -> int:
+    shelf, journal = _open()
+    upkeep = Upkeep(shelf, journal, options.by)
+    arrivals = upkeep.arrivals()
+    wanted = _names(options.projects) or sorted({*upkeep.projects(), *arrivals})
+    for project in _progress(wanted, "reindex"):
+        upkeep.reindex(project, arrivals.get(project, ()))
+    upkeep.finish()
+    report = upkeep.report
+    print(f"{len(wanted)} projects, {len(report.published)} files published, {report.pages_written} pages rewritten.")
+    return _tell(report.problems)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    shelf, journal = _open()
+    upkeep = Upkeep(shelf, journal, options.by)
+    wanted = _names(options.projects) or upkeep.projects()
+    for project in _progress(wanted, "verify"):
+        upkeep.verify(project)
+    upkeep.note_verified(len(wanted))
+    print(f"{len(wanted)} projects, {len(upkeep.report.problems)} problems.")
+    return _tell(upkeep.report.problems)
+
+
+def _yank(options: argparse.Namespace) -> int:
+    files = publishing.yank(*_open(), options.project, options.version, options.reason, options.by)
+    return _done("yanked", files)
+
+
+def _unyank(options: argparse.Namespace) -> int:
+    return _done("unyanked", publishing.unyank(*_open(), options.project, options.version, options.by))
+
+
+def _remove(options: argparse.Namespace) -> int:
+    files = publishing.remove(*_open(), options.project, options.version, options.reason, options.by)
+    return _done("removed", files)
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    print("The configuration is in order.")
+    return 0
+
+
+def _health(options: argparse.Namespace) -> int:
+    # Not urllib, which would ask a proxy named by the environment.
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=4)
+    connection.request("GET", "/health")
+    answer = connection.getresponse()
+    print(answer.read().decode().strip())
+    return 0 if answer.status == http.HTTPStatus.OK else 1
+
+
+def _open() -> tuple[Shelf, Journal]:
+    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
+    return shelf, Journal(shelf.journal)
+
+
+def _names(projects: Iterable[str]) -> list[str]:
+    return sorted({canonicalize_name(project) for project in projects})
+
+
+def _done(what: str, files: list[str]) -> int:
+    for name in files:
+        print(f"{what} {name}")
+    return 0
+
+
+def _tell(problems: Iterable[str]) -> int:
+    code = 0
+    for problem in problems:
+        print(problem, file=sys.stderr)
+        code = 1
+    return code
+
+
+def _progress(items: list[str], what: str) -> Iterator[str]:
+    """The items, with a bar on a terminal and a line every few seconds in a log."""
+    if sys.stderr.isatty():
+        yield from tqdm(items, desc=what, unit="project")
+        return
+    told = time.monotonic()
+    for number, item in enumerate(items):
+        if time.monotonic() - told >= LINE_EVERY:
+            told = time.monotonic()
+            print(f"{what}: {number} of {len(items)} projects", file=sys.stderr, flush=True)
+        yield item
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"uid {os.getuid()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

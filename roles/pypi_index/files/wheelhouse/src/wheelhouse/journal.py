@@ -1,0 +1,111 @@
+"""What happened to the shelf: one JSON object per line, only ever appended to.
+
+The journal is the record of who published what with which hashes, and the index pages are what its events add up to.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PUBLISH, YANK, UNYANK, REMOVE = "publish", "yank", "unyank", "remove"
+REFUSE, QUARANTINE, VERIFY = "refuse", "quarantine", "verify"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line. Fields that do not apply are None and are left out of the file."""
+
+    event: str
+    who: str
+    time: str
+    """UTC, ISO 8601 with microseconds and a Z."""
+    origin: str | None = None
+    """The client's address, or how the file arrived where there is none."""
+    project: str | None = None
+    version: str | None = None
+    file: str | None = None
+    size: int | None = None
+    """Bytes."""
+    sha256: str | None = None
+    metadata_sha256: str | None = None
+    """Of the core metadata served beside the file; wheels only."""
+    requires_python: str | None = None
+    reason: str | None = None
+    findings: tuple[str, ...] | None = None
+    """What the checks remarked on and let pass."""
+
+    @property
+    def at(self) -> datetime:
+        """The time, aware."""
+        return datetime.fromisoformat(self.time)
+
+
+def now() -> str:
+    """The present, as `Event.time` wants it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Journal:
+    """The file `journal.jsonl`. Safe for many processes at once."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def append(self, events: Iterable[Event]) -> None:
+        """Write the events behind each other; they are on the disk when this returns."""
+        lines = "".join(_line(event) for event in events).encode()
+        if not lines:
+            return
+        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            size = os.fstat(descriptor).st_size
+            if not size:
+                os.fchmod(descriptor, 0o640)  # whatever the umask
+            elif os.pread(descriptor, 1, size - 1) != b"\n":
+                lines = b"\n" + lines  # a writer was killed in the middle of its line
+            while lines:
+                lines = lines[os.write(descriptor, lines) :]
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def read(self, start: int = 0) -> Iterator[tuple[Event, int]]:
+        """The events from byte `start` on, each with the offset behind it.
+
+        A line that was cut off by a kill was never acknowledged to anybody, and is skipped.
+        """
+        try:
+            stream = self._path.open("rb")
+        except FileNotFoundError:
+            return
+        with stream:
+            stream.seek(start)
+            offset = start
+            for line in stream:
+                if not line.endswith(b"\n"):
+                    return
+                offset += len(line)
+                if event := _event(line):
+                    yield event, offset
+
+
+def _line(event: Event) -> str:
+    known = {key: value for key, value in asdict(event).items() if value is not None}
+    return json.dumps(known, ensure_ascii=True) + "\n"
+
+
+_FIELDS = {field.name for field in fields(Event)}
+
+
+def _event(line: bytes) -> Event | None:
+    try:
+        raw: Any = json.loads(line)
+        return Event(**{key: value for key, value in raw.items() if key in _FIELDS})
+    except (ValueError, AttributeError, TypeError):
+        return None

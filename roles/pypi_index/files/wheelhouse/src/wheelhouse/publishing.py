@@ -1,0 +1,203 @@
+"""One change to one project: files, journal and pages together, under the project's lock.
+
+What a kill interrupts was not acknowledged to anybody; sending the same file again, or `reindex`, completes it.
+"""
+
+import hashlib
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from wheelhouse import pages
+from wheelhouse.distribution import parse_filename
+from wheelhouse.journal import PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, now
+from wheelhouse.pages import Files
+from wheelhouse.rules import Checked
+from wheelhouse.shelf import Shelf
+
+
+class Conflict(Exception):
+    """Another file is there under this name; the text is one sentence for the person who sent it."""
+
+
+class NotThere(Exception):
+    """What is to be changed is not on the shelf; the text is one sentence."""
+
+
+def publish(shelf: Shelf, journal: Journal, received: Path, checked: Checked, who: str, origin: str) -> bool:
+    """Publish a received file; False if the same bytes were published before. Raises `Conflict`.
+
+    When this returns the file is on the disk and listed.
+    """
+    name = checked.distribution.name
+    with shelf.locked(name.project):
+        page = pages.load(shelf, name.project)
+        listed = _recovered(shelf, journal, name.project) if page is None else page
+        reject_conflict(shelf, checked, listed)
+        is_new = name.filename not in listed
+        if is_new:
+            event = place(shelf, received, checked, who, origin)
+            journal.append([event])
+            pages.apply(listed, event)
+        if page is None:  # before it has one, so that whatever has a page is in the list of projects
+            pages.announce(shelf, name.project)
+        # Even if the file is known: a kill may have come between its event and its page.
+        pages.write(shelf, name.project, listed)
+    return is_new
+
+
+def place(shelf: Shelf, received: Path, checked: Checked, who: str, origin: str) -> Event:
+    """Put a received file in its place, and return what the journal is to be told.
+
+    The caller holds the project's lock, and has seen that no other file is there.
+    """
+    distribution = checked.distribution
+    name = distribution.name
+    metadata = distribution.metadata if name.kind == "wheel" else None
+    event = Event(
+        event=PUBLISH,
+        who=who,
+        time=now(),
+        origin=origin,
+        project=name.project,
+        version=str(name.version),
+        file=name.filename,
+        size=distribution.size,
+        sha256=distribution.hashes["sha256"],
+        metadata_sha256=hashlib.sha256(metadata).hexdigest() if metadata is not None else None,
+        requires_python=checked.requires_python,
+        findings=checked.warnings or None,
+    )
+    shelf.place(received, name.project, name.filename, metadata, event.at.timestamp())
+    return event
+
+
+def reject_conflict(shelf: Shelf, checked: Checked, listed: Files, ignore: Path | None = None) -> None:
+    """Raise `Conflict` if another file has this one's place; the same bytes under the same name are none.
+
+    `ignore` is the place where the file itself was found.
+    """
+    name = checked.distribution.name
+    digest = checked.distribution.hashes["sha256"]
+    if name.filename in listed:
+        if listed[name.filename].hashes.get("sha256") != digest:
+            raise Conflict(_already(name.filename))
+        return
+    for other in listed:
+        if parse_filename(other).identity == name.identity:
+            raise Conflict(
+                f"{name.filename} is the same distribution as {other}, which already exists on the shelf;"
+                f" {_NEVER_REPLACED}"
+            )
+    target = shelf.package(name.project, name.filename)
+    # Not listed: it was copied in and waits for `reindex`, or a kill came between.
+    if target != ignore and target.exists() and sha256(target) != digest:
+        raise Conflict(_already(name.filename))
+
+
+def _listed(shelf: Shelf, journal: Journal, project: str) -> Files:
+    """What the project's page lists, or would list if it were there. The caller holds the project's lock."""
+    page = pages.load(shelf, project)
+    return _recovered(shelf, journal, project) if page is None else page
+
+
+def _recovered(shelf: Shelf, journal: Journal, project: str) -> Files:
+    """What a page that is not there would list."""
+    if not shelf.has_project(project):  # nobody has seen it yet, so the long journal need not be read
+        return {}
+    files = _history(journal, project)
+    return {name: file for name, file in files.items() if shelf.package(project, name).exists()}
+
+
+def _history(journal: Journal, project: str) -> Files:
+    """What the journal's events about `project` add up to."""
+    files: Files = {}
+    for event, _ in journal.read():
+        if event.project == project:
+            pages.apply(files, event)
+    return files
+
+
+def yank(shelf: Shelf, journal: Journal, project: str, version: str, reason: str, who: str) -> list[str]:
+    """Mark a release as one that installers pass over unless it is asked for by its exact version.
+
+    Returns the names of its files; raises `NotThere`.
+    """
+    return _mark(shelf, journal, YANK, project, version, reason, who)
+
+
+def unyank(shelf: Shelf, journal: Journal, project: str, version: str, who: str) -> list[str]:
+    """Take a yank back. Returns the names of the release's files; raises `NotThere`."""
+    return _mark(shelf, journal, UNYANK, project, version, None, who)
+
+
+def _mark(
+    shelf: Shelf, journal: Journal, what: str, project: str, version: str, reason: str | None, who: str
+) -> list[str]:
+    project = canonicalize_name(project)
+    with shelf.locked(project):
+        listed = _listed(shelf, journal, project)
+        events = _events_about(what, listed, project, version, reason, who)
+        journal.append(events)
+        for event in events:
+            pages.apply(listed, event)
+        pages.write(shelf, project, listed)
+    return [event.file or "" for event in events]
+
+
+def remove(shelf: Shelf, journal: Journal, project: str, version: str, reason: str, who: str) -> list[str]:
+    """Take a release off the shelf for good. Returns the names of its files; raises `NotThere`."""
+    project = canonicalize_name(project)
+    with shelf.locked(project):
+        listed = _listed(shelf, journal, project)
+        # The journal also knows files that have gone missing, and so are listed no more.
+        events = _events_about(REMOVE, {**_history(journal, project), **listed}, project, version, reason, who)
+        for event in events:
+            pages.apply(listed, event)
+        pages.write(shelf, project, listed)
+        for event in events:
+            shelf.discard(project, event.file or "")
+        # Last: a file without this event, if a kill comes between, is listed again by `reindex` and not taken for new.
+        journal.append(events)
+        if not listed:
+            pages.write_root(shelf)
+    return [event.file or "" for event in events]
+
+
+def _events_about(what: str, files: Files, project: str, version: str, reason: str | None, who: str) -> list[Event]:
+    """One event for each file of the release; raises `NotThere`."""
+    try:
+        wanted = Version(version)
+    except InvalidVersion as error:
+        raise NotThere(f"{version!r} is not a version.") from error
+    of_release = sorted(name for name in files if parse_filename(name).version == wanted)
+    if not of_release:
+        raise NotThere(f"{project} {wanted} is not on the shelf.")
+    time = now()
+    return [
+        Event(
+            event=what,
+            who=who,
+            time=time,
+            project=project,
+            version=str(wanted),
+            file=name,
+            sha256=files[name].hashes.get("sha256"),
+            reason=reason,
+        )
+        for name in of_release
+    ]
+
+
+_NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
+
+
+def _already(filename: str) -> str:
+    return f"{filename} already exists on the shelf with other contents; {_NEVER_REPLACED}"
+
+
+def sha256(path: Path) -> str:
+    """Of a file, hex; raises OSError."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

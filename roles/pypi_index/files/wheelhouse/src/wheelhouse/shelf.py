@@ -1,0 +1,217 @@
+"""The shelf: the directory tree that is served, and the only code that writes to it.
+
+    packages/<project>/<file>           published files, immutable
+    packages/<project>/<file>.metadata  core metadata of a wheel
+    simple/...                          pages
+    quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
+    journal.jsonl                       see `journal`
+    incoming/                           files that are still being received; never served
+    locks/                              see `Shelf.locked`
+
+Readers are other users: directories are 0755, files 0644, whatever the umask. Whatever appears under its name is whole:
+it is written under a temporary name in `incoming`, synced and renamed.
+"""
+
+import contextlib
+import fcntl
+import gzip
+import json
+import os
+import shutil
+import stat
+import tempfile
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+_LOCKS = 256
+_FILE_MODE = 0o644
+_STALE = 86_400
+"""Seconds after which a file in `incoming` is what a kill left behind."""
+
+
+class Shelf:
+    """One shelf. Safe for many processes at once, if each holds `locked(project)` around a change to that project."""
+
+    def __init__(self, root: Path) -> None:
+        """Open the shelf, making its directories where they are missing; raises OSError."""
+        self.packages = root / "packages"
+        self.simple = root / "simple"
+        self.quarantine = root / "quarantine"
+        self.incoming = root / "incoming"
+        self.journal = root / "journal.jsonl"
+        self._locks = root / "locks"
+        for directory in (self.packages, self.simple, self.quarantine, self.incoming, self._locks):
+            self._make(directory)
+
+    @contextlib.contextmanager
+    def locked(self, project: str) -> Iterator[None]:
+        """Wait until nobody else changes `project`, and keep it so.
+
+        Projects share a fixed number of lock files, which at worst means waiting for somebody else's project. So take
+        one such lock at a time.
+        """
+        with self._lock(f"{zlib.crc32(project.encode()) % _LOCKS:02x}"):
+            yield
+
+    @contextlib.contextmanager
+    def locked_root(self) -> Iterator[None]:
+        """The same for the list of all projects; may be taken inside `locked`."""
+        with self._lock("root"):
+            yield
+
+    @contextlib.contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        descriptor = os.open(self._locks / name, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def package(self, project: str, filename: str) -> Path:
+        """Where a published file is."""
+        return self.packages / project / filename
+
+    def projects(self) -> list[str]:
+        """Names of the projects that have a page, sorted."""
+        return sorted(entry.name for entry in os.scandir(self.simple) if entry.is_dir())
+
+    def has_project(self, project: str) -> bool:
+        """Whether anything of this (normalised) name was ever shelved, listed or not."""
+        return (self.packages / project).is_dir() or (self.simple / project).is_dir()
+
+    @contextlib.contextmanager
+    def receive(self, stream: IO[bytes]) -> Iterator[Path]:
+        """Copy `stream` to a file of our own, synced, that is gone after the block unless it was placed."""
+        descriptor, name = tempfile.mkstemp(dir=self.incoming)
+        path = Path(name)
+        try:
+            with open(descriptor, "wb") as copy:
+                shutil.copyfileobj(stream, copy, 2**20)
+                os.fchmod(copy.fileno(), _FILE_MODE)
+                copy.flush()
+                os.fsync(copy.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    def place(self, received: Path, project: str, filename: str, metadata: bytes | None, at: float) -> None:
+        """Publish a received file, with its core metadata beside it. Replaces nothing but the same bytes.
+
+        `at` (seconds since 1970) becomes the file's modification time: readers see it as Last-Modified, and a file
+        whose time is another one later was put there by somebody else.
+        """
+        directory = self.packages / project
+        self._make(directory)
+        if metadata is not None:  # first: a file that is there has its metadata
+            self.place_metadata(project, filename, metadata, at)
+        os.utime(received, (at, at))
+        received.rename(directory / filename)
+        _sync(directory)
+
+    def place_metadata(self, project: str, filename: str, metadata: bytes, at: float) -> None:
+        """Write the core metadata of a published file beside it."""
+        self._write(self.packages / project / f"{filename}.metadata", metadata, at)
+
+    def is_settled(self, path: Path, size: int | None, at: float) -> bool:
+        """Whether a published file looks as `place` left it: size, time (whole seconds) and mode."""
+        status = path.stat()
+        return (status.st_size, int(status.st_mtime), stat.S_IMODE(status.st_mode)) == (size, int(at), _FILE_MODE)
+
+    def settle(self, path: Path, at: float) -> None:
+        """Give a published file the time and mode that `place` would have given it."""
+        path.chmod(_FILE_MODE)
+        os.utime(path, (at, at))
+
+    def discard(self, project: str, filename: str) -> None:
+        """Take a file and its metadata off the shelf; one that is gone already is fine."""
+        directory = self.packages / project
+        for name in (filename, f"{filename}.metadata"):
+            (directory / name).unlink(missing_ok=True)
+        if directory.is_dir():
+            _sync(directory)
+
+    def make_project(self, project: str) -> None:
+        """Make the directory for a project's pages."""
+        self._make(self.simple / project)
+
+    def write_page(self, directory: Path, name: str, content: bytes, *, durable: bool = True) -> bool:
+        """Write a page and its gzipped sibling under `simple`; False if both were like that already.
+
+        `durable=False` leaves the syncing to the caller, who writes thousands.
+        """
+        page, packed = directory / name, directory / f"{name}.gz"
+        if packed.exists() and _content(page) == content:
+            return False
+        self._make(directory)
+        at = time.time()
+        # Without a time in its header, the gzipped page depends on its content alone.
+        self._write(packed, gzip.compress(content, 6, mtime=0), at, durable=durable)
+        self._write(page, content, at, durable=durable)
+        if durable:
+            _sync(directory)
+        return True
+
+    def remove_pages(self, project: str) -> None:
+        """Take a project's directory out of `simple`."""
+        shutil.rmtree(self.simple / project, ignore_errors=True)
+        _sync(self.simple)
+
+    def set_aside(self, path: Path, reason: dict[str, str]) -> Path:
+        """Move a file that may not stay where it is to the quarantine, and write down why."""
+        kept = self.quarantine / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{path.name}"
+        while kept.exists():
+            kept = kept.with_name(f"{kept.name}~")
+        self._write(
+            kept.with_name(f"{kept.name}.reason.json"), json.dumps(reason, indent=2).encode() + b"\n", time.time()
+        )
+        path.rename(kept)
+        _sync(self.quarantine)
+        _sync(path.parent)
+        return kept
+
+    def sweep(self) -> None:
+        """Remove what killed processes left in `incoming`."""
+        for path in self.incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime < time.time() - _STALE:
+                    path.unlink()
+
+    def _make(self, directory: Path) -> None:
+        if not directory.is_dir():
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(0o755)
+            _sync(directory.parent)
+
+    def _write(self, path: Path, content: bytes, at: float, *, durable: bool = True) -> None:
+        descriptor, name = tempfile.mkstemp(dir=self.incoming)
+        try:
+            with open(descriptor, "wb") as stream:
+                stream.write(content)
+                os.fchmod(stream.fileno(), _FILE_MODE)
+                stream.flush()
+                os.utime(stream.fileno(), (at, at))
+                if durable:
+                    os.fsync(stream.fileno())
+            Path(name).rename(path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+
+def _content(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

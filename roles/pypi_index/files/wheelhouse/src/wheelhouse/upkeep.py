@@ -1,0 +1,258 @@
+"""The whole shelf: `reindex` makes pages and journal agree with the files, `verify` says whether they do.
+
+Copying a file into `packages/` is a way to publish it. `reindex` finds it there and puts it through the checks an
+upload goes through; what does not pass is moved to the quarantine.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC
+from pathlib import Path
+
+from simple_repository.model import File
+
+from wheelhouse import distribution, pages, publishing, rules
+from wheelhouse.distribution import BadDistribution
+from wheelhouse.journal import QUARANTINE, REMOVE, VERIFY, Event, Journal, now
+from wheelhouse.pages import Files
+from wheelhouse.publishing import Conflict
+from wheelhouse.shelf import Shelf
+
+QUIET = 2.0
+"""Seconds without a change after which a file that is not whole is taken for broken and not for being copied."""
+COPIED_IN = "copied in"
+"""`Event.origin` of a file that was found on the shelf."""
+
+
+@dataclass
+class Report:
+    """What a run found and did."""
+
+    published: list[str] = field(default_factory=list)
+    """File names."""
+    pages_written: int = 0
+    problems: list[str] = field(default_factory=list)
+    """Sentences; somebody has to look at each."""
+
+
+class Upkeep:
+    """Runs over one shelf on behalf of `who`. Others may use the shelf meanwhile."""
+
+    def __init__(self, shelf: Shelf, journal: Journal, who: str) -> None:
+        self._shelf = shelf
+        self._journal = journal
+        self._ledger = _Ledger(journal)
+        self._who = who
+        self.report = Report()
+
+    def projects(self) -> list[str]:
+        """Names of all projects in the journal or among the pages, sorted."""
+        return sorted({*self._ledger.projects(), *self._shelf.projects()})
+
+    def arrivals(self) -> dict[str, list[Path]]:
+        """Files that were never published, by the project their names say, wherever in `packages/` they lie.
+
+        Those whose names say nothing go to the quarantine.
+        """
+        found: dict[str, list[Path]] = {}
+        for directory in [self._shelf.packages, *_directories(self._shelf.packages)]:
+            known = self._ledger.files(directory.name) if directory != self._shelf.packages else {}
+            for path in _files(directory):
+                if path.name in known:
+                    continue
+                try:
+                    found.setdefault(distribution.parse_filename(path.name).project, []).append(path)
+                except BadDistribution as error:
+                    with self._noting_errors(path):
+                        self._journal.append([self._quarantine(path, None, str(error))])
+        return found
+
+    def reindex(self, project: str, arrivals: Iterable[Path]) -> None:
+        """Take in the project's new files, look after its published ones, and rewrite its pages where they differ."""
+        with self._shelf.locked(project):
+            files = self._ledger.files(project)
+            missing: set[str] = set()
+            events: list[Event] = []
+            for name, file in sorted(files.items()):
+                path = self._shelf.package(project, name)
+                with self._noting_errors(path):
+                    if not path.exists():
+                        missing.add(name)
+                        self.report.problems.append(
+                            f"{name} of {project} was published and is not on the shelf any more."
+                        )
+                    else:
+                        events += self._look_after(path, project, file)
+            for event in events:
+                pages.apply(files, event)
+            for path in arrivals:
+                with self._noting_errors(path):
+                    for event in self._take_in(path, project, files):
+                        pages.apply(files, event)
+                        events.append(event)
+            self._journal.append(events)
+            present = {name: file for name, file in files.items() if name not in missing}
+            self.report.pages_written += pages.write(self._shelf, project, present, durable=False)
+
+    def finish(self) -> None:
+        """Rewrite the list of projects where it differs; what this run wrote is on the disk when this returns."""
+        self._shelf.sweep()
+        self.report.pages_written += pages.write_root(self._shelf, durable=False)
+        os.sync()
+
+    def verify(self, project: str) -> None:
+        """Compare the project's files and page with the journal's record of them."""
+        if self._disagreements(project):
+            with self._shelf.locked(project):  # once more, with nobody in the middle of a change
+                self.report.problems += self._disagreements(project)
+
+    def note_verified(self, projects: int) -> None:
+        """Write the outcome of a run of `verify` to the journal."""
+        reason = f"{projects} projects, {len(self.report.problems)} problems"
+        self._journal.append([Event(VERIFY, self._who, now(), reason=reason)])
+
+    def _take_in(self, path: Path, project: str, files: Files) -> list[Event]:
+        """Put a file that was copied in where it belongs, or in the quarantine."""
+        target = self._shelf.package(project, path.name)
+        in_place = target.exists() and target.samefile(path)
+        if in_place and path.name in files:  # its upload was in the middle when the file was found
+            return []
+        try:
+            with path.open("rb") as stream, self._shelf.receive(stream) as received:
+                before = path.stat()
+                try:
+                    checked = rules.check(distribution.read(received, path.name), rules.Claims())
+                except BadDistribution:
+                    # Half of a file that is being copied looks like a broken one.
+                    if time.time() - before.st_mtime < QUIET:
+                        time.sleep(QUIET)
+                    if _changed(path, before):
+                        self.report.problems.append(
+                            f"{path.name} is still being written; the next run looks at it again."
+                        )
+                        return []
+                    raise
+                publishing.reject_conflict(self._shelf, checked, files, ignore=path)
+                if path.name in files:  # the same bytes are published already
+                    path.unlink()
+                    return []
+                event = publishing.place(self._shelf, received, checked, self._who, COPIED_IN)
+        except (BadDistribution, Conflict) as error:
+            return [self._quarantine(path, project, str(error))]
+        if not in_place:
+            path.unlink()
+        self.report.published.append(path.name)
+        return [event]
+
+    def _look_after(self, path: Path, project: str, file: File) -> list[Event]:
+        """See that a published file is still the one that was published, with its metadata, and readable."""
+        at = _timestamp(file)
+        if not self._shelf.is_settled(path, file.size, at):
+            if publishing.sha256(path) != file.hashes["sha256"]:
+                reason = "It is not the file that was published under this name: the index promised other contents."
+                return [self._quarantine(path, project, reason), self._gone(project, file)]
+            self._shelf.settle(path, at)
+        if file.dist_info_metadata and not path.with_name(f"{path.name}.metadata").exists():
+            self._shelf.place_metadata(project, path.name, distribution.read(path, path.name).metadata, at)
+        return []
+
+    def _quarantine(self, path: Path, project: str | None, reason: str) -> Event:
+        time_ = now()
+        where = path.relative_to(self._shelf.packages.parent)
+        digest = publishing.sha256(path)
+        kept = self._shelf.set_aside(path, {"found": str(where), "reason": reason, "sha256": digest, "time": time_})
+        self.report.problems.append(f"{path.name} was moved to the quarantine as {kept.name}: {reason}")
+        return Event(
+            QUARANTINE, self._who, time_, COPIED_IN, project=project, file=path.name, sha256=digest, reason=reason
+        )
+
+    def _gone(self, project: str, file: File) -> Event:
+        reason = "its contents were replaced"
+        return Event(REMOVE, self._who, now(), project=project, file=file.filename, reason=reason)
+
+    def _disagreements(self, project: str) -> list[str]:
+        files = self._ledger.files(project)
+        directory = self._shelf.packages / project
+        found: list[str] = []
+        for name, file in sorted(files.items()):
+            path = directory / name
+            try:
+                if path.stat().st_size != file.size or publishing.sha256(path) != file.hashes["sha256"]:
+                    found.append(f"{name} of {project} is not what was published.")
+                elif file.dist_info_metadata:
+                    described = path.with_name(f"{name}.metadata")
+                    if publishing.sha256(described) != file.dist_info_metadata["sha256"]:
+                        found.append(f"{name}.metadata of {project} is not what was published.")
+            except OSError as error:
+                found.append(f"{name} of {project} cannot be read: {error.strerror}.")
+        for path in _files(directory):
+            if path.name not in files:
+                found.append(f"{path.name} of {project} is on the shelf and was never published: run reindex.")
+        if (pages.load(self._shelf, project) or {}) != files:
+            found.append(f"The page of {project} does not list what was published: run reindex.")
+        return found
+
+    @contextlib.contextmanager
+    def _noting_errors(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError:
+            pass  # taken away while we looked
+        except OSError as error:
+            self.report.problems.append(
+                f"{path} cannot be looked after ({error.strerror}): give it and its directory to the user this runs as."
+            )
+
+
+class _Ledger:
+    """What the journal adds up to for every project, kept up to date while others append to it."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._offset = 0
+        self._projects: dict[str, Files] = {}
+
+    def projects(self) -> Iterable[str]:
+        """Names of the projects that have files, or had some."""
+        self._catch_up()
+        return self._projects.keys()
+
+    def files(self, project: str) -> Files:
+        """The project's files by the journal of now; the caller may change the dict."""
+        self._catch_up()
+        return dict(self._projects.get(project, {}))
+
+    def _catch_up(self) -> None:
+        for event, offset in self._journal.read(self._offset):
+            self._offset = offset
+            if event.project:
+                pages.apply(self._projects.setdefault(event.project, {}), event)
+
+
+def _directories(directory: Path) -> list[Path]:
+    return sorted(Path(entry) for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
+
+
+def _files(directory: Path) -> list[Path]:
+    """The distributions in a directory, or what may be meant to be some; hidden files are those of copying programs."""
+    try:
+        entries = list(os.scandir(directory))
+    except FileNotFoundError:
+        return []
+    return sorted(
+        Path(entry)
+        for entry in entries
+        if not entry.name.startswith(".") and not entry.name.endswith(".metadata") and not entry.is_dir()
+    )
+
+
+def _changed(path: Path, before: os.stat_result) -> bool:
+    after = path.stat()
+    return (after.st_size, after.st_mtime_ns, after.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino)
+
+
+def _timestamp(file: File) -> float:
+    return file.upload_time.replace(tzinfo=UTC).timestamp() if file.upload_time else 0.0

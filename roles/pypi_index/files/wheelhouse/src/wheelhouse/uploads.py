@@ -1,0 +1,246 @@
+"""The WSGI application: uploads through pypiserver, and the few reads that are not plain files.
+
+pypiserver speaks the upload protocol and asks two things of us: whether somebody may come in (`_Uploads.admit`) and
+what to do with the file (`_Uploads.add_package`). twine shows people the reason phrase of a refusal, uv its body and
+Poetry both, so both hold the sentence.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
+from pathlib import Path
+from types import MappingProxyType
+from typing import IO, Any
+
+from pypiserver import app_from_config
+from pypiserver.backend import Backend, BackendProxy
+from pypiserver.bottle_wrapper import request
+from pypiserver.config import Config as PypiserverConfig
+from pypiserver.core import PkgFile
+
+from wheelhouse import distribution, publishing, rights, rules, upstream
+from wheelhouse.config import Config
+from wheelhouse.distribution import BadDistribution
+from wheelhouse.journal import REFUSE, Event, Journal, now
+from wheelhouse.publishing import Conflict
+from wheelhouse.shelf import Shelf
+
+log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+
+FORM_OVERHEAD = 16 * 2**20
+"""Bytes an upload may have beside the file: the metadata fields, with a README among them."""
+DIGEST_FIELDS = {"sha256": "sha256_digest", "blake2_256": "blake2_256_digest", "md5": "md5_digest"}
+MAX_REASON = 300
+"""Characters of a reason phrase; gateways read a status line into a small buffer."""
+
+
+class Refusal(Exception):
+    """An HTTP answer above 399 with a sentence."""
+
+    def __init__(self, status: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+        self.sentence = sentence
+
+
+def application() -> "Application":
+    """The application for the shelf and configuration named by the environment; raises ConfigError, OSError."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("pypiserver").setLevel(logging.WARNING)  # it logs each request, and so does gunicorn
+    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
+    # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
+    tempfile.tempdir = str(shelf.incoming)
+    shelf.sweep()
+    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf)
+
+
+class Application:
+    """Sends a request to pypiserver's upload app or answers it here."""
+
+    def __init__(self, config: Config, shelf: Shelf) -> None:
+        self._config = config
+        self._shelf = shelf
+        self._pypiserver = _pypiserver(_Uploads(config, shelf))
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            return self._route(environ, start_response)
+        except Refusal as refusal:
+            return _refuse(refusal, start_response)
+        except Exception:
+            log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            return _refuse(Refusal(500, "The index failed to handle this; its log says why."), start_response)
+
+    def _route(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        if path == "/" and method == "POST":
+            return self._pypiserver(environ, start_response)
+        if method not in ("GET", "HEAD"):
+            raise Refusal(405, "Uploads go to / and nothing else is sent here.")
+        if path == "/health":
+            if not os.access(self._shelf.incoming, os.W_OK):
+                raise Refusal(503, "The shelf cannot be written to.")
+            return _respond(start_response, 200, json.dumps({"status": "ok"}), content_type="application/json")
+        if path.startswith("/simple/"):
+            return self._simple(path.removeprefix("/simple/"), start_response)
+        raise Refusal(404, "There is no such page on this index.")
+
+    def _simple(self, rest: str, start_response: StartResponse) -> Iterable[bytes]:
+        answer = upstream.answer(self._shelf, self._config.current(), rest)
+        if answer.location is None:
+            raise Refusal(answer.status, answer.sentence)
+        return _respond(start_response, answer.status, "", headers={"Location": answer.location})
+
+
+class _Uploads(Backend):
+    """pypiserver's view of the shelf: files come in and none are shown, since reads never get here."""
+
+    def __init__(self, config: Config, shelf: Shelf) -> None:
+        self._config = config
+        self._shelf = shelf
+        self._journal = Journal(shelf.journal)
+
+    def admit(self, user: str, password: str) -> bool:
+        """pypiserver's authenticator, which is called once, before anything of the body is read.
+
+        It is also the one place between the password and pypiserver's other actions, so what is no upload by somebody
+        who may upload it ends here, before the file is copied. Raises `Refusal`.
+        """
+        settings = self._config.current()
+        if not settings.knows(user, password):
+            raise Refusal(401, f"The user name or the password is wrong; if you have none, {settings.ask}.")
+        self._check_request(settings.max_file_size)
+        upload = request.files.get("content")
+        if request.forms.get(":action") != "file_upload" or upload is None:
+            raise Refusal(
+                400, "This is not an upload: send :action=file_upload and the file as content, as twine and uv do."
+            )
+        with self._refusing(user, upload.raw_filename):
+            name = distribution.parse_filename(upload.raw_filename)
+            if sentence := rights.why_not(user, name.project, settings.publishes.get(user, ()), settings.ask):
+                raise Refusal(403, sentence)
+            if upload.file.seek(0, os.SEEK_END) > settings.max_file_size:
+                raise Refusal(413, _too_big(settings.max_file_size))
+            upload.file.seek(0)
+        return True
+
+    def add_package(self, filename: str, stream: IO[bytes]) -> None:
+        """Check and publish; what pypiserver answers with 200 when this returns is on the disk and listed.
+
+        Raises `Refusal`, and then nothing has changed.
+        """
+        if filename != request.files["content"].raw_filename:
+            return  # a GPG signature: no index shows them any more
+        user = request.auth[0]
+        with self._refusing(user, filename), self._shelf.receive(stream) as received:
+            checked = rules.check(distribution.read(received, filename), _claims())
+            published = publishing.publish(self._shelf, self._journal, received, checked, user, _origin())
+            log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
+
+    @contextlib.contextmanager
+    def _refusing(self, user: str, filename: str) -> Iterator[None]:
+        """Turn what speaks against a file into a `Refusal`, and remember it in the journal."""
+        try:
+            yield
+        except (Refusal, BadDistribution, Conflict) as error:
+            refusal = error if isinstance(error, Refusal) else Refusal(_STATUS[type(error)], str(error))
+            event = Event(REFUSE, user, now(), _origin(), file=filename[:300], reason=refusal.sentence)
+            self._journal.append([event])
+            log.info("%s was refused %s: %s", user, ascii(filename[:300]), refusal.sentence)
+            raise refusal from error
+
+    def _check_request(self, max_file_size: int) -> None:
+        """Whether the body may be read, and was received whole; raises `Refusal`."""
+        if not request.content_type.startswith("multipart/form-data"):
+            raise Refusal(400, "This is not an upload: send the form as multipart/form-data, as twine and uv do.")
+        if request.content_length < 0:
+            raise Refusal(411, "The upload does not say how long it is: send a Content-Length.")
+        if request.content_length > max_file_size + FORM_OVERHEAD:
+            raise Refusal(413, _too_big(max_file_size))
+        try:
+            request.forms.get(":action")  # reads the body
+        except ValueError as error:
+            raise Refusal(400, f"The upload's form cannot be read ({error}).") from error
+        if request.body.seek(0, os.SEEK_END) < request.content_length:
+            raise Refusal(400, "The upload was cut off on its way: send it again.")
+
+    def exists(self, filename: str) -> bool:
+        """Never, to pypiserver: `publishing` decides that under a lock, and has a better sentence."""
+        return False
+
+    def get_all_packages(self) -> Iterable[PkgFile]:
+        """None: reads are files, and removing is the administrator's."""
+        return ()
+
+    def remove_package(self, pkg: PkgFile) -> None:
+        """Not by HTTP. pypiserver cannot get here, because it finds no packages."""
+        raise Refusal(403, "Nothing can be removed from this index by HTTP.")
+
+
+_STATUS: dict[type[Exception], int] = {BadDistribution: 400, Conflict: 409}
+
+
+def _pypiserver(uploads: _Uploads) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
+    """pypiserver's application on top of `uploads`, with its errors raised as `Refusal`."""
+    config = PypiserverConfig.default_with_overrides(auther=uploads.admit, disable_fallback=True)
+    config.backend = BackendProxy(uploads)
+    app = app_from_config(config)
+    app.catchall = False
+    app.default_error_handler = _raise_refusal
+    return app
+
+
+def _raise_refusal(error: Any) -> None:
+    """Called by pypiserver's framework with an HTTPError of its own."""
+    if error.status_code == HTTPStatus.UNAUTHORIZED:
+        raise Refusal(401, "Uploading needs a user name and a password: give them to twine, uv or Poetry.")
+    raise Refusal(error.status_code, str(error.body or error.status_line))
+
+
+def _claims() -> rules.Claims:
+    form = request.forms
+    digests = {name: form[field] for name, field in DIGEST_FIELDS.items() if form.get(field)}
+    return rules.Claims(form.get("name", ""), form.get("version", ""), digests)
+
+
+def _origin() -> str:
+    """The client's address, as the gateway in front of us saw it."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return forwarded.rpartition(",")[2].strip() or request.environ.get("REMOTE_ADDR", "")
+
+
+def _too_big(limit: int) -> str:
+    return f"The file is bigger than {limit} bytes, the most this index takes."
+
+
+def _refuse(refusal: Refusal, start_response: StartResponse) -> Iterable[bytes]:
+    challenge = {"WWW-Authenticate": 'Basic realm="index"'} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
+    reason = re.sub(r"[^ -~]", "?", refusal.sentence)
+    if len(reason) > MAX_REASON:
+        reason = reason[: MAX_REASON - 3] + "..."
+    return _respond(start_response, refusal.status, refusal.sentence + "\n", reason=reason, headers=challenge)
+
+
+def _respond(
+    start_response: StartResponse,
+    status: int,
+    body: str,
+    *,
+    content_type: str = "text/plain; charset=utf-8",
+    reason: str = "",
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Iterable[bytes]:
+    content = body.encode()
+    start_response(
+        f"{status} {reason or HTTPStatus(status).phrase}",
+        [("Content-Type", content_type), ("Content-Length", str(len(content))), *headers.items()],
+    )
+    return [content]

@@ -1,0 +1,107 @@
+"""The office from outside: its hosts through Docker, its people through their own login shells, IT through ansible-playbook.
+
+Runs against what `make demo` has set up, or, where WHEELHOUSE_DEMO names it, what a molecule scenario has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import testinfra
+from testinfra.backend.base import CommandResult
+from testinfra.host import Host
+
+ROOT = Path(__file__).resolve().parents[2]
+NAME = os.environ.get("WHEELHOUSE_DEMO", "")
+SUFFIX = f"-{NAME}" if NAME else ""
+STATE = ROOT / f".demo{SUFFIX}"
+INVENTORY = ROOT / "inventories" / "demo"
+ROLES = ("proxy", "index", "jupyter", "workstation")
+
+
+@dataclass(frozen=True)
+class Person:
+    """One of `people` in access.json."""
+
+    name: str
+    index_password: str
+    publishes: list[str]
+    proxy_username: str
+    proxy_password: str
+    jupyter_url: str
+
+
+def host_of(role: str) -> Host:
+    """One of proxy, index, jupyter, workstation."""
+    return testinfra.get_host(f"docker://wheelhouse-{role}{SUFFIX}")
+
+
+class Office:
+    """What access.json tells a stranger, and the hosts it names."""
+
+    def __init__(self, access: dict) -> None:
+        self.access = access
+        self.index_url: str = access["index_url_inside"]
+        self.people = {entry["name"]: Person(**entry) for entry in access["people"]}
+
+    def host(self, role: str) -> Host:
+        """One of proxy, index, jupyter, workstation."""
+        return testinfra.get_host(f"docker://{self.access['hosts'][role]}")
+
+    def person(self, name: str) -> Person:
+        """Somebody by their login name."""
+        return self.people[name]
+
+    def run_as(self, name: str, command: str, on: str = "workstation") -> CommandResult:
+        """Run `command` in a login shell of the person `name`."""
+        return self.host(on).run(f"su - {name} -c {shlex.quote(command)}")
+
+    def succeed_as(self, name: str, command: str, on: str = "workstation") -> str:
+        """`run_as` that has to succeed; its standard output."""
+        result = self.run_as(name, command, on)
+        assert result.rc == 0, f"{name}: {command}\n{result.stdout}\n{result.stderr}"
+        return result.stdout
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a playbook went."""
+
+    rc: int
+    output: str
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, over all hosts."""
+        recap = self.output.rpartition("PLAY RECAP")[2]
+        return sum(int(word.partition("=")[2]) for word in recap.split() if word.startswith("changed="))
+
+
+def site(*arguments: str, check: bool = True) -> Run:
+    """Run site.yml on the hosts, as IT would."""
+    command = ["ansible-playbook", "-i", str(INVENTORY), "wheelhouse.onboarding.site", *arguments]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert not check or done.returncode == 0, done.stdout[-8000:]
+    return Run(done.returncode, done.stdout)
+
+
+def vault() -> dict[str, str]:
+    """The passwords of the demo by name."""
+    return json.loads((STATE / "vault.json").read_text())
+
+
+def eventually(check: Callable[[], bool], what: str, seconds: int = 120) -> None:
+    """Wait until `check()` is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if check():
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds} s: {what}")

@@ -1,0 +1,76 @@
+"""One shelf and configuration for each test, and the application on top."""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import bcrypt
+import pytest
+from wheelhouse.journal import Journal
+from wheelhouse.shelf import Shelf
+from wheelhouse.uploads import application
+
+from .samples import PASSWORD, SETTINGS, Client
+
+HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    directory = tmp_path / "config"
+    directory.mkdir()
+    (directory / "config.json").write_text(json.dumps(SETTINGS))
+    (directory / "htpasswd").write_text(f"ada:{HASH}\nbob:{HASH}\n")
+    return directory
+
+
+@pytest.fixture
+def configure(config: Path) -> Callable[..., None]:
+    """Change keys of config.json."""
+    path = config / "config.json"
+    return lambda **changes: path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Iterator[Path]:
+    """Where the shelf is: in memory where that is possible, because these tests sync a great many files."""
+    memory = Path("/dev/shm")
+    directory = tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path)
+    yield Path(directory) / "shelf"
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(autouse=True)
+def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`reindex` ends with a sync of all disks, which takes as long as whatever else this machine is doing."""
+    monkeypatch.setattr(os, "sync", lambda: None)
+
+
+@pytest.fixture
+def shelf(root: Path) -> Shelf:
+    return Shelf(root)
+
+
+@pytest.fixture
+def journal(shelf: Shelf) -> Journal:
+    return Journal(shelf.journal)
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch, config: Path, root: Path) -> None:
+    """What the program finds the shelf and the configuration by."""
+    monkeypatch.setenv("WHEELHOUSE_SHELF", str(root))
+    monkeypatch.setenv("WHEELHOUSE_CONFIG", str(config))
+
+
+@pytest.fixture
+def client(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    before = tempfile.tempdir
+    level = logging.getLogger().level
+    yield Client(application())
+    tempfile.tempdir = before
+    logging.getLogger().setLevel(level)

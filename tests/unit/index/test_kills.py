@@ -1,0 +1,132 @@
+"""Killed at every step: what was acknowledged stays, nothing partial is listed, and the next attempt completes it."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from wheelhouse import cli, rules
+from wheelhouse.distribution import read
+from wheelhouse.uploads import application
+
+from .samples import Client, Wheel
+
+FIRST, SECOND, OTHER = Wheel(), Wheel(version="2.0"), Wheel("acme_other")
+CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
+"""What changes the shelf for anybody else, besides lines in the journal."""
+DONE = 0
+
+
+def upload(wheel: Wheel) -> None:
+    assert Client(application()).upload(wheel.filename, wheel.build()).status == 200
+
+
+def run(*arguments: str) -> None:
+    assert cli.main(list(arguments)) == 0
+
+
+def killed_at(step: int, action: Callable[[], None]) -> bool:
+    """Run `action` in a child that is killed before its change number `step`; False if it got through before that."""
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == DONE
+        return os.WIFSIGNALED(status)
+    seen = 0
+
+    def count(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal seen
+        if event in CHANGES or (event == "open" and arguments[2] & os.O_APPEND):
+            seen += 1
+            if seen == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        sys.addaudithook(count)
+        action()
+        os._exit(DONE)
+    finally:
+        os._exit(1)
+
+
+def check_listed_files(root: Path) -> None:
+    """Whatever is listed or lies under its own name is whole."""
+    for page in (root / "simple").glob("*/index.json"):
+        for file in json.loads(page.read_text())["files"]:
+            packed = page.parent / file["url"]
+            assert read(packed.resolve(), packed.name).hashes["sha256"] == file["hashes"]["sha256"]
+            assert packed.with_name(f"{packed.name}.metadata").exists()
+    for packed in (root / "packages").glob("*/*.whl"):
+        rules.check(read(packed, packed.name), rules.Claims())
+
+
+def listed(root: Path) -> set[str]:
+    pages = (root / "simple").glob("*/index.json")
+    return {file["filename"] for page in pages for file in json.loads(page.read_text())["files"]}
+
+
+ACTIONS = {
+    "upload": (lambda: upload(SECOND), {FIRST.filename, SECOND.filename}),
+    "upload-new-project": (lambda: upload(OTHER), {FIRST.filename, OTHER.filename}),
+    "yank": (lambda: run("yank", "acme-tools", "1.0", "--reason", "x"), {FIRST.filename}),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("repair", ["again", "reindex"])
+def test_killed_at_every_step(environment: None, root: Path, tmp_path: Path, action: str, repair: str) -> None:
+    act, expected = ACTIONS[action]
+    upload(FIRST)
+    template = tmp_path / "template"
+    shutil.copytree(root, template)
+    step = 0
+    interrupted = True
+    while interrupted:
+        step += 1
+        shutil.rmtree(root)
+        shutil.copytree(template, root)
+        interrupted = killed_at(step, act)
+        check_listed_files(root)
+        assert FIRST.filename in listed(root)
+        if repair == "again":
+            act()
+            assert listed(root) == expected
+        else:
+            run("reindex")
+        run("verify")
+        projects = [project["name"] for project in json.loads((root / "simple/index.json").read_text())["projects"]]
+        assert projects == sorted(path.parent.name for path in (root / "simple").glob("*/index.json"))
+    assert listed(root) == expected
+    assert step > 5, "the hook saw the changes"
+
+
+@pytest.mark.parametrize("repair", ["again", "reindex"])
+def test_a_removal_killed_at_every_step(environment: None, root: Path, tmp_path: Path, repair: str) -> None:
+    upload(FIRST)
+    upload(OTHER)
+    template = tmp_path / "template"
+    shutil.copytree(root, template)
+    step = 0
+    interrupted = True
+    while interrupted:
+        step += 1
+        shutil.rmtree(root)
+        shutil.copytree(template, root)
+        interrupted = killed_at(step, lambda: run("remove", "acme-tools", "1.0", "--reason", "x"))
+        check_listed_files(root)
+        assert OTHER.filename in listed(root)
+        if repair == "again":
+            # there may be nothing left to do
+            cli.main(["remove", "acme-tools", "1.0", "--reason", "x"])
+            assert listed(root) == {OTHER.filename}
+            run("verify")
+        else:
+            cli.main(["reindex"])  # says so if the file is gone and nobody wrote down why
+            assert listed(root) >= {OTHER.filename}
+            check_listed_files(root)
+    assert listed(root) == {OTHER.filename}
+    assert step > 5, "the hook saw the changes"

@@ -1,0 +1,116 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""What tests of the plugins share: real clients, and a server that notes what they send."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from ansible.plugins.loader import init_plugin_loader
+from hypothesis import settings
+
+init_plugin_loader()  # makes plugins of collections importable and known by their FQCN
+settings.register_profile("plugins", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("plugins")
+
+
+class Request(NamedTuple):
+    """What a client sent."""
+
+    target: str  # a path from a direct client, a whole URL from one that takes us for a proxy
+    account: bytes | None  # user:password of Authorization
+    proxy_account: bytes | None  # user:password of Proxy-Authorization
+
+
+def basic_account(header: str | None) -> bytes | None:
+    """user:password of a header of HTTP basic authentication, None without one."""
+    if header is None:
+        return None
+    scheme, _, encoded = header.partition(" ")
+    assert scheme == "Basic"
+    return base64.b64decode(encoded, validate=True)
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Notes the request and asks for credentials, which is when most clients look for them."""
+
+    def do_GET(self):
+        self.server.requests.append(
+            Request(
+                self.path,
+                basic_account(self.headers["Authorization"]),
+                basic_account(self.headers["Proxy-Authorization"]),
+            )
+        )
+        self.send_response(401)
+        self.send_header("WWW-Authenticate", "Basic realm=test")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+class Server(ThreadingHTTPServer):
+    """A server and proxy on the loopback interface; `requests` is what it was asked, in order."""
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[Request] = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+    def taken(self) -> list[Request]:
+        """What came in since this was asked last."""
+        taken, self.requests = self.requests, []
+        return taken
+
+
+@pytest.fixture(scope="session")
+def server():
+    with Server() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory):
+    """Run a client with nothing of this machine's configuration: run([program, ...], {variable: value}, input)."""
+    home = tmp_path_factory.mktemp("home")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+    def run_client(command, variables=None, text=None):
+        program = shutil.which(command[0], path=path)
+        assert program, f"{command[0]} is not installed"
+        environment = {"PATH": path, "HOME": str(home), **(variables or {})}
+        return subprocess.run(
+            [program, *command[1:]],
+            env=environment,
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run_client
+
+
+@pytest.fixture(scope="session")
+def ask_with_uv(run):
+    """Let uv ask an index for a project: ask_with_uv(index URL, {variable: value})."""
+    command = ["uv", "--no-config", "pip", "install", "--dry-run", "--no-cache", "--python", sys.executable]
+
+    def ask(index, variables):
+        return run([*command, "--index-url", index, "no-such-project"], {"UV_HTTP_RETRIES": "0", **variables})
+
+    return ask

@@ -1,0 +1,394 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""inventory_faults: every fault is said, no good inventory is blamed, no secret is shown."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import inventory_faults
+from hypothesis import given
+from hypothesis import strategies as st
+
+SECRET = "S3ntinel"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE5vdEFSZWFsS2V5SnVzdEFuRXhhbXBsZUZvclRlc3Rz ada@ws-ada"
+GROUPS = {
+    "all": ["index", "jup", "ws-ada", "ws-win", "proxy"],
+    "ungrouped": [],
+    "index_hosts": ["index"],
+    "jupyter_hosts": ["jup"],
+    "workstations": ["ws-ada", "ws-win"],
+    "windows": ["ws-win"],
+    "proxy_hosts": ["proxy"],
+    "berlin": ["ws-ada", "index"],
+}
+KNOWN_GROUPS = "index_hosts, jupyter_hosts, workstations, windows, proxy_hosts"
+ADA = {
+    "name": "ada",
+    "workstations": ["ws-ada"],
+    "jupyter": True,
+    "publishes": ["acme-*", "acme[0-9]?"],
+    "index_password": f"{SECRET} @:/#%?&+\"'",
+    "proxy_username": "EMEA\\ada",
+    "proxy_password": f"{SECRET}ü",
+    "ssh_public_key": KEY,
+}
+BOB = {"name": "bob", "state": "absent"}
+SETTINGS = {
+    "wheelhouse_index_url": "https://packages.acme.example",
+    "wheelhouse_proxy": {
+        "regions": {"europe": "proxy.acme.example:3128"},
+        "no_proxy": [".acme.example", "192.0.2.0/24"],
+    },
+    "wheelhouse_proxy_username": "EMEA\\svc",
+    "wheelhouse_proxy_password": SECRET,
+    "wheelhouse_index_username": "machines",
+    "wheelhouse_index_password": SECRET,
+    "wheelhouse_people": [ADA, BOB],
+}
+
+
+def faults(groups=GROUPS, **changes):
+    """The faults of the good inventory after changes to its settings."""
+    before = copy.deepcopy((SETTINGS, changes, groups))
+    found = inventory_faults({**SETTINGS, **changes}, groups)
+    assert (SETTINGS, changes, groups) == before
+    assert all(isinstance(fault, str) and "\n" not in fault and fault.endswith((".", "?")) for fault in found)
+    assert SECRET not in "".join(found)
+    return found
+
+
+def of_person(groups=GROUPS, **changes):
+    """The faults after changes to ada's entry; `...` takes a key out."""
+    ada = {key: value for key, value in {**ADA, **changes}.items() if value is not ...}
+    return faults(groups, wheelhouse_people=[BOB, ada])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"wheelhouse_people": None},
+        {"wheelhouse_people": []},
+        {"wheelhouse_people": [{"name": "ada"}]},
+        {"wheelhouse_index_url": "https://192.0.2.7:8855"},
+        {"wheelhouse_index_username": None, "wheelhouse_index_password": None},
+        {"wheelhouse_index_username": "", "wheelhouse_index_password": ""},
+        {"wheelhouse_proxy_username": "", "wheelhouse_proxy_password": ""},
+        {"wheelhouse_proxy": {"regions": {"europe": "http://[2001:db8::1]:80", "pacific": "192.0.2.7:1"}}},
+        {"wheelhouse_ca_bundle": "ca.pem"},
+    ],
+)
+def test_good_settings(changes):
+    assert faults(**changes) == []
+
+
+def test_a_company_without_a_proxy():
+    ada = {**ADA, "proxy_username": None, "proxy_password": None}
+    settings = {"wheelhouse_index_url": "https://packages.acme.example", "wheelhouse_people": [ada]}
+    assert inventory_faults(settings, GROUPS) == []
+
+
+def test_an_index_that_the_company_has_already_may_have_a_path():
+    groups = {**GROUPS, "index_hosts": [], "berlin": []}
+    assert faults(groups, wheelhouse_index_url="https://artifacts.acme.example/pypi") == []
+
+
+def test_someone_who_left_needs_only_a_name():
+    left = {
+        **ADA,
+        "state": "absent",
+        "workstations": ["gone"],
+        "jupyter": "x",
+        "index_password": "",
+        "ssh_public_key": 1,
+    }
+    assert faults(wheelhouse_people=[left]) == []
+
+
+def test_all_faults_are_said_at_once():
+    found = inventory_faults(
+        {"wheelhouse_people": [{"jupyter": 1}, "x"], "wheelhouse_proxy": {}}, {"workstatons": ["ws-9"]}
+    )
+    for word in (
+        "index_url",
+        "regions",
+        "[0].name",
+        "[0].jupyter",
+        "people[1]",
+        "in any of the groups",
+        "'workstatons'",
+    ):
+        assert sum(word in fault for fault in found) == 1, word
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (None, "is not set"),
+        ("", "is not set"),
+        (8855, "a number, not a string"),
+        ("packages.acme.example", "begins with https://"),
+        ("http://packages.acme.example", "write https://"),
+        ("https://", "host"),
+        (f"https://ada:{SECRET}@packages.acme.example", "credentials"),
+        ("https://packages.acme.example?a", "'?'"),
+        ("https://packages.acme.example/#a", "'#'"),
+        ("https://packages.acme.example/", "'/' at its end"),
+        ("https://packages.acme.example/simple", "without '/simple'"),
+        ("https://packages.acme.example/pypi", "without a path"),
+        ("https://packages.acme.example ", "space"),
+        ("https://packages.acme.example:x", "port"),
+    ],
+)
+def test_index_url(url, words):
+    [fault] = faults(wheelhouse_index_url=url)
+    assert "wheelhouse_index_url" in fault
+    assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("proxy", "path", "words"),
+    [
+        (f"http://u:{SECRET}@proxy:80", "wheelhouse_proxy ", "a string, not a mapping"),
+        ({}, "wheelhouse_proxy.regions", "nothing"),
+        ({"regions": {}}, "wheelhouse_proxy.regions", "empty"),
+        ({"regions": ["proxy.acme.example:80"]}, "wheelhouse_proxy.regions", "a list"),
+        ({"regions": {"europe": "proxy.acme.example"}}, "wheelhouse_proxy.regions.europe", "without a port"),
+        ({"regions": {"europe": "proxy.acme.example:99999"}}, "wheelhouse_proxy.regions.europe", "port"),
+        ({"regions": {"europe": f"proxy.acme.example:{SECRET}"}}, "wheelhouse_proxy.regions.europe", "port"),
+        ({"regions": {"europe": f"u:{SECRET}@p.example:80"}}, "wheelhouse_proxy.regions.europe", "credentials"),
+        ({"regions": {"europe": 8080}}, "wheelhouse_proxy.regions.europe", "a number"),
+        ({"regions": {"europe": "p.example:80"}, "no_proxy": "a,b"}, "wheelhouse_proxy.no_proxy", "not a list"),
+        ({"regions": {"europe": "p.example:80"}, "no_proxy": ["http://x"]}, "wheelhouse_proxy.no_proxy", "scheme"),
+        ({"regions": {"europe": "p.example:80"}, "noproxy": []}, "wheelhouse_proxy ", "'noproxy'"),
+    ],
+)
+def test_proxy(proxy, path, words):
+    settings = {"wheelhouse_index_url": SETTINGS["wheelhouse_index_url"], "wheelhouse_proxy": proxy}
+    [fault] = inventory_faults(settings, GROUPS)
+    assert path in fault
+    assert words in fault
+    assert SECRET not in fault
+
+
+@pytest.mark.parametrize("account", ["wheelhouse_proxy", "wheelhouse_index"])
+@pytest.mark.parametrize(
+    ("username", "password", "words"),
+    [
+        ("svc", None, "given without {}_password"),
+        (None, SECRET, "given without {}_username"),
+        ("", SECRET, "given without {}_username"),
+        (f"svc:{SECRET}", SECRET, "{}_username has a ':'"),
+        ("svc\n", SECRET, "{}_username has a line break"),
+        ("svc", f"{SECRET}\n", "{}_password has a line break"),
+        ("svc", [SECRET], "{}_password is a list"),
+        ({SECRET: SECRET}, SECRET, "{}_username is a mapping"),
+    ],
+)
+def test_accounts_of_machines(account, username, password, words):
+    [fault] = faults(**{f"{account}_username": username, f"{account}_password": password})
+    assert words.format(account) in fault
+
+
+def test_accounts_at_a_proxy_that_is_not_there():
+    found = faults(wheelhouse_proxy=None)
+    assert len(found) == 2
+    assert all("of no use without wheelhouse_proxy" in fault for fault in found)
+    assert "wheelhouse_people[0].proxy_username" in found[1]
+
+
+def test_passwords_of_the_index_that_clients_send_differently():
+    [fault] = faults(wheelhouse_index_password=f"{SECRET}ü")
+    assert "wheelhouse_index_password has a character outside ASCII" in fault
+
+
+@pytest.mark.parametrize(
+    ("people", "words"),
+    [
+        ({"ada": SECRET}, "wheelhouse_people is a mapping, not a list"),
+        (SECRET, "wheelhouse_people is a string, not a list"),
+        ([ADA, SECRET], "wheelhouse_people[1] is a string, not a mapping"),
+        ([ADA, [SECRET]], "wheelhouse_people[1] is a list, not a mapping"),
+        ([ADA, None], "wheelhouse_people[1] is nothing, not a mapping"),
+        (
+            [ADA, BOB, {"name": "ada"}],
+            "wheelhouse_people[2].name is 'ada', which wheelhouse_people[0].name has already",
+        ),
+        ([ADA, {"name": "ada", "state": "absent"}], "which wheelhouse_people[0].name has already"),
+        ([{"state": "absent"}], "wheelhouse_people[0].name is missing"),
+        ([{"name": "ada", 7: SECRET}], "wheelhouse_people[0] has the key 7, which is not known"),
+    ],
+)
+def test_people(people, words):
+    [fault] = faults(wheelhouse_people=people)
+    assert words in fault
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": ...}, ".name is missing"),
+        ({"name": "Ada"}, ".name is 'Ada', which can't be a login name"),
+        ({"name": "ada lovelace"}, "can't be a login name"),
+        ({"name": "1ada"}, "can't be a login name"),
+        ({"name": "ada\n"}, "can't be a login name"),
+        ({"name": "a" * 33}, "can't be a login name"),
+        ({"name": {"x": SECRET}}, ".name is a mapping"),
+        ({"name": "root"}, "an account of the system"),
+        ({"name": "www-data"}, "an account of the system"),
+        ({"name": "systemd-network"}, "an account of the system"),
+        ({"state": "gone"}, ".state is 'gone': write present or absent"),
+        ({"state": None}, ".state is nothing"),
+        ({"index_pasword": SECRET}, "has the key 'index_pasword', which is not known: did you mean 'index_password'?"),
+        ({"colour": SECRET}, "has the key 'colour', which is not known: write one of name,"),
+        ({"workstations": "ws-ada"}, ".workstations is a string, not a list"),
+        (
+            {"workstations": ["ws-adda"]},
+            ".workstations names 'ws-adda', which is not in the group workstations (did you mean",
+        ),
+        ({"workstations": ["index"]}, ".workstations names 'index'"),
+        ({"workstations": [{"x": SECRET}]}, ".workstations has a mapping in it"),
+        ({"jupyter": "yes"}, ".jupyter is 'yes': write true or false"),
+        ({"jupyter": 1}, ".jupyter is 1"),
+        ({"publishes": "acme-*"}, ".publishes is a string, not a list"),
+        (
+            {"publishes": ["Acme_Tools.*"]},
+            ".publishes has 'Acme_Tools.*', but rights go by normalised names: write 'acme-tools-*'",
+        ),
+        ({"publishes": ["acme tools"]}, ".publishes has 'acme tools': write lower-case letters"),
+        ({"publishes": [""]}, ".publishes has '': write"),
+        ({"publishes": [7]}, ".publishes has a number in it"),
+        ({"index_password": ...}, ".publishes is given without wheelhouse_people[1].index_password"),
+        ({"index_password": 12345678}, ".index_password is a number, not a string"),
+        ({"index_password": {"x": SECRET}}, ".index_password is a mapping, not a string"),
+        ({"index_password": ""}, ".index_password is empty"),
+        ({"index_password": f"{SECRET}ü"}, ".index_password has a character outside ASCII"),
+        ({"index_password": f"{SECRET}\n"}, ".index_password has a line break"),
+        ({"index_password": SECRET * 10}, ".index_password is longer than the 72 bytes"),
+        ({"index_password": f" {SECRET}"}, ".index_password begins or ends with a space"),
+        ({"index_password": f"{SECRET} "}, ".index_password begins or ends with a space"),
+        ({"proxy_password": ...}, ".proxy_username is given without wheelhouse_people[1].proxy_password"),
+        ({"proxy_username": ...}, ".proxy_password is given without wheelhouse_people[1].proxy_username"),
+        ({"proxy_username": f"ada:{SECRET}"}, ".proxy_username has a ':'"),
+        ({"proxy_password": f"{SECRET}\x00"}, ".proxy_password has a line break, a tab or another control character"),
+        ({"proxy_password": [SECRET]}, ".proxy_password is a list, not a string"),
+        ({"ssh_public_key": [SECRET]}, ".ssh_public_key is a list, not a string"),
+        ({"ssh_public_key": SECRET}, ".ssh_public_key is not an OpenSSH public key"),
+        ({"ssh_public_key": ""}, ".ssh_public_key is not an OpenSSH public key"),
+        ({"ssh_public_key": KEY + "\n" + KEY}, ".ssh_public_key is not an OpenSSH public key"),
+        ({"ssh_public_key": "ssh-dss AAAA"}, ".ssh_public_key is not an OpenSSH public key"),
+        (
+            {"ssh_public_key": f"-----BEGIN OPENSSH PRIVATE KEY-----\n{SECRET}\n-----END OPENSSH PRIVATE KEY-----\n"},
+            ".ssh_public_key holds a private key",
+        ),
+        ({"ssh_public_key": f"PuTTY-User-Key-File-3: ssh-ed25519\n{SECRET}"}, ".ssh_public_key holds a private key"),
+    ],
+)
+def test_a_person(changes, words):
+    [fault] = of_person(**changes)
+    assert "wheelhouse_people[1]" in fault
+    assert words in fault
+    assert "12345678" not in fault
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ==",
+        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY= ada lovelace, laptop",
+        "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t",
+    ],
+)
+def test_public_keys(key):
+    assert of_person(ssh_public_key=key) == []
+
+
+def test_jupyter_without_a_jupyter_host():
+    [fault] = of_person({**GROUPS, "jupyter_hosts": [], "all": []})
+    assert "wheelhouse_people[1].jupyter is true, but there is no host in the group jupyter_hosts" in fault
+
+
+@pytest.mark.parametrize(
+    ("groups", "sentences"),
+    [
+        (
+            {**GROUPS, "workstatons": ["ws-9"]},
+            [
+                "Group 'workstatons' (host ws-9) is not one this collection uses; did you mean 'workstations'? "
+                f"Put its hosts in one of {KNOWN_GROUPS}."
+            ],
+        ),
+        (
+            {**GROUPS, "berlin": ["ws-ada", "nas-1", "nas-2"]},
+            [
+                "Group 'berlin' (hosts nas-1, nas-2) is not one this collection uses. "
+                f"Put its hosts in one of {KNOWN_GROUPS}."
+            ],
+        ),
+        (
+            {**GROUPS, "ungrouped": ["ws-9", "localhost"]},
+            [f"Host 'ws-9' is in no group: put it in one of {KNOWN_GROUPS}."],
+        ),
+        (
+            {**GROUPS, "windows": ["ws-win", "ws-8"]},
+            ["Host 'ws-8' is in the group windows, but not in workstations: put it in both."],
+        ),
+        (
+            {**GROUPS, "windows": "ws-win"},
+            ["The group 'windows' is no list of hosts: pass Ansible's variable `groups`."],
+        ),
+    ],
+)
+def test_groups(groups, sentences):
+    assert faults(groups) == sentences
+
+
+def test_no_host_to_work_on():
+    people = [{"name": "ada"}]
+    for groups in ({}, {"all": ["proxy"], "proxy_hosts": ["proxy"]}):
+        [fault] = faults(groups, wheelhouse_people=people)
+        assert fault.startswith("There is no host in any of the groups index_hosts, jupyter_hosts, workstations")
+
+
+@pytest.mark.parametrize("groups", [None, "all", [GROUPS], 7])
+def test_groups_that_are_none(groups):
+    assert any("pass Ansible's variable `groups`" in fault for fault in faults(groups))
+
+
+leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.just("ada"), st.just("a:b@c/d"))
+keys = st.one_of(st.text(), st.sampled_from([*SETTINGS, *ADA, "state", "regions", "no_proxy", *GROUPS]), st.integers())
+junk = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=20)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys(SETTINGS, junk)), junk)
+def test_any_junk_gives_sentences(settings, groups):
+    found = inventory_faults(settings, groups)
+    assert all(isinstance(fault, str) and len(fault) > 20 for fault in found)
+
+
+@given(st.fixed_dictionaries({}, optional=dict.fromkeys([*ADA, "state", "colour"], junk)))
+def test_any_junk_in_an_entry_gives_sentences(person):
+    assert isinstance(faults(wheelhouse_people=[person, person]), list)
+
+
+wrapped = st.recursive(
+    st.just(SECRET),
+    lambda inner: st.one_of(st.lists(inner, min_size=1), inner.map(lambda value: {"x": value})),
+    max_leaves=3,
+)
+broken = st.sampled_from(
+    [SECRET, f"{SECRET}\n", f"ü{SECRET}", SECRET * 20, f"{SECRET}:{SECRET}", f"http://u:{SECRET}@p:x"]
+)
+ACCOUNTS = [key for key in SETTINGS if key.endswith(("_username", "_password"))]
+SECRETS = ["index_password", "proxy_username", "proxy_password", "ssh_public_key"]
+
+
+@given(
+    st.fixed_dictionaries(dict.fromkeys(SECRETS, wrapped | broken)),
+    st.fixed_dictionaries(dict.fromkeys(ACCOUNTS, wrapped | broken)),
+)
+def test_no_secret_is_shown(person, accounts):
+    """`faults` looks for the sentinel."""
+    faults(wheelhouse_people=[{"name": "ada", **person}], **accounts)
