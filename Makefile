@@ -23,7 +23,9 @@ setup: .venv/.complete ## put the locked tools into .venv, with the collection i
 
 .PHONY: lock
 lock: setup ## compile requirements.txt from pyproject.toml
-	@uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --no-annotate --group tools --output-file requirements.txt
+	@uv pip compile --quiet --no-config --group tools roles/pypi_index/files/wheelhouse/pyproject.toml \
+	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --custom-compile-command "make lock" --output-file requirements.txt
 
 .PHONY: demo
 demo: setup ## stand a working office up on this machine, prove it, and say where to look
@@ -47,15 +49,16 @@ test: lint sanity unit molecule ## everything below, in that order
 	@echo "All tests passed."
 
 .PHONY: lint
-lint: setup ## ruff, yamllint, ansible-lint (production profile), generated parts of the README
-	@$(step) "ruff" -- sh -c 'ruff check && ruff format --check'
+lint: setup ## ruff, yamllint, ansible-lint (production profile), shellcheck, generated parts of the README
+	@$(step) "ruff" -- sh -c 'ruff check . && ruff format --check .'
 	$(step) "yamllint" -- yamllint --strict .
-	$(step) "ansible-lint" -- ansible-lint
+	$(step) "ansible-lint" -- ansible-lint --nocolor
+	$(step) "shellcheck" -- sh -c "git grep -lE --untracked '^#!.*\b(ba|da)?sh\b' | xargs shellcheck --severity=warning"
 	$(step) "README is up to date" -- python tests/tools/readme_tables.py --check
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity
-	@$(step) "ansible-test sanity" -- tests/tools/sanity
+	@$(step) "ansible-test sanity" -- python tests/tools/sanity.py
 
 .PHONY: unit
 unit: setup ## unit tests

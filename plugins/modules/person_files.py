@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 module: person_files
 short_description: Write small files for many people in one task
 version_added: 0.1.0
-author: wheelhouse.onboarding contributors
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
   - Brings a list of files to the wanted content, owner and mode, each whole or not at all, all of them in one task,
     so that a play takes as many tasks for fifty people as for one.
@@ -173,7 +173,9 @@ def settle_by_root(owner, wanted, check_mode):
     if os.path.isdir(directory):
         status = os.stat(directory)
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise Fault("{0} has to belong to root and be writable by nobody else, to hold {1}.".format(directory, path))
+            raise Fault(
+                "{0} has to belong to root and be writable by nobody else, to hold {1}.".format(directory, path)
+            )
     elif not check_mode and wanted["state"] == "present":
         raise Fault("The directory {0} does not exist; create it before {1}.".format(directory, path))
     return [path] if settle(path, wanted, owner, check_mode) else []
@@ -237,7 +239,9 @@ def main():
     except (Fault, OSError) as exc:
         module.fail_json(msg=str(exc))
     listing = "".join(path + "\n" for path in paths)
-    module.exit_json(changed=bool(paths), paths=paths, diff={"before": "", "after": listing, "after_header": "files that change"})
+    module.exit_json(
+        changed=bool(paths), paths=paths, diff={"before": "", "after": listing, "after_header": "files that change"}
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Print the access card of a demo: where things are and what to try.
 
-    python card.py STATE_DIRECTORY
+python card.py STATE_DIRECTORY
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ def passwords() -> dict[str, str]:
     return {
         "ada_index": secrets.token_urlsafe(15),
         "ada_proxy": secrets.token_urlsafe(9) + AWKWARD,
-        "leo_index": secrets.token_urlsafe(9) + "#%@ +\"",
+        "leo_index": secrets.token_urlsafe(9) + '#%@ +"',
         "leo_proxy": secrets.token_urlsafe(9) + AWKWARD,
         "machines_index": secrets.token_urlsafe(18),
         "machines_proxy": secrets.token_urlsafe(9) + AWKWARD,
@@ -85,7 +85,14 @@ def company_certificates(state: Path) -> None:
     ca_name = "Acme demo CA"
     ca_key, index_key = private_key(), private_key()
     key_usage = dict.fromkeys(
-        ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
+        (
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
         False,
     )
     ca = (

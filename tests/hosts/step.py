@@ -42,7 +42,9 @@ def run(title: str, command: list[str], show: bool) -> int:
     if not show:
         threading.Thread(target=signs_of_life, daemon=True).start()
     with log.open("w") as stream:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
         for line in process.stdout or ():
             stream.write(line)
             last_line = line.strip() or last_line
@@ -52,7 +54,10 @@ def run(title: str, command: list[str], show: bool) -> int:
     ended.set()
     if code and not show:
         print("".join("    | " + line for line in log.read_text().splitlines(keepends=True)[-LAST_LINES:]))
-    print(f"    {'failed (exit code ' + str(code) + ')' if code else 'done'} in {clock(time.monotonic() - started)}", flush=True)
+    print(
+        f"    {'failed (exit code ' + str(code) + ')' if code else 'done'} in {clock(time.monotonic() - started)}",
+        flush=True,
+    )
     return code
 
 

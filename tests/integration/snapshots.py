@@ -33,4 +33,8 @@ def snapshot(host: Host) -> dict[str, list]:
 
 def difference(before: dict[str, list], after: dict[str, list]) -> dict[str, tuple]:
     """{path: (before, after)} of what is not the same, None where there is nothing."""
-    return {path: (before.get(path), after.get(path)) for path in before.keys() | after.keys() if before.get(path) != after.get(path)}
+    return {
+        path: (before.get(path), after.get(path))
+        for path in before.keys() | after.keys()
+        if before.get(path) != after.get(path)
+    }

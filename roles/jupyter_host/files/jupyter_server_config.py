@@ -1,4 +1,4 @@
-# Settings of everybody's server, read through JUPYTER_CONFIG_PATH before ~/.jupyter (which people may use for their own).
+# Settings of everybody's server, read through JUPYTER_CONFIG_PATH. They win over a person's own in ~/.jupyter.
 import hashlib
 import os
 import pwd

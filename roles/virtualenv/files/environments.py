@@ -1,13 +1,15 @@
-"""Bring the virtualenvs of a host to the wanted state: an order in JSON on standard input, an answer in JSON on standard output.
+"""Bring the virtualenvs of a host to the wanted state.
 
-tasks/environments.yml runs this as root on the target, once for all environments. An environment is a symbolic link to a build
-beside it, whose name holds a digest of what was asked for:
+tasks/environments.yml runs this as root on the target, once for all environments, with an order in JSON on standard
+input; the answer goes to standard output. An environment is a symbolic link to a build beside it, whose name holds a
+digest of what was asked for:
 
     /opt/wheelhouse/jupyter -> .jupyter.3f2a9c04b7de8a11
 
-A build is made beside the one in use, and the link moves when it is complete. So programs that run on the old build keep it,
-an interrupted build is never in use, and to see that nothing changed takes one look at the link. The build before the
-current one stays, for those who still run on it. What belongs to a person is done by a process that has become that person.
+A build is made beside the one in use, and the link moves when it is complete. So programs that run on the old build
+keep it, an interrupted build is never in use, and to see that nothing changed takes one look at the link. The build
+before the current one stays, for those who still run on it. What belongs to a person is done by a process that has
+become that person.
 """
 
 import glob
@@ -100,7 +102,7 @@ def run(command, requirements=""):
 
 
 def install(build, python, requirements):
-    """Make a virtualenv at `build` and install the requirements. They go in on standard input: a URL may hold a password."""
+    """Make a virtualenv at `build` and install the requirements, from standard input: a URL may hold a password."""
     strict = ["--require-hashes"] if "--hash=" in requirements else []
     new_python = os.path.join(build, "bin", "python")
     if os.access(UV, os.X_OK):
@@ -152,7 +154,7 @@ def refuse_what_others_can_write(path):
             status = os.stat(parent)
             if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise Fault(
-                    f"Others than root can write in {parent}; name the `owner` of {path}, or choose another place for it."
+                    f"Others than root can write in {parent}; name the `owner` of {path}, or choose another place."
                 )
         if parent == "/":
             return

@@ -47,7 +47,9 @@ def test_the_proxy_saw_each_person_under_their_own_name(office, proxy, public_pa
     log = proxy.file("/var/log/squid/access.log").content_string
     for person in office.people.values():
         seen_as = person.proxy_username.replace("\\", "\\\\")
-        assert any(seen_as in line and "CONNECT" in line and " HIER_DIRECT/" in line for line in log.splitlines()), seen_as
+        assert any(seen_as in line and "CONNECT" in line and " HIER_DIRECT/" in line for line in log.splitlines()), (
+            seen_as
+        )
 
 
 def test_the_index_is_reached_directly(office, proxy) -> None:
@@ -57,5 +59,8 @@ def test_the_index_is_reached_directly(office, proxy) -> None:
 
 def test_a_cron_job_has_the_proxy_too(office, public_page) -> None:
     """No login shell, no environment: `corporate-env` brings it."""
-    result = office.host("workstation").run("runuser -u ada -- env -i PATH=/usr/bin:/bin /usr/local/bin/corporate-env python3 -c '%s' %s" % (FETCH, public_page))
+    result = office.host("workstation").run(
+        "runuser -u ada -- env -i PATH=/usr/bin:/bin /usr/local/bin/corporate-env python3 -c '%s' %s"
+        % (FETCH, public_page)
+    )
     assert result.stdout.strip() == "200", result.stderr

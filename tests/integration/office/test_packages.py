@@ -46,18 +46,26 @@ def published(office) -> Project:
 
 
 def greeting(office, name: str, python: str) -> str:
-    return office.succeed_as(name, f"{python} -c 'import acme_greeting, {PUBLIC}; print(acme_greeting.GREETING)'").strip()
+    return office.succeed_as(
+        name, f"{python} -c 'import acme_greeting, {PUBLIC}; print(acme_greeting.GREETING)'"
+    ).strip()
 
 
 @pytest.mark.parametrize("name", ["ada", "leo"])
 def test_pip_installs_public_and_internal_packages_into_one_virtualenv(office, published, name) -> None:
-    office.succeed_as(name, f"rm -rf venv-pip && python3 -m venv venv-pip && venv-pip/bin/pip install --no-cache-dir {PUBLIC} {published.requirement}")
+    office.succeed_as(
+        name,
+        f"rm -rf venv-pip && python3 -m venv venv-pip && venv-pip/bin/pip install --no-cache-dir {PUBLIC} {published.requirement}",
+    )
     assert greeting(office, name, "venv-pip/bin/python") == published.version
 
 
 @pytest.mark.parametrize("name", ["ada", "leo"])
 def test_uv_installs_public_and_internal_packages_into_one_virtualenv(office, published, name) -> None:
-    office.succeed_as(name, f"rm -rf venv-uv && uv venv -q venv-uv && uv pip install --no-cache --python venv-uv/bin/python {PUBLIC} {published.requirement}")
+    office.succeed_as(
+        name,
+        f"rm -rf venv-uv && uv venv -q venv-uv && uv pip install --no-cache --python venv-uv/bin/python {PUBLIC} {published.requirement}",
+    )
     assert greeting(office, name, "venv-uv/bin/python") == published.version
 
 
@@ -65,7 +73,10 @@ def test_twine_publishes_and_the_other_person_installs(office) -> None:
     project = Project(office, 2)
     project.build("ada")
     office.succeed_as("ada", f"cd {project.directory} && uvx twine upload --non-interactive dist/*")
-    office.succeed_as("leo", f"uv venv -q --clear venv-twine && uv pip install --no-cache --python venv-twine/bin/python {PUBLIC} {project.requirement}")
+    office.succeed_as(
+        "leo",
+        f"uv venv -q --clear venv-twine && uv pip install --no-cache --python venv-twine/bin/python {PUBLIC} {project.requirement}",
+    )
     assert greeting(office, "leo", "venv-twine/bin/python") == project.version
 
 
@@ -77,9 +88,10 @@ def test_who_may_only_install_is_told_so(office, index, command) -> None:
     assert result.rc != 0
     said = result.stdout + result.stderr
     assert "leo" in said and "acme-greeting" in said, said
-    assert not index.file("/srv/wheelhouse/shelf/packages/acme-greeting").exists or project.version not in index.run(
-        "ls /srv/wheelhouse/shelf/packages/acme-greeting"
-    ).stdout
+    assert (
+        not index.file("/srv/wheelhouse/shelf/packages/acme-greeting").exists
+        or project.version not in index.run("ls /srv/wheelhouse/shelf/packages/acme-greeting").stdout
+    )
 
 
 @pytest.mark.parametrize(
@@ -99,7 +111,10 @@ def test_a_wrong_password_publishes_nothing(office, index, command) -> None:
 
 
 def test_a_reserved_name_never_comes_from_outside(office) -> None:
-    result = office.run_as("ada", "uv venv -q --clear venv-none && uv pip install --no-cache --python venv-none/bin/python acme-nothing-of-this-name")
+    result = office.run_as(
+        "ada",
+        "uv venv -q --clear venv-none && uv pip install --no-cache --python venv-none/bin/python acme-nothing-of-this-name",
+    )
     assert result.rc != 0
     assert "acme-nothing-of-this-name" in result.stderr
 

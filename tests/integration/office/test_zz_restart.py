@@ -14,7 +14,10 @@ def test_a_host_comes_back(office, role) -> None:
     subprocess.run(["docker", "stop", "--time", "60", name], check=True, capture_output=True)
     subprocess.run(["docker", "start", name], check=True, capture_output=True)
     host = office.host(role)
-    eventually(lambda: host.run("systemctl is-system-running").stdout.strip() == "running", f"{name} has booted without a failed unit")
+    eventually(
+        lambda: host.run("systemctl is-system-running").stdout.strip() == "running",
+        f"{name} has booted without a failed unit",
+    )
 
 
 def test_everybody_can_work_again(office) -> None:

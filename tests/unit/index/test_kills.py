@@ -18,7 +18,7 @@ from .samples import Client, Wheel
 FIRST, SECOND, OTHER = Wheel(), Wheel(version="2.0"), Wheel("acme_other")
 CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
 """What changes the shelf for anybody else, besides lines in the journal."""
-DONE = 0
+DONE, WRITTEN_IN_PLACE = 0, 3
 
 
 def upload(wheel: Wheel) -> None:
@@ -34,12 +34,16 @@ def killed_at(step: int, action: Callable[[], None]) -> bool:
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == DONE
+        assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == DONE
         return os.WIFSIGNALED(status)
     seen = 0
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal seen
+        if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
+            written = Path(str(arguments[0])).parts
+            if "packages" in written or "simple" in written:
+                os._exit(WRITTEN_IN_PLACE)
         if event in CHANGES or (event == "open" and arguments[2] & os.O_APPEND):
             seen += 1
             if seen == step:

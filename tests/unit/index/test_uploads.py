@@ -83,7 +83,7 @@ def test_same_bytes_again_change_nothing(client: Client, root: Path) -> None:
 
 
 def test_releases_are_listed_in_the_order_of_their_versions(client: Client, root: Path) -> None:
-    for version in ("1.10", "1.9", "1.9rc1", "2!0.1", "1.9+cpu.1"):
+    for version in ("1.9+cpu.1", "1.10", "1.9", "1.9rc1", "2!0.1"):
         wheel = Wheel(version=version)
         assert client.upload(wheel.filename, wheel.build()).status == 200
     assert page(root)["versions"] == ["1.9rc1", "1.9", "1.9+cpu.1", "1.10", "2!0.1"]

@@ -267,8 +267,6 @@ def _zip_entries(archive: zipfile.ZipFile, stream: IO[bytes], budget: _Budget) -
             raise BadDistribution(
                 f"The archive's member {name[:200]!a} is a link or a device; only files may be packed."
             )
-        if info.flag_bits & 0x1:
-            raise BadDistribution(f"The archive's member {name[:200]!a} is encrypted.")
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise BadDistribution(f"The archive's member {name[:200]!a} is compressed by something else than deflate.")
         if info.is_dir() and info.file_size:

@@ -47,10 +47,11 @@ def publish(shelf: Shelf, journal: Journal, received: Path, checked: Checked, wh
     return is_new
 
 
-def place(shelf: Shelf, received: Path, checked: Checked, who: str, origin: str) -> Event:
+def place(shelf: Shelf, received: Path, checked: Checked, who: str, origin: str, *, durable: bool = True) -> Event:
     """Put a received file in its place, and return what the journal is to be told.
 
-    The caller holds the project's lock, and has seen that no other file is there.
+    The caller holds the project's lock, and has seen that no other file is there. `durable=False` leaves it to the
+    caller to sync everything but the file's contents.
     """
     distribution = checked.distribution
     name = distribution.name
@@ -69,7 +70,7 @@ def place(shelf: Shelf, received: Path, checked: Checked, who: str, origin: str)
         requires_python=checked.requires_python,
         findings=checked.warnings or None,
     )
-    shelf.place(received, name.project, name.filename, metadata, event.at.timestamp())
+    shelf.place(received, name.project, name.filename, metadata, event.at.timestamp(), durable=durable)
     return event
 
 

@@ -98,7 +98,15 @@ class Shelf:
         finally:
             path.unlink(missing_ok=True)
 
-    def place(self, received: Path, project: str, filename: str, metadata: bytes | None, at: float) -> None:
+    def receive_in_place(self, path: Path) -> None:
+        """Make a file of our own that was copied in as good as one that `receive` wrote."""
+        with path.open("rb") as stream:
+            os.fchmod(stream.fileno(), _FILE_MODE)
+            os.fsync(stream.fileno())
+
+    def place(
+        self, received: Path, project: str, filename: str, metadata: bytes | None, at: float, *, durable: bool = True
+    ) -> None:
         """Publish a received file, with its core metadata beside it. Replaces nothing but the same bytes.
 
         `at` (seconds since 1970) becomes the file's modification time: readers see it as Last-Modified, and a file
@@ -107,14 +115,24 @@ class Shelf:
         directory = self.packages / project
         self._make(directory)
         if metadata is not None:  # first: a file that is there has its metadata
-            self.place_metadata(project, filename, metadata, at)
+            self.place_metadata(project, filename, metadata, at, durable=durable)
         os.utime(received, (at, at))
         received.rename(directory / filename)
-        _sync(directory)
+        if durable:
+            _sync(directory)
 
-    def place_metadata(self, project: str, filename: str, metadata: bytes, at: float) -> None:
+    def place_metadata(self, project: str, filename: str, metadata: bytes, at: float, *, durable: bool = True) -> None:
         """Write the core metadata of a published file beside it."""
-        self._write(self.packages / project / f"{filename}.metadata", metadata, at)
+        self._write(self.packages / project / f"{filename}.metadata", metadata, at, durable=durable)
+
+    def has_metadata(self, path: Path) -> bool:
+        """Whether there are core metadata beside a published file; a crash may have left them empty."""
+        return bool(_content(path.with_name(f"{path.name}.metadata")))
+
+    def sync(self, project: str) -> None:
+        """Have the names of the project's files on the disk."""
+        if (self.packages / project).is_dir():
+            _sync(self.packages / project)
 
     def is_settled(self, path: Path, size: int | None, at: float) -> bool:
         """Whether a published file looks as `place` left it: size, time (whole seconds) and mode."""
@@ -144,7 +162,7 @@ class Shelf:
         `durable=False` leaves the syncing to the caller, who writes thousands.
         """
         page, packed = directory / name, directory / f"{name}.gz"
-        if packed.exists() and _content(page) == content:
+        if _content(packed) and _content(page) == content:
             return False
         self._make(directory)
         at = time.time()

@@ -6,6 +6,7 @@ upload goes through; what does not pass is moved to the quarantine.
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -60,9 +61,10 @@ class Upkeep:
         found: dict[str, list[Path]] = {}
         for directory in [self._shelf.packages, *_directories(self._shelf.packages)]:
             known = self._ledger.files(directory.name) if directory != self._shelf.packages else {}
-            for path in _files(directory):
-                if path.name in known:
+            for name in _files(directory):
+                if name in known:
                     continue
+                path = directory / name
                 try:
                     found.setdefault(distribution.parse_filename(path.name).project, []).append(path)
                 except BadDistribution as error:
@@ -93,6 +95,7 @@ class Upkeep:
                     for event in self._take_in(path, project, files):
                         pages.apply(files, event)
                         events.append(event)
+            self._shelf.sync(project)
             self._journal.append(events)
             present = {name: file for name, file in files.items() if name not in missing}
             self.report.pages_written += pages.write(self._shelf, project, present, durable=False)
@@ -121,7 +124,7 @@ class Upkeep:
         if in_place and path.name in files:  # its upload was in the middle when the file was found
             return []
         try:
-            with path.open("rb") as stream, self._shelf.receive(stream) as received:
+            with self._received(path) as received:
                 before = path.stat()
                 try:
                     checked = rules.check(distribution.read(received, path.name), rules.Claims())
@@ -139,13 +142,25 @@ class Upkeep:
                 if path.name in files:  # the same bytes are published already
                     path.unlink()
                     return []
-                event = publishing.place(self._shelf, received, checked, self._who, COPIED_IN)
+                event = publishing.place(self._shelf, received, checked, self._who, COPIED_IN, durable=False)
         except (BadDistribution, Conflict) as error:
             return [self._quarantine(path, project, str(error))]
         if not in_place:
-            path.unlink()
+            path.unlink(missing_ok=True)
         self.report.published.append(path.name)
         return [event]
+
+    @contextlib.contextmanager
+    def _received(self, path: Path) -> Iterator[Path]:
+        """The file as one that nobody else writes to: itself if it is ours and at rest, else a copy."""
+        status = path.lstat()
+        at_rest = time.time() - status.st_mtime >= QUIET
+        if at_rest and stat.S_ISREG(status.st_mode) and (status.st_uid, status.st_nlink) == (os.getuid(), 1):
+            self._shelf.receive_in_place(path)
+            yield path
+        else:
+            with path.open("rb") as stream, self._shelf.receive(stream) as copy:
+                yield copy
 
     def _look_after(self, path: Path, project: str, file: File) -> list[Event]:
         """See that a published file is still the one that was published, with its metadata, and readable."""
@@ -155,7 +170,7 @@ class Upkeep:
                 reason = "It is not the file that was published under this name: the index promised other contents."
                 return [self._quarantine(path, project, reason), self._gone(project, file)]
             self._shelf.settle(path, at)
-        if file.dist_info_metadata and not path.with_name(f"{path.name}.metadata").exists():
+        if file.dist_info_metadata and not self._shelf.has_metadata(path):
             self._shelf.place_metadata(project, path.name, distribution.read(path, path.name).metadata, at)
         return []
 
@@ -188,9 +203,9 @@ class Upkeep:
                         found.append(f"{name}.metadata of {project} is not what was published.")
             except OSError as error:
                 found.append(f"{name} of {project} cannot be read: {error.strerror}.")
-        for path in _files(directory):
-            if path.name not in files:
-                found.append(f"{path.name} of {project} is on the shelf and was never published: run reindex.")
+        for name in _files(directory):
+            if name not in files:
+                found.append(f"{name} of {project} is on the shelf and was never published: run reindex.")
         if (pages.load(self._shelf, project) or {}) != files:
             found.append(f"The page of {project} does not list what was published: run reindex.")
         return found
@@ -236,14 +251,17 @@ def _directories(directory: Path) -> list[Path]:
     return sorted(Path(entry) for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
 
 
-def _files(directory: Path) -> list[Path]:
-    """The distributions in a directory, or what may be meant to be some; hidden files are those of copying programs."""
+def _files(directory: Path) -> list[str]:
+    """Names of the distributions in a directory, or of what may be meant to be some.
+
+    Hidden files are those of copying programs.
+    """
     try:
         entries = list(os.scandir(directory))
     except FileNotFoundError:
         return []
     return sorted(
-        Path(entry)
+        entry.name
         for entry in entries
         if not entry.name.startswith(".") and not entry.name.endswith(".metadata") and not entry.is_dir()
     )

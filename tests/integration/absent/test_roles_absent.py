@@ -1,0 +1,64 @@
+"""A role that is set to absent takes away what it put there, and nothing else. Runs after test_leaver.py, and leaves bare hosts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from company import host_of, site
+from snapshots import snapshot
+
+ROLES_OF_THE_COLLECTION = (
+    "jupyter_tunnel",
+    "jupyter_host",
+    "package_client",
+    "index_gateway",
+    "pypi_index",
+    "container_engine",
+    "corporate_proxy",
+    "accounts",
+)
+# Below these the collection writes; what a package manager puts there is not the roles' own.
+OURS = re.compile(
+    r"wheelhouse|jupyter|corporate-env|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
+)
+# People's data stays: the shelf with what they published, and the homes of those who left.
+KEPT = re.compile(
+    r"^/srv/wheelhouse($|/shelf)|^/home/(ada|leo)\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
+)
+
+
+@pytest.fixture(scope="module")
+def removed():
+    """Everything set to absent, after something that is not ours was put beside it."""
+    for role in ("index", "jupyter", "workstation"):
+        host_of(role).check_output(
+            "echo 'not ours' >/etc/not-ours.conf && mkdir -p /opt/not-ours && useradd --create-home notours 2>/dev/null; true"
+        )
+    host_of("workstation").check_output("echo 'not ours' >/usr/local/share/ca-certificates/not-ours.txt")
+    states = [word for role in ROLES_OF_THE_COLLECTION for word in ("--extra-vars", f"{role}_state=absent")]
+    site(*states)
+    return states
+
+
+@pytest.mark.parametrize("role", ["index", "jupyter", "workstation"])
+def test_nothing_of_ours_is_left(removed, role) -> None:
+    left = [path for path in snapshot(host_of(role)) if OURS.search(path) and not KEPT.search(path)]
+    assert left == []
+
+
+@pytest.mark.parametrize("role", ["index", "jupyter", "workstation"])
+def test_what_is_not_ours_stays(removed, role) -> None:
+    host = host_of(role)
+    assert host.file("/etc/not-ours.conf").content_string == "not ours\n"
+    assert host.file("/opt/not-ours").is_directory
+    assert host.user("notours").exists
+    assert host.file("/etc/ssl/certs/ca-certificates.crt").size > 100_000
+
+
+def test_published_packages_stay(removed, index) -> None:
+    assert index.check_output("ls /srv/wheelhouse/shelf/packages/acme-greeting")
+
+
+def test_a_second_run_changes_nothing(removed) -> None:
+    assert site(*removed).changed == 0
