@@ -10,7 +10,8 @@ version_added: 0.1.0
 author: wheelhouse.onboarding contributors
 description:
   - Picks those of C(wheelhouse_people) who work on one host.
-  - Someone works on a workstation that their C(workstations) names, and on Jupyter hosts where their C(jupyter) is true.
+  - Someone works on a workstation that their C(workstations) names,
+    and on Jupyter hosts where their C(jupyter) is true.
     Nobody works anywhere once their C(state) is V(absent).
 positional: host
 options:

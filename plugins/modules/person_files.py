@@ -151,7 +151,7 @@ def settle_as(owner, files, check_mode):
             paths = [(os.path.join(owner.pw_dir, one["path"][2:]), one) for one in files]
             answer["paths"] = [path for path, one in paths if settle(path, one, owner, check_mode)]
         except OSError as exc:
-            answer["fault"] = "{0}: {1}".format(exc.filename, exc.strerror)
+            answer["fault"] = f"{exc.filename}: {exc.strerror}"
         except BaseException:
             answer["fault"] = traceback.format_exc(limit=1)
         finally:
@@ -162,7 +162,7 @@ def settle_as(owner, files, check_mode):
         answer = json.loads(stream.read() or b'{"fault": "the process ended without a word"}')
     os.waitpid(child, 0)
     if "fault" in answer:
-        raise Fault("As {0}: {1}".format(owner.pw_name, answer["fault"]))
+        raise Fault("As {}: {}".format(owner.pw_name, answer["fault"]))
     return answer["paths"]
 
 
@@ -173,11 +173,9 @@ def settle_by_root(owner, wanted, check_mode):
     if os.path.isdir(directory):
         status = os.stat(directory)
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise Fault(
-                "{0} has to belong to root and be writable by nobody else, to hold {1}.".format(directory, path)
-            )
+            raise Fault(f"{directory} has to belong to root and be writable by nobody else, to hold {path}.")
     elif not check_mode and wanted["state"] == "present":
-        raise Fault("The directory {0} does not exist; create it before {1}.".format(directory, path))
+        raise Fault(f"The directory {directory} does not exist; create it before {path}.")
     return [path] if settle(path, wanted, owner, check_mode) else []
 
 
@@ -202,7 +200,7 @@ def settle_all(files, check_mode):
             elif check_mode:
                 changed.append(path)
             else:
-                raise Fault("There is no account {0} to own {1}; create it first.".format(name, path))
+                raise Fault(f"There is no account {name} to own {path}; create it first.")
         if owner is None:
             continue
         if path.startswith("~/"):
@@ -210,7 +208,7 @@ def settle_all(files, check_mode):
         elif os.path.isabs(path):
             changed.extend(settle_by_root(owner, wanted, check_mode))
         else:
-            raise Fault("files[].path is {0}; write ~/... or an absolute path.".format(path))
+            raise Fault(f"files[].path is {path}; write ~/... or an absolute path.")
     for owner, wanted in below_homes.values():
         changed.extend(settle_as(owner, wanted, check_mode))
     return changed

@@ -68,7 +68,7 @@ def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def certificate(subject: str, public_key: ec.EllipticCurvePublicKey, issuer: str, days: int) -> x509.CertificateBuilder:
     """A certificate without extensions, valid from yesterday (clocks differ)."""
-    now = dt.datetime.now(dt.timezone.utc)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))

@@ -60,7 +60,6 @@ def test_the_index_is_reached_directly(office, proxy) -> None:
 def test_a_cron_job_has_the_proxy_too(office, public_page) -> None:
     """No login shell, no environment: `corporate-env` brings it."""
     result = office.host("workstation").run(
-        "runuser -u ada -- env -i PATH=/usr/bin:/bin /usr/local/bin/corporate-env python3 -c '%s' %s"
-        % (FETCH, public_page)
+        f"runuser -u ada -- env -i PATH=/usr/bin:/bin /usr/local/bin/corporate-env python3 -c '{FETCH}' {public_page}"
     )
     assert result.stdout.strip() == "200", result.stderr

@@ -120,6 +120,6 @@ def test_a_reserved_name_never_comes_from_outside(office) -> None:
 
 
 def test_reading_takes_a_password(office) -> None:
-    fetch = "import urllib.request; urllib.request.urlopen('%s/simple/')" % office.index_url
+    fetch = f"import urllib.request; urllib.request.urlopen('{office.index_url}/simple/')"
     result = office.run_as("ada", f'python3 -c "{fetch}"')
     assert "401" in result.stderr

@@ -294,6 +294,7 @@ CORPUS = [
         "core metadata specification",
         content=described(metadata(extra="Summary: ") + b"\xff\xfe\n"),
     ),
+    Bad("metadata-long-line", "core metadata", content=described(metadata(extra=f"Requires-Dist: {'x y ' * 10**5}\n"))),
     Bad("metadata-empty", "core metadata specification", content=described(b"")),
     Bad("metadata-huge", "has more than 4 MiB", content=lambda: described(metadata(extra=f"\n{'x' * 5 * 2**20}"))),
     # source distributions
@@ -389,7 +390,7 @@ def test_refused(bad: Bad, client: Client, shelved: Path) -> None:
     assert answer.headers["Content-Type"].startswith("text/plain")
     assert answer.text.endswith(".\n") and answer.text.count("\n") == 1, "one sentence or more, on one line"
     assert answer.reason.isascii() and answer.reason[:40] == answer.text.strip()[:40]
-    assert len(answer.reason) <= 300
+    assert len(answer.reason) <= 300 and len(answer.text) <= 1000
     assert ("WWW-Authenticate" in answer.headers) == (answer.status == 401)
     assert snapshot(shelved) == before
     told = refusals(shelved)

@@ -26,6 +26,7 @@ from wheelhouse.distribution import read
 
 from .samples import MULTIPART, PASSWORD, Wheel, basic, multipart
 
+SOURCE = Path(cli.__file__).parents[1]
 SETTINGS = Path(__file__).parents[3] / "roles/pypi_index/files/wheelhouse/gunicorn.conf.py"
 START = 20.0
 """Seconds a server may take until it answers."""
@@ -45,7 +46,11 @@ class Server:
         command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "--bind", f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "wheelhouse.uploads:application()"], stdout=log, stderr=log, start_new_session=True
+                [*command, "wheelhouse.uploads:application()"],
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": str(SOURCE)},
             )
         give_up = time.monotonic() + START
         while True:
@@ -208,7 +213,12 @@ def test_it_refuses_to_start_with_one_sentence(
     spoil(config / "config.json")
     command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "--bind", "127.0.0.1:0"]
     ended = subprocess.run(
-        [*command, "wheelhouse.uploads:application()"], capture_output=True, text=True, timeout=START, check=False
+        [*command, "wheelhouse.uploads:application()"],
+        capture_output=True,
+        text=True,
+        timeout=START,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
     )
     assert ended.returncode != 0
     said = [line for line in ended.stderr.splitlines() if "[INFO]" not in line]

@@ -157,7 +157,7 @@ def read(path: Path, filename: str) -> Distribution:
             RuntimeError,
         ) as error:
             raise BadDistribution(
-                f"{filename} is not a readable archive ({error}): build and upload it again."
+                f"{filename} is not a readable archive ({str(error)[:200]}): build and upload it again."
             ) from error
 
 

@@ -77,7 +77,7 @@ def _metadata(distribution: Distribution) -> tuple[Metadata, list[Finding]]:
     try:
         return Metadata.from_email(distribution.metadata), []
     except ExceptionGroup as errors:
-        problem = "; ".join(str(error) for error in errors.exceptions[:3])
+        problem = "; ".join(str(error)[:200] for error in errors.exceptions[:3])  # some quote the whole field
     raw, unparsed = parse_email(distribution.metadata)
     if not unparsed and raw.get("metadata_version") in _BEFORE_LICENSE_FILE:
         # Build backends wrote License-File for years before the specification had it: much of the public index does.

@@ -46,9 +46,9 @@ class Refusal(Exception):
     """An HTTP answer above 399 with a sentence."""
 
     def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
         self.status = status
-        self.sentence = sentence
+        self.sentence = " ".join(sentence.split())  # on one line, which is what clients show
+        super().__init__(self.sentence)
 
 
 def application() -> "Application":
@@ -72,12 +72,13 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            return self._route(environ, start_response)
+            body = self._route(environ, start_response)
         except Refusal as refusal:
-            return _refuse(refusal, start_response)
+            body = _refuse(refusal, start_response)
         except Exception:
             log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            return _refuse(Refusal(500, "The index failed to handle this; its log says why."), start_response)
+            body = _refuse(Refusal(500, "The index failed to handle this; its log says why."), start_response)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
     def _route(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
