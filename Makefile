@@ -73,7 +73,7 @@ molecule: setup ## the scenarios, on real hosts; RELEASES=… and SCENARIOS=… 
 	    export WHEELHOUSE_DEMO=$$release
 	    tests/hosts/up $$release
 	    for scenario in $(SCENARIOS); do
-	        $(step) --show "$$scenario on $$release" -- molecule test --scenario-name $$scenario --destroy never
+	        $(step) --show "$$scenario on $$release" -- molecule test --no-command-borders --scenario-name $$scenario --destroy never
 	    done
 	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
 	    rm -rf .demo-$$release

@@ -12,6 +12,7 @@ before the current one stays, for those who still run on it. What belongs to a p
 become that person.
 """
 
+import fcntl
 import glob
 import grp
 import hashlib
@@ -161,10 +162,19 @@ def refuse_what_others_can_write(path):
         parent = os.path.dirname(parent)
 
 
+def locked(directory):
+    """Keep others out of `directory` until this process ends: a run that was killed may have left one at work."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 def present(path, wanted, check):
     """Build what is missing and move the link; what changed, as an answer."""
     python = interpreter(wanted["python"])
     parent, name = os.path.split(path)
+    if not check:
+        os.makedirs(parent, exist_ok=True)
+        locked(parent)
     build = os.path.join(parent, f".{name}.{digest(python, wanted['requirements'])}")
     old = current_build(path)
     if os.path.lexists(path) and not old:
@@ -175,10 +185,13 @@ def present(path, wanted, check):
             set_permissions(build, wanted)
         return {"changed": should != found, "what": "permissions"}
     if not check:
-        os.makedirs(parent, exist_ok=True)
         if not is_complete(build):
             shutil.rmtree(build, ignore_errors=True)
-            install(build, python, wanted["requirements"])
+            try:
+                install(build, python, wanted["requirements"])
+            except Fault:
+                shutil.rmtree(build, ignore_errors=True)
+                raise
         set_permissions(build, wanted)
         # what is named complete is on disk
         os.sync()
@@ -203,6 +216,8 @@ def present(path, wanted, check):
 
 def absent(path, check):
     """Remove the link and all builds; what is there but was not made here stays."""
+    if not check and os.path.isdir(os.path.dirname(path)):
+        locked(os.path.dirname(path))
     leftovers = builds(path)
     linked = current_build(path)
     if not check:

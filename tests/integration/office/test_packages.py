@@ -51,7 +51,7 @@ def greeting(office, name: str, python: str) -> str:
     ).strip()
 
 
-@pytest.mark.parametrize("name", ["ada", "leo"])
+@pytest.mark.parametrize("name", [pytest.param("ada", marks=pytest.mark.proof), "leo"])
 def test_pip_installs_public_and_internal_packages_into_one_virtualenv(office, published, name) -> None:
     office.succeed_as(
         name,
@@ -60,7 +60,7 @@ def test_pip_installs_public_and_internal_packages_into_one_virtualenv(office, p
     assert greeting(office, name, "venv-pip/bin/python") == published.version
 
 
-@pytest.mark.parametrize("name", ["ada", "leo"])
+@pytest.mark.parametrize("name", ["ada", pytest.param("leo", marks=pytest.mark.proof)])
 def test_uv_installs_public_and_internal_packages_into_one_virtualenv(office, published, name) -> None:
     office.succeed_as(
         name,
@@ -69,6 +69,7 @@ def test_uv_installs_public_and_internal_packages_into_one_virtualenv(office, pu
     assert greeting(office, name, "venv-uv/bin/python") == published.version
 
 
+@pytest.mark.proof
 def test_twine_publishes_and_the_other_person_installs(office) -> None:
     project = Project(office, 2)
     project.build("ada")
@@ -80,7 +81,10 @@ def test_twine_publishes_and_the_other_person_installs(office) -> None:
     assert greeting(office, "leo", "venv-twine/bin/python") == project.version
 
 
-@pytest.mark.parametrize("command", ["uv publish", "uvx twine upload --non-interactive --verbose dist/*"])
+@pytest.mark.parametrize(
+    "command",
+    [pytest.param("uv publish", marks=pytest.mark.proof), "uvx twine upload --non-interactive --verbose dist/*"],
+)
 def test_who_may_only_install_is_told_so(office, index, command) -> None:
     project = Project(office, 3)
     project.build("leo")
@@ -97,7 +101,7 @@ def test_who_may_only_install_is_told_so(office, index, command) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        "UV_PUBLISH_USERNAME=ada UV_PUBLISH_PASSWORD=wrong uv publish",
+        pytest.param("UV_PUBLISH_USERNAME=ada UV_PUBLISH_PASSWORD=wrong uv publish", marks=pytest.mark.proof),
         "uvx twine upload --non-interactive -u ada -p wrong dist/*",
     ],
 )
@@ -110,6 +114,7 @@ def test_a_wrong_password_publishes_nothing(office, index, command) -> None:
     assert project.version not in index.run("ls /srv/wheelhouse/shelf/packages/acme-greeting").stdout
 
 
+@pytest.mark.proof
 def test_a_reserved_name_never_comes_from_outside(office) -> None:
     result = office.run_as(
         "ada",
@@ -119,6 +124,7 @@ def test_a_reserved_name_never_comes_from_outside(office) -> None:
     assert "acme-nothing-of-this-name" in result.stderr
 
 
+@pytest.mark.proof
 def test_reading_takes_a_password(office) -> None:
     fetch = f"import urllib.request; urllib.request.urlopen('{office.index_url}/simple/')"
     result = office.run_as("ada", f'python3 -c "{fetch}"')

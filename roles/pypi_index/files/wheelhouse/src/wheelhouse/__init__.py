@@ -3,6 +3,7 @@
 Rooms, lowest first; each imports only from those above it:
 
     config        what the administrator decided
+    zipformat     what zipfile takes on trust
     distribution  open a wheel or sdist safely          rules    verdicts on it
     rights        who may publish what
     shelf         the files, atomically                 journal  what happened
