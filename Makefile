@@ -7,9 +7,11 @@ SHELL := bash
 step := .venv/bin/python tests/hosts/step.py
 # the tools in .venv, before any others of the same name
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# Debian releases that `make molecule` runs on, and the scenarios in the order in which they can share one set of hosts
+# Debian releases that `make molecule` runs on, and there the scenarios in the order in which they share one set of hosts.
+# `verify` is enough where the scenario before has set up what the next one needs.
 RELEASES ?= bookworm trixie
-SCENARIOS ?= blank-check office secrets absent interrupted
+on_bookworm ?= test:blank-check test:office verify:secrets verify:absent test:interrupted
+on_trixie ?= test:blank-check test:office
 
 .PHONY: help
 help: ## list the targets
@@ -65,16 +67,21 @@ unit: setup ## unit tests
 	@$(step) --show "Unit tests" -- pytest tests/unit
 
 .PHONY: molecule
-molecule: setup ## the scenarios, on real hosts; RELEASES=… and SCENARIOS=… choose
+molecule: setup ## the scenarios, on real hosts; RELEASES=… chooses
 	@docker version >/dev/null 2>&1 || trap 'tests/hosts/engine stop' EXIT
 	$(step) "The collection is built and installed" -- tests/hosts/built-collection
 	export ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.cache/collections
-	for release in $(RELEASES); do
-	    export WHEELHOUSE_DEMO=$$release
-	    tests/hosts/up $$release
-	    for scenario in $(SCENARIOS); do
-	        $(step) --show "$$scenario on $$release" -- molecule test --no-command-borders --scenario-name $$scenario --destroy never
-	    done
-	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
-	    rm -rf .demo-$$release
-	done
+	$(foreach release,$(RELEASES),$(call scenarios,$(release)))
+
+define scenarios
+export WHEELHOUSE_DEMO=$(1)
+tests/hosts/up $(1)
+for run in $(on_$(1)); do
+    scenario=$${run#*:}
+    [ $${run%:*} = verify ] && arguments=() || arguments=(--destroy never)
+    $(step) --show "$$scenario on $(1)" -- molecule $${run%:*} --no-command-borders --scenario-name $$scenario "$${arguments[@]}"
+done
+$(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
+rm -rf .demo-$(1)
+
+endef

@@ -250,7 +250,6 @@ def test_the_tunnel_says_how_it_is(office) -> None:
 
 def test_the_tunnel_says_what_is_wrong(office, jupyter, workstation) -> None:
     office.succeed_as("ada", "jupyter-tunnel --stop")
-    server = office.access["hosts"]["jupyter"]
     known, another = "/etc/ssh/wheelhouse_known_hosts", "s/(ssh-ed25519 .{30})....../\\1xxxxxx/"
 
     def says(code: int, *words: str) -> None:
@@ -269,7 +268,7 @@ def test_the_tunnel_says_what_is_wrong(office, jupyter, workstation) -> None:
 
     workstation.check_output("cp %s %s.kept && sed -i -E %s %s", known, known, another, known)
     try:
-        says(6, "another host key", server)
+        says(6, "another host key", "wheelhouse-jupyter")
     finally:
         workstation.check_output("mv %s.kept %s", known, known)
 

@@ -62,9 +62,7 @@ def forms(secret: str, user: str = "") -> list[str]:
 def tokens() -> dict[str, str]:
     """The Jupyter tokens, which are made on the host."""
     jupyter = host_of("jupyter")
-    files = jupyter.check_output(
-        "find /var/lib/wheelhouse /etc/wheelhouse /etc/jupyter* -name '*token*' -type f 2>/dev/null; true"
-    ).split()
+    files = jupyter.check_output("find /etc/wheelhouse/jupyter/tokens -type f").split()
     return {file: jupyter.check_output("cat %s", file).strip() for file in files}
 
 
@@ -149,9 +147,9 @@ def test_systemd_shows_none(told, role) -> None:
 @pytest.mark.parametrize("role", HOSTS)
 def test_no_log_holds_one(told, role) -> None:
     host = host_of(role)
-    logs = host.check_output(
-        "journalctl --no-pager --output cat; find /var/log -type f -not -name '*.journal' -exec cat {} + 2>/dev/null"
-    )
+    everything = "journalctl --no-pager --output cat; find /var/log -type f -not -name '*.journal' -exec cat {} +"
+    logs = host.run(everything).stdout_bytes.decode(errors="replace")
+    assert len(logs) > 10_000
     assert found_in(logs, told["secrets"]) == []
 
 
@@ -164,16 +162,13 @@ def test_no_file_that_others_can_read_holds_one(told, role) -> None:
 
 @pytest.mark.parametrize("role", HOSTS)
 def test_the_old_ones_are_nowhere(told, role) -> None:
-    host = host_of(role)
-    for name, spelled in told["secrets"].items():
-        if name.startswith("old "):
-            for form in spelled:
-                assert (
-                    host.run(
-                        "grep -rlF -e %s /etc /home /root /srv /opt /run /var/lib/wheelhouse /tmp /var/tmp", form
-                    ).stdout
-                    == ""
-                ), name
+    old = [form for name, spelled in told["secrets"].items() if name.startswith("old ") for form in spelled]
+    patterns = "\n".join(old)
+    found = host_of(role).run(
+        "printf %%s %s | grep -rlF --file=- /etc /home /root /srv /opt/wheelhouse/*/ /run /var/lib/wheelhouse /tmp /var/tmp",
+        patterns,
+    )
+    assert found.stdout == ""
 
 
 @pytest.mark.parametrize("name", ["ada", "leo"])
