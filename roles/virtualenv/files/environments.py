@@ -90,6 +90,9 @@ def run(command, requirements=""):
         PIP_DISABLE_PIP_VERSION_CHECK="1",
         # the interpreters are the host's own
         UV_PYTHON_DOWNLOADS="never",
+        # nothing is left behind but the environment
+        UV_NO_CACHE="1",
+        PIP_NO_CACHE_DIR="1",
     )
     if os.path.exists(CA_BUNDLE):
         # pip before 24.2, and uv unless told, bring their own list of CAs and would not know the company's

@@ -1,4 +1,4 @@
-"""A role that is set to absent takes away what it put there, and nothing else. Runs after test_leaver.py, and leaves bare hosts."""
+"""remove.yml sets every role to absent: what they put there is gone, and nothing else. Runs after test_leaver.py."""
 
 from __future__ import annotations
 
@@ -8,16 +8,6 @@ import pytest
 from company import host_of, site
 from snapshots import snapshot
 
-ROLES_OF_THE_COLLECTION = (
-    "jupyter_tunnel",
-    "jupyter_host",
-    "package_client",
-    "index_gateway",
-    "pypi_index",
-    "container_engine",
-    "corporate_proxy",
-    "accounts",
-)
 # Below these the collection writes; what a package manager puts there is not the roles' own.
 OURS = re.compile(
     r"wheelhouse|jupyter|corporate-env|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
@@ -36,9 +26,7 @@ def removed():
             "echo 'not ours' >/etc/not-ours.conf && mkdir -p /opt/not-ours && useradd --create-home notours 2>/dev/null; true"
         )
     host_of("workstation").check_output("echo 'not ours' >/usr/local/share/ca-certificates/not-ours.txt")
-    states = [word for role in ROLES_OF_THE_COLLECTION for word in ("--extra-vars", f"{role}_state=absent")]
-    site(*states)
-    return states
+    site(playbook="remove")
 
 
 @pytest.mark.parametrize("role", ["index", "jupyter", "workstation"])
@@ -61,4 +49,4 @@ def test_published_packages_stay(removed, index) -> None:
 
 
 def test_a_second_run_changes_nothing(removed) -> None:
-    assert site(*removed).changed == 0
+    assert site(playbook="remove").changed == 0

@@ -110,6 +110,7 @@ def open_tunnel(office, name: str) -> str:
     return office.succeed_as(name, "jupyter-tunnel --no-browser")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("name", PEOPLE)
 def test_the_page_answers_with_the_token_and_not_without(office, name) -> None:
     printed = open_tunnel(office, name)
@@ -150,7 +151,12 @@ def test_a_notebook_installs_and_imports_a_public_package(office, name) -> None:
 
 
 @pytest.mark.parametrize(
-    "install", ["%pip install --no-cache-dir", "!pip install --no-cache-dir", "!uv pip install --no-cache"]
+    "install",
+    [
+        pytest.param("%pip install --no-cache-dir", marks=pytest.mark.proof),
+        "!pip install --no-cache-dir",
+        "!uv pip install --no-cache",
+    ],
 )
 def test_a_notebook_installs_and_imports_an_internal_package(office, install) -> None:
     module, version = "acme_notebook", f"1.{time.time_ns()}"
