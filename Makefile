@@ -64,7 +64,11 @@ sanity: setup ## ansible-test sanity
 
 .PHONY: unit
 unit: setup ## unit tests
-	@$(step) --show "Unit tests" -- pytest tests/unit
+	@$(step) --show "Unit tests" -- pytest -m "not long" tests/unit
+
+.PHONY: test-long
+test-long: test ## the exhaustive forms of the tests, after the others
+	@$(step) --show "Exhaustive forms" -- pytest -m long tests/unit
 
 .PHONY: molecule
 molecule: setup ## the scenarios, on real hosts; RELEASES=… chooses
