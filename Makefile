@@ -32,7 +32,6 @@ lock: setup ## compile requirements.txt from pyproject.toml
 .PHONY: demo
 demo: setup ## stand a working office up on this machine, prove it, and say where to look
 	@tests/hosts/up bookworm
-	$(step) "Four hosts" -- ansible-playbook -i inventories/demo tests/hosts/create.yml
 	$(step) --show "ansible-playbook -i inventories/demo site.yml" -- ansible-playbook -i inventories/demo site.yml
 	$(step) "Access card" -- ansible-playbook -i inventories/demo tests/hosts/access.yml
 	$(step) --show "The office, used by its people" -- pytest --no-header -p no:cacheprovider tests/integration/office -m proof
