@@ -72,8 +72,6 @@ test-long: test ## the exhaustive forms of the tests, after the others
 .PHONY: molecule
 molecule: setup ## the scenarios, on real hosts; RELEASES=… chooses
 	@docker version >/dev/null 2>&1 || trap 'tests/hosts/engine stop' EXIT
-	$(step) "The collection is built and installed" -- tests/hosts/built-collection
-	export ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.cache/collections
 	$(foreach release,$(RELEASES),$(call scenarios,$(release)))
 
 define scenarios
