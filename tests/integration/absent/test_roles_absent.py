@@ -10,7 +10,7 @@ from snapshots import snapshot
 
 # Below these the collection writes; what a package manager puts there is not the roles' own.
 OURS = re.compile(
-    r"wheelhouse|jupyter|corporate-env|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
+    r"wheelhouse|jupyter|corporate-env|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/wheelhouse|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
 )
 # People's data stays: the shelf with what they published, and the homes of those who left.
 KEPT = re.compile(
@@ -25,6 +25,7 @@ def removed():
         host_of(role).check_output(
             "echo 'not ours' >/etc/not-ours.conf && mkdir -p /opt/not-ours && useradd --create-home notours 2>/dev/null; true"
         )
+    host_of("index").check_output("echo 'server { listen 8181; return 204; }' >/etc/nginx/conf.d/not-ours.conf")
     host_of("workstation").check_output("echo 'not ours' >/usr/local/share/ca-certificates/not-ours.txt")
     site(playbook="remove")
 
@@ -42,6 +43,11 @@ def test_what_is_not_ours_stays(removed, role) -> None:
     assert host.file("/opt/not-ours").is_directory
     assert host.user("notours").exists
     assert host.file("/etc/ssl/certs/ca-certificates.crt").size > 100_000
+
+
+def test_another_site_of_nginx_goes_on(removed, index) -> None:
+    fetch = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8181').status)"
+    assert index.check_output("python3 -c %s", fetch) == "204"
 
 
 def test_published_packages_stay(removed, index) -> None:
