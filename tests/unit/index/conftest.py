@@ -12,7 +12,7 @@ import bcrypt
 import pytest
 from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
-from wheelhouse.uploads import application
+from wheelhouse.web import application
 
 from .samples import PASSWORD, SETTINGS, Client
 

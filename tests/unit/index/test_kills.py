@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from wheelhouse import cli, rules
 from wheelhouse.distribution import read
-from wheelhouse.uploads import application
+from wheelhouse.web import application
 
 from .samples import Client, Wheel
 

@@ -46,7 +46,7 @@ class Server:
         command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "--bind", f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "wheelhouse.uploads:application()"],
+                [*command, "wheelhouse.web:application()"],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -213,7 +213,7 @@ def test_it_refuses_to_start_with_one_sentence(
     spoil(config / "config.json")
     command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "--bind", "127.0.0.1:0"]
     ended = subprocess.run(
-        [*command, "wheelhouse.uploads:application()"],
+        [*command, "wheelhouse.web:application()"],
         capture_output=True,
         text=True,
         timeout=START,

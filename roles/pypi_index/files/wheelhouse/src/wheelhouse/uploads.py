@@ -1,20 +1,14 @@
-"""The WSGI application: uploads through pypiserver, and the few reads that are not plain files.
+"""Uploads, through pypiserver.
 
 pypiserver speaks the upload protocol and asks two things of us: whether somebody may come in (`_Uploads.admit`) and
-what to do with the file (`_Uploads.add_package`). twine shows people the reason phrase of a refusal, uv its body and
-Poetry both, so both hold the sentence.
+what to do with the file (`_Uploads.add_package`).
 """
 
 import contextlib
-import json
 import logging
 import os
-import re
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
-from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
 from pypiserver import app_from_config
@@ -23,7 +17,8 @@ from pypiserver.bottle_wrapper import request
 from pypiserver.config import Config as PypiserverConfig
 from pypiserver.core import PkgFile
 
-from wheelhouse import distribution, publishing, rights, rules, upstream
+from wheelhouse import distribution, publishing, rights, rules
+from wheelhouse.answers import Environ, Refusal, StartResponse
 from wheelhouse.config import Config
 from wheelhouse.distribution import BadDistribution
 from wheelhouse.journal import REFUSE, Event, Journal, now
@@ -32,73 +27,20 @@ from wheelhouse.shelf import Shelf
 
 log = logging.getLogger(__name__)
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
-
 FORM_OVERHEAD = 16 * 2**20
 """Bytes an upload may have beside the file: the metadata fields, with a README among them."""
 DIGEST_FIELDS = {"sha256": "sha256_digest", "blake2_256": "blake2_256_digest", "md5": "md5_digest"}
-MAX_REASON = 300
-"""Characters of a reason phrase; gateways read a status line into a small buffer."""
 
 
-class Refusal(Exception):
-    """An HTTP answer above 399 with a sentence."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        self.status = status
-        self.sentence = " ".join(sentence.split())  # on one line, which is what clients show
-        super().__init__(self.sentence)
-
-
-def application() -> "Application":
-    """The application for the shelf and configuration named by the environment; raises ConfigError, OSError."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    logging.getLogger("pypiserver").setLevel(logging.WARNING)  # it logs each request, and so does gunicorn
-    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
-    # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
-    tempfile.tempdir = str(shelf.incoming)
-    shelf.sweep()
-    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf)
-
-
-class Application:
-    """Sends a request to pypiserver's upload app or answers it here."""
-
-    def __init__(self, config: Config, shelf: Shelf) -> None:
-        self._config = config
-        self._shelf = shelf
-        self._pypiserver = _pypiserver(_Uploads(config, shelf))
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            body = self._route(environ, start_response)
-        except Refusal as refusal:
-            body = _refuse(refusal, start_response)
-        except Exception:
-            log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            body = _refuse(Refusal(500, "The index failed to handle this; its log says why."), start_response)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
-
-    def _route(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        if path == "/" and method == "POST":
-            return self._pypiserver(environ, start_response)
-        if method not in ("GET", "HEAD"):
-            raise Refusal(405, "Uploads go to / and nothing else is sent here.")
-        if path == "/health":
-            if not os.access(self._shelf.incoming, os.W_OK):
-                raise Refusal(503, "The shelf cannot be written to.")
-            return _respond(start_response, 200, json.dumps({"status": "ok"}), content_type="application/json")
-        if path.startswith("/simple/"):
-            return self._simple(path.removeprefix("/simple/"), start_response)
-        raise Refusal(404, "There is no such page on this index.")
-
-    def _simple(self, rest: str, start_response: StartResponse) -> Iterable[bytes]:
-        answer = upstream.answer(self._shelf, self._config.current(), rest)
-        if answer.location is None:
-            raise Refusal(answer.status, answer.sentence)
-        return _respond(start_response, answer.status, "", headers={"Location": answer.location})
+def upload_application(config: Config, shelf: Shelf) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
+    """pypiserver's WSGI application, publishing to `shelf`; raises `Refusal`."""
+    uploads = _Uploads(config, shelf)
+    pypiserver_config = PypiserverConfig.default_with_overrides(auther=uploads.admit, disable_fallback=True)
+    pypiserver_config.backend = BackendProxy(uploads)
+    app = app_from_config(pypiserver_config)
+    app.catchall = False
+    app.default_error_handler = _raise_refusal
+    return app
 
 
 class _Uploads(Backend):
@@ -189,16 +131,6 @@ class _Uploads(Backend):
 _STATUS: dict[type[Exception], int] = {BadDistribution: 400, Conflict: 409}
 
 
-def _pypiserver(uploads: _Uploads) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
-    """pypiserver's application on top of `uploads`, with its errors raised as `Refusal`."""
-    config = PypiserverConfig.default_with_overrides(auther=uploads.admit, disable_fallback=True)
-    config.backend = BackendProxy(uploads)
-    app = app_from_config(config)
-    app.catchall = False
-    app.default_error_handler = _raise_refusal
-    return app
-
-
 def _raise_refusal(error: Any) -> None:
     """Called by pypiserver's framework with an HTTPError of its own."""
     if error.status_code == HTTPStatus.UNAUTHORIZED:
@@ -220,28 +152,3 @@ def _origin() -> str:
 
 def _too_big(limit: int) -> str:
     return f"The file is bigger than {limit} bytes, the most this index takes."
-
-
-def _refuse(refusal: Refusal, start_response: StartResponse) -> Iterable[bytes]:
-    challenge = {"WWW-Authenticate": 'Basic realm="index"'} if refusal.status == HTTPStatus.UNAUTHORIZED else {}
-    reason = re.sub(r"[^ -~]", "?", refusal.sentence)
-    if len(reason) > MAX_REASON:
-        reason = reason[: MAX_REASON - 3] + "..."
-    return _respond(start_response, refusal.status, refusal.sentence + "\n", reason=reason, headers=challenge)
-
-
-def _respond(
-    start_response: StartResponse,
-    status: int,
-    body: str,
-    *,
-    content_type: str = "text/plain; charset=utf-8",
-    reason: str = "",
-    headers: Mapping[str, str] = MappingProxyType({}),
-) -> Iterable[bytes]:
-    content = body.encode()
-    start_response(
-        f"{status} {reason or HTTPStatus(status).phrase}",
-        [("Content-Type", content_type), ("Content-Length", str(len(content))), *headers.items()],
-    )
-    return [content]

@@ -1,0 +1,68 @@
+"""The WSGI application that gunicorn runs: which part of the program answers what.
+
+The gateway serves what is a file by itself, so only uploads and questions about what is no file get here.
+"""
+
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from wheelhouse import upstream
+from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
+from wheelhouse.config import Config
+from wheelhouse.shelf import Shelf
+from wheelhouse.uploads import upload_application
+
+log = logging.getLogger(__name__)
+
+
+def application() -> "Application":
+    """The application for the shelf and configuration named by the environment; raises ConfigError, OSError."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.getLogger("pypiserver").setLevel(logging.WARNING)  # it logs each request, and so does gunicorn
+    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
+    # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
+    tempfile.tempdir = str(shelf.incoming)
+    shelf.sweep()
+    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf)
+
+
+class Application:
+    """Sends a request to pypiserver's upload app or answers it here."""
+
+    def __init__(self, config: Config, shelf: Shelf) -> None:
+        self._config = config
+        self._shelf = shelf
+        self._uploads = upload_application(config, shelf)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            if environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "POST":
+                return self._uploads(environ, start_response)
+            answer = self._answer(environ)
+        except Refusal as refusal:
+            answer = refusal.answer
+        except Exception:
+            log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            answer = Refusal(500, "The index failed to handle this; its log says why.").answer
+        body = answer.send(start_response)
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
+
+    def _answer(self, environ: Environ) -> Answer:
+        """Raises `Refusal`."""
+        path = environ["PATH_INFO"]
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            raise Refusal(405, "Uploads go to / and nothing else is sent here.")
+        if path == "/health":
+            return self._health()
+        if path.startswith("/simple/"):
+            return upstream.answer(self._shelf, self._config.current(), path.removeprefix("/simple/"))
+        raise Refusal(404, "There is no such page on this index.")
+
+    def _health(self) -> Answer:
+        if not os.access(self._shelf.incoming, os.W_OK):
+            raise Refusal(503, "The shelf cannot be written to.")
+        return Answer(200, json.dumps({"status": "ok"}).encode(), "application/json")
