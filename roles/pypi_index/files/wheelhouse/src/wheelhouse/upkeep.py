@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -58,9 +58,27 @@ class Upkeep:
 
         Those whose names say nothing go to the quarantine.
         """
+        return self._arrivals([self._shelf.packages, *_directories(self._shelf.packages)], self._ledger.files)
+
+    def arrivals_since(self, last: float) -> dict[str, list[Path]]:
+        """The same in the directories that changed after `last` (seconds since 1970).
+
+        Asks the pages of these projects, not the journal, so that looking often costs little on a large shelf.
+        """
+        return self._arrivals(
+            [
+                directory
+                for directory in [self._shelf.packages, *_directories(self._shelf.packages)]
+                # file systems round their times
+                if directory.stat().st_mtime >= last - 1
+            ],
+            lambda project: pages.load(self._shelf, project) or {},
+        )
+
+    def _arrivals(self, directories: list[Path], published: Callable[[str], Files]) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
-        for directory in [self._shelf.packages, *_directories(self._shelf.packages)]:
-            known = self._ledger.files(directory.name) if directory != self._shelf.packages else {}
+        for directory in directories:
+            known = published(directory.name) if directory != self._shelf.packages else {}
             for name in _files(directory):
                 if name in known:
                     continue
