@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from wheelhouse import upstream
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
+from wheelhouse.cache import Cache
 from wheelhouse.config import Config
 from wheelhouse.shelf import Shelf
 from wheelhouse.uploads import upload_application
+from wheelhouse.upstream import OffTheShelf
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +23,24 @@ log = logging.getLogger(__name__)
 def application() -> "Application":
     """The application for the shelf and configuration named by the environment; raises ConfigError, OSError."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    logging.getLogger("pypiserver").setLevel(logging.WARNING)  # it logs each request, and so does gunicorn
+    for library in ("pypiserver", "httpx"):  # they log each request, and so does gunicorn
+        logging.getLogger(library).setLevel(logging.WARNING)
     shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
     # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
     tempfile.tempdir = str(shelf.incoming)
     shelf.sweep()
-    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf)
+    cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
+    cache.sweep()
+    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf, cache)
 
 
 class Application:
-    """Sends a request to pypiserver's upload app or answers it here."""
+    """Sends a request to the part of the program that answers it."""
 
-    def __init__(self, config: Config, shelf: Shelf) -> None:
-        self._config = config
+    def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
         self._shelf = shelf
         self._uploads = upload_application(config, shelf)
+        self._off_the_shelf = OffTheShelf(config, shelf, cache)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -59,7 +63,9 @@ class Application:
         if path == "/health":
             return self._health()
         if path.startswith("/simple/"):
-            return upstream.answer(self._shelf, self._config.current(), path.removeprefix("/simple/"))
+            return self._off_the_shelf.page(path.removeprefix("/simple/"), environ.get("HTTP_ACCEPT", ""))
+        if path.startswith("/cached/"):
+            return self._off_the_shelf.file(path.removeprefix("/cached/"), head=environ["REQUEST_METHOD"] == "HEAD")
         raise Refusal(404, "There is no such page on this index.")
 
     def _health(self) -> Answer:
