@@ -11,5 +11,8 @@ Rooms, lowest first; each imports only from those above it:
     publishing    one change to one project: publish, yank, unyank, remove
     upkeep        the whole shelf: reindex, verify
     upstream      names that are not on the shelf
-    uploads       the WSGI application                  cli      the command line
+    catalogue     what is on the shelf, for people
+    front         the pages that people look at         rpc      pip search
+    uploads       uploads, through pypiserver
+    web           the WSGI application                  cli      the command line
 """

@@ -18,6 +18,8 @@ from wheelhouse.journal import PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, Ta
 
 RECENT = 200
 """Releases remembered as the latest ones; some of them may be removed again."""
+MANY = 30
+"""Names that begin alike by chance."""
 MAX_QUERY = 200
 """Characters of a search that are looked at."""
 
@@ -187,6 +189,18 @@ class Catalogue:
             names = [shelved.name for shelved in found]
             wanted = _best(names, words, start + count)[start:]
             return Found(len(names), tuple(_entry(name, self._projects[name].best) for name in wanted))
+
+    def near(self, name: str, count: int) -> list[Entry]:
+        """Projects whose names begin like `name`, for somebody who mistyped one; at most `count`."""
+        with self._lock:
+            self._catch_up()
+            for length in range(len(name) - 1, len(name) // 2, -1):
+                begins = [other for other in self._projects if other.startswith(name[:length])]
+                if len(begins) > MANY:  # it is the company's prefix, and tells nothing
+                    return []
+                if begins:
+                    return [_entry(other, self._projects[other].best) for other in sorted(begins)[:count]]
+            return []
 
     def _forget(self) -> None:
         self._tail = Tail(self._journal)

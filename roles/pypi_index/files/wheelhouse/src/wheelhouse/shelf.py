@@ -4,6 +4,7 @@
     packages/<project>/<file>.metadata  core metadata of a wheel
     simple/...                          pages
     quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
+    reports/                            pages for auditors, where something writes them
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     locks/                              see `Shelf.locked`
@@ -41,6 +42,7 @@ class Shelf:
         self.simple = root / "simple"
         self.quarantine = root / "quarantine"
         self.incoming = root / "incoming"
+        self.reports = root / "reports"
         self.journal = root / "journal.jsonl"
         self._locks = root / "locks"
         for directory in (self.packages, self.simple, self.quarantine, self.incoming, self._locks):
