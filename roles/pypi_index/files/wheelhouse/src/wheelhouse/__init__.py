@@ -13,6 +13,8 @@ Rooms, lowest first; each imports only from those above it:
     upkeep        the whole shelf: reindex, verify
     cache         copies of public files                recent   one answer for many who ask
     mirror        public pages and files through us     upstream names that are not on the shelf
-    uploads       what is sent                          web      the WSGI application
-    cli           the command line
+    catalogue     what is on the shelf, for people
+    front         the pages that people look at         rpc      pip search
+    uploads       uploads, through pypiserver
+    web           the WSGI application                  cli      the command line
 """

@@ -4,6 +4,7 @@
     packages/<project>/<file>.metadata  core metadata of a wheel
     simple/...                          pages
     quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
+    reports/                            pages for auditors, where something writes them
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     last-look                           empty; its time is that of the last look for files that were copied in
@@ -42,6 +43,7 @@ class Shelf:
         self.simple = root / "simple"
         self.quarantine = root / "quarantine"
         self.incoming = root / "incoming"
+        self.reports = root / "reports"
         self.journal = root / "journal.jsonl"
         self.last_look = root / "last-look"
         self._locks = root / "locks"

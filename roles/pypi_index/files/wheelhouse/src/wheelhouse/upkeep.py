@@ -17,7 +17,7 @@ from simple_repository.model import File
 
 from wheelhouse import distribution, pages, publishing, rules
 from wheelhouse.distribution import BadDistribution
-from wheelhouse.journal import QUARANTINE, REMOVE, VERIFY, Event, Journal, now
+from wheelhouse.journal import QUARANTINE, REMOVE, VERIFY, Event, Journal, Tail, now
 from wheelhouse.pages import Files
 from wheelhouse.publishing import Conflict
 from wheelhouse.shelf import Shelf
@@ -244,8 +244,7 @@ class _Ledger:
     """What the journal adds up to for every project, kept up to date while others append to it."""
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._offset = 0
+        self._tail = Tail(journal)
         self._projects: dict[str, Files] = {}
 
     def projects(self) -> Iterable[str]:
@@ -259,8 +258,7 @@ class _Ledger:
         return dict(self._projects.get(project, {}))
 
     def _catch_up(self) -> None:
-        for event, offset in self._journal.read(self._offset):
-            self._offset = offset
+        for event in self._tail.new():
             if event.project:
                 pages.apply(self._projects.setdefault(event.project, {}), event)
 

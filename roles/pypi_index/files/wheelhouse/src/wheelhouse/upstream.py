@@ -9,7 +9,7 @@ from datetime import timedelta
 from packaging.utils import InvalidName, canonicalize_name
 from pypiserver.config import Config as PypiserverConfig
 
-from wheelhouse.answers import Answer, Refusal
+from wheelhouse.answers import Answer, Environ, Refusal
 from wheelhouse.cache import Cache
 from wheelhouse.config import Config, Settings
 from wheelhouse.distribution import MAX_NAME, SAFE_NAME
@@ -31,9 +31,10 @@ class OffTheShelf:
         self._mirror = Mirror(cache)
         self._seen: Settings | None = None
 
-    def page(self, rest: str, accept: str) -> Answer:
+    def page(self, environ: Environ) -> Answer:
         """What to answer to `GET /simple/<rest>` when there is no such page; raises `Refusal`."""
         settings = self._settings()
+        rest = environ["PATH_INFO"].removeprefix("/simple/")
         name = rest.removesuffix("/")
         project = _normalised(name)
         if project is None:
@@ -45,18 +46,19 @@ class OffTheShelf:
         if settings.upstream == "redirect":
             return Answer(302, headers={"Location": f"{_url(settings)}{project}/"})
         if settings.upstream == "cached":
-            return self._mirror.page(_upstream(settings), project, accept)
+            return self._mirror.page(_upstream(settings), project, environ.get("HTTP_ACCEPT", ""))
         raise Refusal(404, f"{project} is not on {settings.index_url}; to have it let in, {settings.ask}.")
 
-    def file(self, rest: str, *, head: bool) -> Answer:
+    def file(self, environ: Environ) -> Answer:
         """What to answer to `GET /cached/<rest>` when there is no such file, or to HEAD; raises `Refusal`."""
         settings = self._settings()
-        project, _, filename = rest.partition("/")
+        project, _, filename = environ["PATH_INFO"].removeprefix("/cached/").partition("/")
         is_name = _normalised(project) == project and SAFE_NAME.fullmatch(filename) and len(filename) <= MAX_NAME
         if settings.upstream != "cached" or not is_name:
             raise Refusal(404, "There is no such file on this index.")
         if sentence := self._why_not(project, settings):
             raise Refusal(404, sentence)
+        head = environ["REQUEST_METHOD"] == "HEAD"
         return self._mirror.file(_upstream(settings), project, filename, head=head)
 
     def _why_not(self, project: str, settings: Settings) -> str | None:

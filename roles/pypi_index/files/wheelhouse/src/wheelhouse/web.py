@@ -1,18 +1,23 @@
 """The WSGI application that gunicorn runs: which part of the program answers what.
 
-The gateway serves what is a file by itself, so only uploads and questions about what is no file get here.
+The gateway serves what is a file by itself, so only uploads, searches, the pages that people look at and questions
+about what is no file get here.
 """
 
 import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from wheelhouse import rpc
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
 from wheelhouse.cache import Cache
+from wheelhouse.catalogue import Catalogue
 from wheelhouse.config import Config
+from wheelhouse.front import Front
+from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
 from wheelhouse.uploads import upload_application
 from wheelhouse.upstream import OffTheShelf
@@ -40,7 +45,19 @@ class Application:
     def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
         self._shelf = shelf
         self._uploads = upload_application(config, shelf)
-        self._off_the_shelf = OffTheShelf(config, shelf, cache)
+        self._catalogue = Catalogue(Journal(shelf.journal))
+        off_the_shelf = OffTheShelf(config, shelf, cache)
+        front = Front(config, shelf, self._catalogue)
+        self._pages: dict[str, Callable[[Environ], Answer]] = {
+            "/": front.home,
+            "/search": front.search,
+            "/projects/*": front.project,
+            "/assets/*": front.asset,
+            "/simple/*": off_the_shelf.page,
+            "/cached/*": off_the_shelf.file,
+            "/health": self._health,
+        }
+        """What answers GET, by path; `*` is the rest of one."""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -58,17 +75,16 @@ class Application:
     def _answer(self, environ: Environ) -> Answer:
         """Raises `Refusal`."""
         path = environ["PATH_INFO"]
+        if path == "/RPC2" and environ["REQUEST_METHOD"] == "POST":
+            return rpc.answer(self._catalogue, environ)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             raise Refusal(405, "Uploads go to / and nothing else is sent here.")
-        if path == "/health":
-            return self._health()
-        if path.startswith("/simple/"):
-            return self._off_the_shelf.page(path.removeprefix("/simple/"), environ.get("HTTP_ACCEPT", ""))
-        if path.startswith("/cached/"):
-            return self._off_the_shelf.file(path.removeprefix("/cached/"), head=environ["REQUEST_METHOD"] == "HEAD")
+        top, slash, _ = path[1:].partition("/")
+        if page := self._pages.get(path) or self._pages.get(f"/{top}{slash}*"):
+            return page(environ)
         raise Refusal(404, "There is no such page on this index.")
 
-    def _health(self) -> Answer:
+    def _health(self, environ: Environ) -> Answer:
         if not os.access(self._shelf.incoming, os.W_OK):
             raise Refusal(503, "The shelf cannot be written to.")
         return Answer(200, json.dumps({"status": "ok"}).encode(), "application/json")
