@@ -259,6 +259,18 @@ def test_new_files_are_held_back(client: Client, public: PublicIndex, configure:
     assert client.send("GET", f"/cached/requests/{undated.name}").content == undated.content
 
 
+def test_nothing_is_old_enough(client: Client, public: PublicIndex, caplog: pytest.LogCaptureFixture) -> None:
+    """An index that tells no times looks like that for each project, and somebody has to find out why."""
+    public.projects["requests"] = [public_wheel(uploaded=None)]
+    says = (
+        "Nothing of requests is let in, for example: This index lets in what is 3 days old, and upstream does not say"
+    )
+    is_no_page(client.send("GET", PAGE, HTTP_ACCEPT=JSON), 404, says)
+    assert says in caplog.text
+    public.pages["flask"] = (200, JSON, b'{"meta": {"api-version": "1.1"}, "name": "flask", "files": []}')
+    assert page(client, "/simple/flask/")["files"] == [], "a project without files is none of that"
+
+
 def test_the_clock_of_the_host_may_tell_local_time(
     client: Client, public: PublicIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
