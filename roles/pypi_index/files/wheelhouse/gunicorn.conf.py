@@ -5,7 +5,7 @@ from pathlib import Path
 
 from wheelhouse.config import ConfigError, load
 
-bind = "0.0.0.0:8080"
+bind = os.environ.get("WHEELHOUSE_LISTEN", "0.0.0.0:8080")
 workers = 2
 threads = 32  # downloads that are on their way wait for the network, and hold one each
 worker_class = "gthread"
