@@ -1,6 +1,7 @@
 """How gunicorn runs the application in the container."""
 
 import os
+import threading
 from pathlib import Path
 
 from wheelhouse.config import ConfigError, load
@@ -23,3 +24,8 @@ def on_starting(server):
         load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
     except ConfigError as error:
         raise SystemExit(str(error)) from error
+
+
+def post_worker_init(worker):
+    """Let each worker read the journal while it already answers."""
+    threading.Thread(target=worker.wsgi.warm_up, daemon=True).start()
