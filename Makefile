@@ -4,6 +4,7 @@ SHELL := bash
 .ONESHELL:
 .DEFAULT_GOAL := help
 
+index_program := roles/pypi_index/files/wheelhouse
 step := .venv/bin/python tests/hosts/step.py
 # the tools in .venv, before any others of the same name
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -24,10 +25,10 @@ setup: .venv/.complete ## put the locked tools into .venv, with the collection i
 	@tests/hosts/venv
 
 .PHONY: lock
-lock: setup ## compile requirements.txt from pyproject.toml
-	@uv pip compile --quiet --no-config --group tools roles/pypi_index/files/wheelhouse/pyproject.toml \
-	    --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --custom-compile-command "make lock" --output-file requirements.txt
+lock: setup ## compile requirements.txt from pyproject.toml, for the tools and for the index's program
+	@compile="uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url"
+	$$compile --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
+	$$compile $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
 
 .PHONY: demo
 demo: setup ## stand a working office up on this machine, prove it, and say where to look

@@ -44,6 +44,12 @@ def root(tmp_path: Path) -> Iterator[Path]:
     shutil.rmtree(directory)
 
 
+@pytest.fixture
+def cache(root: Path) -> Path:
+    """Where copies of public files are."""
+    return root.with_name("cache")
+
+
 @pytest.fixture(autouse=True)
 def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """`reindex` ends with a sync of all disks, which takes as long as whatever else this machine is doing."""
@@ -61,10 +67,11 @@ def journal(shelf: Shelf) -> Journal:
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch, config: Path, root: Path) -> None:
-    """What the program finds the shelf and the configuration by."""
+def environment(monkeypatch: pytest.MonkeyPatch, config: Path, root: Path, cache: Path) -> None:
+    """What the program finds the shelf, the configuration and the cache by."""
     monkeypatch.setenv("WHEELHOUSE_SHELF", str(root))
     monkeypatch.setenv("WHEELHOUSE_CONFIG", str(config))
+    monkeypatch.setenv("WHEELHOUSE_CACHE", str(cache))
 
 
 @pytest.fixture

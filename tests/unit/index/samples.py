@@ -14,7 +14,10 @@ from typing import Any
 PASSWORD = "s3cret"
 SETTINGS: dict[str, Any] = {
     "upstream": "closed",
+    "upstream_url": None,
     "reserved": ["acme-*"],
+    "denied": ["evil-*"],
+    "minimum_age": 3,
     "publishes": {"ada": ["acme-*"], "bob": []},
     "max_file_size": 8 * 2**20,
     "index_url": "https://packages.acme.example",
@@ -97,7 +100,11 @@ class Answer:
     status: int
     reason: str
     headers: Mapping[str, str]
-    text: str
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
 
 
 def multipart(fields: Mapping[str, str], filename: str | None, content: bytes, boundary: str = "b0undary") -> bytes:
@@ -143,7 +150,7 @@ class Client:
         }
         content = b"".join(self._application(request, lambda *given: told.append(given)))
         status, headers = told[0][:2]
-        return Answer(int(status[:3]), status[4:], dict(headers), content.decode())
+        return Answer(int(status[:3]), status[4:], dict(headers), content)
 
     def upload(
         self,

@@ -10,6 +10,8 @@ from wheelhouse.config import Config, ConfigError, load
 
 from .samples import PASSWORD, SETTINGS
 
+OPTIONAL = {"contact", "upstream_url"}
+
 
 def test_read(config: Path) -> None:
     settings = load(config)
@@ -21,18 +23,58 @@ def test_read(config: Path) -> None:
     assert not settings.knows("eve", PASSWORD)
 
 
-def test_without_a_contact(config: Path) -> None:
-    (config / "config.json").write_text(json.dumps({key: SETTINGS[key] for key in SETTINGS if key != "contact"}))
+def test_without_what_may_be_missing(config: Path) -> None:
+    (config / "config.json").write_text(json.dumps({key: SETTINGS[key] for key in SETTINGS if key not in OPTIONAL}))
     assert load(config).ask == "ask whoever runs this index"
+    assert load(config).upstream_url is None
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("", None),
+        (None, None),
+        ("https://index.example/simple", "https://index.example/simple/"),
+        ("http://192.0.2.1:8080//", "http://192.0.2.1:8080/"),
+    ],
+)
+def test_the_index_upstream(config: Path, written: str | None, read: str | None) -> None:
+    (config / "config.json").write_text(json.dumps({**SETTINGS, "upstream_url": written}))
+    assert load(config).upstream_url == read
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "index.example/simple",
+        "ftp://index.example/",
+        "https://",
+        "https://ada:hunter2@index.example/",
+        "https://index.example:hunter2/",
+        "https://index.example/?token=hunter2",
+        "https://index.example/#hunter2",
+        "https://[hunter2/",
+    ],
+)
+def test_what_is_no_index_upstream(config: Path, written: str) -> None:
+    (config / "config.json").write_text(json.dumps({**SETTINGS, "upstream_url": written}))
+    with pytest.raises(ConfigError, match="upstream_url must be an address such as https:") as raised:
+        load(config)
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"upstream": "open"}, "upstream must be one of closed, redirect"),
+        ({"upstream": "open"}, "upstream must be one of closed, redirect, cached"),
         ({"upstream": None}, "upstream must be a str"),
         ({"reserved": "acme-*"}, "reserved must be a list"),
         ({"reserved": [1]}, "reserved must be a list of patterns"),
+        ({"denied": "left-pad"}, "denied must be a list"),
+        ({"denied": [""]}, "denied must be a list of patterns"),
+        ({"minimum_age": "3"}, "minimum_age must be a int"),
+        ({"minimum_age": -1}, "minimum_age must be a number of days"),
+        ({"upstream_url": 7}, "upstream_url must be a str"),
         ({"publishes": []}, "publishes must be a dict"),
         ({"publishes": {"ada": "acme-*"}}, "publishes of 'ada' must be a list of patterns"),
         ({"max_file_size": "1G"}, "max_file_size must be a int"),
@@ -49,7 +91,7 @@ def test_wrong_settings(config: Path, changes: dict, says: str) -> None:
         load(config)
 
 
-@pytest.mark.parametrize("key", sorted(SETTINGS.keys() - {"contact"}))
+@pytest.mark.parametrize("key", sorted(SETTINGS.keys() - OPTIONAL))
 def test_missing_key(config: Path, key: str) -> None:
     (config / "config.json").write_text(json.dumps({name: SETTINGS[name] for name in SETTINGS if name != key}))
     with pytest.raises(ConfigError, match=f"lacks the key '{key}'"):

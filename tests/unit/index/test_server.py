@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -24,7 +25,7 @@ import pytest
 from wheelhouse import cli
 from wheelhouse.distribution import read
 
-from .samples import MULTIPART, PASSWORD, Wheel, basic, multipart
+from .samples import MULTIPART, PASSWORD, Wheel, basic, metadata, multipart
 
 SOURCE = Path(cli.__file__).parents[1]
 SETTINGS = Path(__file__).parents[3] / "roles/pypi_index/files/wheelhouse/gunicorn.conf.py"
@@ -240,11 +241,12 @@ def files(root: Path, server: Server) -> Iterator[str]:
         plain.shutdown()
 
 
-def tool(*command: str) -> subprocess.CompletedProcess[str]:
-    """Run a client as a person without any settings of their own would."""
+def tool(*command: str, path: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a client as a person without any settings of their own would, with `path` among the places of packages."""
     keep = {key: os.environ[key] for key in ("PATH", "LANG", "TMPDIR") if key in os.environ}
     environ = {**keep, "HOME": "/nonexistent", "PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1", "NO_COLOR": "1"}
     environ |= {"UV_NO_CACHE": "1", "PIP_NO_CACHE_DIR": "1", "COLUMNS": "1000"}
+    environ |= {"PYTHONPATH": str(path)} if path else {}
     return subprocess.run(
         [sys.executable, "-m", *command], capture_output=True, text=True, timeout=60, check=False, env=environ
     )
@@ -306,3 +308,30 @@ def test_what_is_uploaded_is_installed_at_once(server: Server, files: str, tmp_p
     shutil.rmtree(tmp_path / "pip")
     ended = tool("pip", "download", "--no-deps", "--index-url", files, "--dest", str(tmp_path / "pip"), "acme-tools")
     assert [path.name for path in (tmp_path / "pip").iterdir()] == ["acme_tools-1.1-py3-none-any.whl"], ended.stderr
+
+
+def test_pip_search(server: Server, files: str, tmp_path: Path) -> None:
+    for name, version, summary in (
+        ("acme_tools", "1.0", "Tools for all"),
+        ("acme_tools", "1.1", "Tools for <all> & more"),
+        ("acme_tools", "2.0rc1", "Tools of tomorrow"),
+        ("acme_more", "3.0", "What the tools leave out"),
+        ("acme_other", "1.0", ""),
+    ):
+        described = metadata(name.replace("_", "-"), version, f"Summary: {summary}\n" if summary else "")
+        assert server.upload(Wheel(name, version, metadata=described))[0] == 200
+    index = f"http://127.0.0.1:{server.port}"
+    target = tmp_path / "target"
+    installed = tool("pip", "install", "--no-deps", "--index-url", files, "--target", str(target), "acme-tools==1.0")
+    assert installed.returncode == 0, installed.stderr
+    found = tool("pip", "search", "--index", index, "acme", "TOOLS", path=target)
+    assert found.returncode == 0, found.stderr
+    assert [re.sub(r" +", " ", line) for line in found.stdout.splitlines()] == [
+        "acme-tools (1.1) - Tools for <all> & more",
+        " INSTALLED: 1.0",
+        " LATEST: 1.1",
+        "acme-more (3.0) - What the tools leave out",
+    ]
+    nothing = tool("pip", "search", "--index", index, "nothing-like-it")
+    assert (nothing.returncode, nothing.stdout) == (23, ""), nothing.stderr
+    assert "Traceback" not in server.log.read_text()

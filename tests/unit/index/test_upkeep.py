@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli, upkeep
+from wheelhouse.journal import Journal
 
 from .samples import Client, Wheel, metadata, sdist, snapshot
 
@@ -99,6 +100,44 @@ def test_a_bad_file_goes_to_the_quarantine(
     assert says in told["reason"] and told["found"] == f"{place}/{filename}"
     assert says in events(root, "quarantine")[0]["reason"]
     assert run("reindex") == 0, "and is not found again"
+
+
+@pytest.mark.parametrize("place", ["packages", "packages/acme-tools", "packages/acme-other"])
+def test_a_look_for_new_files_finds_what_came_since_the_last(shelved: Path, place: str) -> None:
+    assert run("reindex", "--new") == 0
+    new = Wheel(version="1.1")
+    copy_in(shelved / place / new.filename, new.build())
+    assert run("reindex", "--new") == 0
+    assert new.filename in listed(shelved)
+
+
+def test_a_look_for_new_files_reads_no_journal_when_there_are_none(
+    shelved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Journal, "read", lambda *_: pytest.fail("the journal was read"))
+    assert run("reindex", "--new") == 0
+
+
+def test_a_look_for_new_files_passes_over_directories_that_did_not_change(shelved: Path) -> None:
+    before = shelved / DIRECTORY
+    assert run("reindex", "--new") == 0
+    new = Wheel(version="1.1")
+    copy_in(before / new.filename, new.build())
+    os.utime(before, (1_600_000_000, 1_600_000_000))
+    assert run("reindex", "--new") == 0
+    assert new.filename not in listed(shelved)
+
+
+def test_what_was_not_whole_is_looked_at_again(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = copy_in(root / DIRECTORY / WHEEL, Wheel().build()[:100])
+    with monkeypatch.context() as patch:
+        patch.setattr(upkeep, "_changed", lambda *_: True)
+        assert run("reindex", "--new") == 1
+    path.write_bytes(Wheel().build())
+    # nothing in the directory's own time tells that the copy went on
+    os.utime(path.parent, (time.time() - 60,) * 2)
+    assert run("reindex", "--new") == 0
+    assert list(listed(root)) == [WHEEL]
 
 
 def test_a_copied_file_never_replaces_a_published_one(shelved: Path) -> None:

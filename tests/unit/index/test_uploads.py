@@ -59,6 +59,7 @@ def test_wheel_is_shelved_and_listed(client: Client, root: Path) -> None:
         "origin": "192.0.2.7",
         "project": "acme-tools",
         "version": "1.0",
+        "name": "acme_tools",
         "file": wheel.filename,
         "size": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),

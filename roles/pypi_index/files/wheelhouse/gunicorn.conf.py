@@ -7,7 +7,7 @@ from wheelhouse.config import ConfigError, load
 
 bind = "0.0.0.0:8080"
 workers = 2
-threads = 8
+threads = 32  # downloads that are on their way wait for the network, and hold one each
 worker_class = "gthread"
 worker_tmp_dir = "/dev/shm"  # heartbeats, on a read-only root file system
 graceful_timeout = 60  # a large upload is checked and published to its end

@@ -2,6 +2,7 @@
 
 Rooms, lowest first; each imports only from those above it:
 
+    outside       through which proxy, and trusting whom, others are asked
     config        what the administrator decided
     zipformat     what zipfile takes on trust
     distribution  open a wheel or sdist safely          rules    verdicts on it
@@ -10,6 +11,10 @@ Rooms, lowest first; each imports only from those above it:
     pages         the simple index, from the journal's events
     publishing    one change to one project: publish, yank, unyank, remove
     upkeep        the whole shelf: reindex, verify
-    upstream      names that are not on the shelf
-    uploads       the WSGI application                  cli      the command line
+    cache         copies of public files                recent   one answer for many who ask
+    mirror        public pages and files through us     upstream names that are not on the shelf
+    catalogue     what is on the shelf, for people
+    front         the pages that people look at         rpc      pip search
+    uploads       uploads, through pypiserver
+    web           the WSGI application                  cli      the command line
 """

@@ -58,6 +58,11 @@ def _parser() -> argparse.ArgumentParser:
         " move the bad ones to the quarantine with the reason beside them, and rewrite the pages that differ.",
     )
     reindex.set_defaults(run=_reindex)
+    reindex.add_argument(
+        "--new",
+        action="store_true",
+        help="only look for files that were copied in since the last such look; cheap, and done every minute",
+    )
     verify = commands.add_parser(
         "verify",
         help="compare every file with the journal's hashes",
@@ -110,12 +115,16 @@ def _parser() -> argparse.ArgumentParser:
 def _reindex(options: argparse.Namespace) -> int:
     shelf, journal = _open()
     upkeep = Upkeep(shelf, journal, options.by)
-    arrivals = upkeep.arrivals()
-    wanted = _names(options.projects) or sorted({*upkeep.projects(), *arrivals})
+    start = time.time()
+    arrivals = upkeep.arrivals_since(shelf.looked_at()) if options.new else upkeep.arrivals()
+    wanted = _names(options.projects) or sorted({*arrivals} if options.new else {*upkeep.projects(), *arrivals})
     for project in _progress(wanted, "reindex"):
         upkeep.reindex(project, arrivals.get(project, ()))
-    upkeep.finish()
     report = upkeep.report
+    if wanted or not options.new:
+        upkeep.finish()
+    if options.new and not report.problems:  # what is still being written is looked at again
+        shelf.looked(start)
     print(f"{len(wanted)} projects, {len(report.published)} files published, {report.pages_written} pages rewritten.")
     return _tell(report.problems)
 

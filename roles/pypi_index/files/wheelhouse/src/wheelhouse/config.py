@@ -1,4 +1,8 @@
-"""What the administrator decided: `config.json` and `htpasswd` in one directory, re-read when they change."""
+"""What the administrator decided: the files of one directory, re-read when they change.
+
+config.json, htpasswd   always there
+proxy.env, ca.pem       where the index asks upstream itself; see `outside`
+"""
 
 import json
 import logging
@@ -9,13 +13,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
+from wheelhouse import outside
+from wheelhouse.outside import CA_FILE, PROXY_FILE, Outside
+
 log = logging.getLogger(__name__)
 
-UPSTREAM_POLICIES = ("closed", "redirect")
+UPSTREAM_POLICIES = ("closed", "redirect", "cached")
+_FILES = ("config.json", "htpasswd", PROXY_FILE, CA_FILE)
 _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
@@ -26,12 +35,18 @@ class ConfigError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """One consistent reading of both files."""
+    """One consistent reading of all files."""
 
     upstream: str
-    """`closed` or `redirect`: what happens to a name that is not on the shelf."""
+    """`closed`, `redirect` or `cached`: what happens to a name that is not on the shelf."""
+    upstream_url: str | None
+    """The index that is asked or redirected to, ending with a slash; None is the public one."""
     reserved: tuple[str, ...]
-    """Patterns of project names that are never asked upstream."""
+    """Patterns of project names that are the organisation's own, and never asked upstream."""
+    denied: tuple[str, ...]
+    """Patterns of other project names that are never asked upstream."""
+    minimum_age: int
+    """Days that a file has been upstream before `cached` lets it in."""
     publishes: Mapping[str, tuple[str, ...]]
     """User name -> patterns of the projects they may publish."""
     max_file_size: int
@@ -40,6 +55,7 @@ class Settings:
     contact: str | None
     """Who to ask, for the sentences people are shown."""
     passwords: HtpasswdFile
+    outside: Outside
 
     def knows(self, user: str, password: str) -> bool:
         """Whether `user` is in htpasswd with this password."""
@@ -55,14 +71,14 @@ class Settings:
 
 
 class Config:
-    """Gives the current `Settings`, at the price of two stat calls.
+    """Gives the current `Settings`, at the price of a stat call for each file.
 
     A file that breaks while the program runs leaves the last good settings in place, with one line in the log.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Read both files; raises `ConfigError`."""
-        self._paths = (directory / "config.json", directory / "htpasswd")
+        """Read the files; raises `ConfigError`."""
+        self._directory = directory
         self._lock = threading.Lock()
         self._seen = self._fingerprint()
         self._settings = load(directory)
@@ -74,14 +90,14 @@ class Config:
             if fingerprint != self._seen:
                 self._seen = fingerprint
                 try:
-                    self._settings = load(self._paths[0].parent)
+                    self._settings = load(self._directory)
                     log.info("The configuration changed and is in use.")
                 except ConfigError as error:
                     log.error("%s The configuration read before stays in use.", error)
             return self._settings
 
     def _fingerprint(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stat(path) for path in self._paths)
+        return tuple(_stat(self._directory / name) for name in _FILES)
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:
@@ -93,8 +109,17 @@ def _stat(path: Path) -> tuple[int, int, int] | None:
 
 
 def load(directory: Path) -> Settings:
-    """Read `config.json` and `htpasswd`; raises `ConfigError`."""
-    return _settings(directory / "config.json", _passwords(directory / "htpasswd"))
+    """Read the files; raises `ConfigError`."""
+    return _settings(directory / "config.json", _passwords(directory / "htpasswd"), _outside(directory))
+
+
+def _outside(directory: Path) -> Outside:
+    try:
+        return outside.read(directory)
+    except OSError as error:
+        raise ConfigError(f"{error.filename} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _passwords(path: Path) -> HtpasswdFile:
@@ -109,7 +134,7 @@ def _passwords(path: Path) -> HtpasswdFile:
     return passwords
 
 
-def _settings(path: Path, passwords: HtpasswdFile) -> Settings:
+def _settings(path: Path, passwords: HtpasswdFile, way_out: Outside) -> Settings:
     try:
         raw = json.loads(_read(path))
     except ValueError as error:
@@ -119,19 +144,25 @@ def _settings(path: Path, passwords: HtpasswdFile) -> Settings:
     reader = _Reader(path, raw)
     settings = Settings(
         upstream=reader.choice("upstream", UPSTREAM_POLICIES),
+        upstream_url=reader.address("upstream_url"),
         reserved=reader.patterns("reserved", reader.take("reserved", list)),
+        denied=reader.patterns("denied", reader.take("denied", list)),
+        minimum_age=reader.take("minimum_age", int),
         publishes={
             user: reader.patterns(f"publishes of {user!r}", patterns)
             for user, patterns in reader.take("publishes", dict).items()
         },
         max_file_size=reader.take("max_file_size", int),
         index_url=reader.take("index_url", str).rstrip("/"),
-        contact=reader.take("contact", str) if raw.get("contact") is not None else None,
+        contact=reader.optional("contact"),
         passwords=passwords,
+        outside=way_out,
     )
+    if settings.minimum_age < 0:
+        raise ConfigError(f"{path}: minimum_age must be a number of days, 0 for none.")
     if settings.max_file_size <= 0:
         raise ConfigError(f"{path}: max_file_size must be a number of bytes above 0.")
-    if unknown := sorted(raw.keys() - reader.taken - {"contact"}):
+    if unknown := sorted(raw.keys() - reader.taken):
         raise ConfigError(f"{path} has a key this program does not know: {', '.join(unknown)}.")
     return settings
 
@@ -152,6 +183,27 @@ class _Reader:
         if not isinstance(value, kind) or isinstance(value, bool):
             raise ConfigError(f"{self._path}: {key} must be a {kind.__name__}.")
         return value
+
+    def optional(self, key: str) -> str | None:
+        """A text that may be missing or null."""
+        self.taken.add(key)
+        return self.take(key, str) if self._raw.get(key) is not None else None
+
+    def address(self, key: str) -> str | None:
+        """An optional URL, with a slash at its end; its text is in no sentence, since it may hold a password."""
+        value = self.optional(key)
+        if not value:
+            return None
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        except ValueError:
+            usable = False
+        if not usable or "@" in value or "?" in value or "#" in value:
+            raise ConfigError(
+                f"{self._path}: {key} must be an address such as https://index.example/simple/, without credentials."
+            )
+        return f"{value.rstrip('/')}/"
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self.take(key, str)

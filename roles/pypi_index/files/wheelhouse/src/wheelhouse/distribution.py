@@ -47,7 +47,8 @@ RECORD_ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
 """What the wheel specification lets RECORD use."""
 _CHUNK = 2**20
 
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+"""What a file's name may be made of: as a path it stays where it is put, and in a page it needs no escape."""
 
 
 class BadDistribution(Exception):
@@ -108,7 +109,7 @@ class Distribution:
 def parse_filename(filename: str) -> FileName:
     """Name, version and kind from the file name alone; raises `BadDistribution`."""
     shown = ascii(filename[:100])
-    if not _SAFE_NAME.fullmatch(filename):
+    if not SAFE_NAME.fullmatch(filename):
         raise BadDistribution(
             f"The file name {shown} may hold only A-Z a-z 0-9 . _ - + ! and starts with a letter or digit."
         )

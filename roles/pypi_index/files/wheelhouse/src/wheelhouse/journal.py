@@ -28,6 +28,10 @@ class Event:
     """The client's address, or how the file arrived where there is none."""
     project: str | None = None
     version: str | None = None
+    name: str | None = None
+    """The project's name as its author spells it, where that is not `project`."""
+    summary: str | None = None
+    """What the project is, by its metadata: one line of at most `rules.MAX_SUMMARY` characters."""
     file: str | None = None
     size: int | None = None
     """Bytes."""
@@ -75,6 +79,14 @@ class Journal:
         finally:
             os.close(descriptor)
 
+    def status(self) -> tuple[int, int]:
+        """Inode and size in bytes; zeros before the first event."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return 0, 0
+        return status.st_ino, status.st_size
+
     def read(self, start: int = 0) -> Iterator[tuple[Event, int]]:
         """The events from byte `start` on, each with the offset behind it.
 
@@ -93,6 +105,28 @@ class Journal:
                 offset += len(line)
                 if event := _event(line):
                     yield event, offset
+
+
+class Tail:
+    """A journal's events, each handed out once, while others append more."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._offset = 0
+        self._inode = 0
+
+    def is_cut(self) -> bool:
+        """Whether the journal is not the one that was read: an older one, which somebody put back."""
+        inode, size = self._journal.status()
+        return size < self._offset or (self._offset > 0 and inode != self._inode)
+
+    def new(self) -> Iterator[Event]:
+        """The events since those that were handed out before."""
+        if not self._offset:
+            self._inode = self._journal.status()[0]
+        for event, offset in self._journal.read(self._offset):
+            self._offset = offset
+            yield event
 
 
 def _line(event: Event) -> str:

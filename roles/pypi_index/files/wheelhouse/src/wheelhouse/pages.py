@@ -71,10 +71,7 @@ def write(shelf: Shelf, project: str, files: Files, *, durable: bool = True) -> 
         if existed:
             shelf.remove_pages(project)
         return existed
-    detail = _detail(project, files)
-    # simple-repository puts the reason into the HTML as it is
-    escaped = replace(detail, files=tuple(_escaped(file) for file in detail.files))
-    return _write_both(shelf, project, detail, escaped, durable=durable)
+    return _write_both(shelf, project, _detail(project, files), durable=durable)
 
 
 def announce(shelf: Shelf, project: str) -> None:
@@ -89,24 +86,22 @@ def write_root(shelf: Shelf, *, durable: bool = True) -> bool:
         elements = tuple(ProjectListElement(name) for name in shelf.projects())
         # A tuple, because the serialisers keep the order they get and that of a set changes from process to process.
         projects = ProjectList(Meta(API_VERSION), cast("frozenset[ProjectListElement]", elements))
-        return _write_both(shelf, ".", projects, projects, durable=durable)
+        return _write_both(shelf, ".", projects, durable=durable)
 
 
-def _write_both(
-    shelf: Shelf,
-    name: str,
-    as_json: ProjectDetail | ProjectList,
-    as_html: ProjectDetail | ProjectList,
-    *,
-    durable: bool,
-) -> bool:
+def rendered(page: ProjectDetail | ProjectList, form: Format) -> bytes:
+    """The page as HTML or JSON."""
+    if isinstance(page, ProjectDetail) and form is not Format.JSON_V1:
+        # simple-repository puts the reason into the HTML as it is
+        page = replace(page, files=tuple(_escaped(file) for file in page.files))
+    return serialize(page, form).encode()
+
+
+def _write_both(shelf: Shelf, name: str, page: ProjectDetail | ProjectList, *, durable: bool) -> bool:
     directory = shelf.simple / name
-    changed = shelf.write_page(directory, "index.html", serialize(as_html, Format.HTML_V1).encode(), durable=durable)
+    changed = shelf.write_page(directory, "index.html", rendered(page, Format.HTML_V1), durable=durable)
     # Last, because it is the state: what it lists, both pages list.
-    return (
-        shelf.write_page(directory, "index.json", serialize(as_json, Format.JSON_V1).encode(), durable=durable)
-        | changed
-    )
+    return shelf.write_page(directory, "index.json", rendered(page, Format.JSON_V1), durable=durable) | changed
 
 
 def _detail(project: str, files: Files) -> ProjectDetail:

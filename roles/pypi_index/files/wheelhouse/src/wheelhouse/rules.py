@@ -9,8 +9,10 @@ from packaging.metadata import Metadata, parse_email
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from wheelhouse.distribution import RECORD_ALGORITHMS, BadDistribution, Distribution
+from wheelhouse.distribution import MAX_NAME, RECORD_ALGORITHMS, BadDistribution, Distribution
 
+MAX_SUMMARY = 300
+"""Characters that are kept of a summary."""
 _LICENSE_FILE_SINCE = "2.4"
 _BEFORE_LICENSE_FILE = frozenset({"1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3"})
 """Versions of the core metadata specification."""
@@ -46,6 +48,10 @@ class Checked:
     """A distribution that no rule blocks."""
 
     distribution: Distribution
+    name: str
+    """Of the project, as its author spells it."""
+    summary: str | None
+    """One line of printable characters, at most `MAX_SUMMARY` of them."""
     requires_python: str | None
     warnings: tuple[str, ...]
 
@@ -66,6 +72,9 @@ def check(distribution: Distribution, claims: Claims) -> Checked:
     requires_python = metadata.requires_python
     return Checked(
         distribution,
+        # Any number of hyphens in a row are one to whoever compares names.
+        metadata.name if len(metadata.name) <= MAX_NAME else distribution.name.project,
+        _summary(metadata),
         str(requires_python) if requires_python is not None else None,
         tuple(finding.evidence for finding in findings),
     )
@@ -85,6 +94,15 @@ def _metadata(distribution: Distribution) -> tuple[Metadata, list[Finding]]:
             metadata = Metadata.from_raw({**raw, "metadata_version": _LICENSE_FILE_SINCE})
             return metadata, [Finding(Verdict.WARN, f"{source} has a field newer than it says: {problem}.")]
     raise BadDistribution(f"{source} does not follow the core metadata specification: {problem}.")
+
+
+def _summary(metadata: Metadata) -> str | None:
+    """The summary as it can be shown anywhere, terminals among them."""
+    text = "".join(character if character.isprintable() else " " for character in metadata.summary or "")
+    text = " ".join(text.split())
+    if text in ("", "UNKNOWN"):  # what setuptools wrote for years where there was none
+        return None
+    return text if len(text) <= MAX_SUMMARY else f"{text[: MAX_SUMMARY - 3]}..."
 
 
 def _block(evidence: str) -> Finding:

@@ -4,8 +4,10 @@
     packages/<project>/<file>.metadata  core metadata of a wheel
     simple/...                          pages
     quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
+    reports/                            pages for auditors, where something writes them
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
+    last-look                           empty; its time is that of the last look for files that were copied in
     locks/                              see `Shelf.locked`
 
 Readers are other users: directories are 0755, files 0644, whatever the umask. Whatever appears under its name is whole:
@@ -41,7 +43,9 @@ class Shelf:
         self.simple = root / "simple"
         self.quarantine = root / "quarantine"
         self.incoming = root / "incoming"
+        self.reports = root / "reports"
         self.journal = root / "journal.jsonl"
+        self.last_look = root / "last-look"
         self._locks = root / "locks"
         for directory in (self.packages, self.simple, self.quarantine, self.incoming, self._locks):
             self._make(directory)
@@ -190,6 +194,18 @@ class Shelf:
         _sync(self.quarantine)
         _sync(path.parent)
         return kept
+
+    def looked(self, at: float) -> None:
+        """Remember that all files copied in before `at` (seconds since 1970) were dealt with."""
+        self.last_look.touch()
+        os.utime(self.last_look, (at, at))
+
+    def looked_at(self) -> float:
+        """When that was; 0 if never."""
+        try:
+            return self.last_look.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
 
     def sweep(self) -> None:
         """Remove what killed processes left in `incoming`."""

@@ -8,7 +8,7 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -17,7 +17,7 @@ from simple_repository.model import File
 
 from wheelhouse import distribution, pages, publishing, rules
 from wheelhouse.distribution import BadDistribution
-from wheelhouse.journal import QUARANTINE, REMOVE, VERIFY, Event, Journal, now
+from wheelhouse.journal import QUARANTINE, REMOVE, VERIFY, Event, Journal, Tail, now
 from wheelhouse.pages import Files
 from wheelhouse.publishing import Conflict
 from wheelhouse.shelf import Shelf
@@ -58,9 +58,27 @@ class Upkeep:
 
         Those whose names say nothing go to the quarantine.
         """
+        return self._arrivals([self._shelf.packages, *_directories(self._shelf.packages)], self._ledger.files)
+
+    def arrivals_since(self, last: float) -> dict[str, list[Path]]:
+        """The same in the directories that changed after `last` (seconds since 1970).
+
+        Asks the pages of these projects, not the journal, so that looking often costs little on a large shelf.
+        """
+        return self._arrivals(
+            [
+                directory
+                for directory in [self._shelf.packages, *_directories(self._shelf.packages)]
+                # file systems round their times
+                if directory.stat().st_mtime >= last - 1
+            ],
+            lambda project: pages.load(self._shelf, project) or {},
+        )
+
+    def _arrivals(self, directories: list[Path], published: Callable[[str], Files]) -> dict[str, list[Path]]:
         found: dict[str, list[Path]] = {}
-        for directory in [self._shelf.packages, *_directories(self._shelf.packages)]:
-            known = self._ledger.files(directory.name) if directory != self._shelf.packages else {}
+        for directory in directories:
+            known = published(directory.name) if directory != self._shelf.packages else {}
             for name in _files(directory):
                 if name in known:
                     continue
@@ -226,8 +244,7 @@ class _Ledger:
     """What the journal adds up to for every project, kept up to date while others append to it."""
 
     def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._offset = 0
+        self._tail = Tail(journal)
         self._projects: dict[str, Files] = {}
 
     def projects(self) -> Iterable[str]:
@@ -241,8 +258,7 @@ class _Ledger:
         return dict(self._projects.get(project, {}))
 
     def _catch_up(self) -> None:
-        for event, offset in self._journal.read(self._offset):
-            self._offset = offset
+        for event in self._tail.new():
             if event.project:
                 pages.apply(self._projects.setdefault(event.project, {}), event)
 

@@ -1,20 +1,26 @@
 """The WSGI application that gunicorn runs: which part of the program answers what.
 
-The gateway serves what is a file by itself, so only uploads and questions about what is no file get here.
+The gateway serves what is a file by itself, so only uploads, searches, the pages that people look at and questions
+about what is no file get here.
 """
 
 import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from wheelhouse import upstream
+from wheelhouse import rpc
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
+from wheelhouse.cache import Cache
+from wheelhouse.catalogue import Catalogue
 from wheelhouse.config import Config
+from wheelhouse.front import Front
+from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
 from wheelhouse.uploads import upload_application
+from wheelhouse.upstream import OffTheShelf
 
 log = logging.getLogger(__name__)
 
@@ -22,21 +28,36 @@ log = logging.getLogger(__name__)
 def application() -> "Application":
     """The application for the shelf and configuration named by the environment; raises ConfigError, OSError."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    logging.getLogger("pypiserver").setLevel(logging.WARNING)  # it logs each request, and so does gunicorn
+    for library in ("pypiserver", "httpx"):  # they log each request, and so does gunicorn
+        logging.getLogger(library).setLevel(logging.WARNING)
     shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
     # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
     tempfile.tempdir = str(shelf.incoming)
     shelf.sweep()
-    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf)
+    cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
+    cache.sweep()
+    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf, cache)
 
 
 class Application:
-    """Sends a request to pypiserver's upload app or answers it here."""
+    """Sends a request to the part of the program that answers it."""
 
-    def __init__(self, config: Config, shelf: Shelf) -> None:
-        self._config = config
+    def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
         self._shelf = shelf
         self._uploads = upload_application(config, shelf)
+        self._catalogue = Catalogue(Journal(shelf.journal))
+        off_the_shelf = OffTheShelf(config, shelf, cache)
+        front = Front(config, shelf, self._catalogue)
+        self._pages: dict[str, Callable[[Environ], Answer]] = {
+            "/": front.home,
+            "/search": front.search,
+            "/projects/*": front.project,
+            "/assets/*": front.asset,
+            "/simple/*": off_the_shelf.page,
+            "/cached/*": off_the_shelf.file,
+            "/health": self._health,
+        }
+        """What answers GET, by path; `*` is the rest of one."""
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
@@ -54,15 +75,16 @@ class Application:
     def _answer(self, environ: Environ) -> Answer:
         """Raises `Refusal`."""
         path = environ["PATH_INFO"]
+        if path == "/RPC2" and environ["REQUEST_METHOD"] == "POST":
+            return rpc.answer(self._catalogue, environ)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             raise Refusal(405, "Uploads go to / and nothing else is sent here.")
-        if path == "/health":
-            return self._health()
-        if path.startswith("/simple/"):
-            return upstream.answer(self._shelf, self._config.current(), path.removeprefix("/simple/"))
+        top, slash, _ = path[1:].partition("/")
+        if page := self._pages.get(path) or self._pages.get(f"/{top}{slash}*"):
+            return page(environ)
         raise Refusal(404, "There is no such page on this index.")
 
-    def _health(self) -> Answer:
+    def _health(self, environ: Environ) -> Answer:
         if not os.access(self._shelf.incoming, os.W_OK):
             raise Refusal(503, "The shelf cannot be written to.")
         return Answer(200, json.dumps({"status": "ok"}).encode(), "application/json")

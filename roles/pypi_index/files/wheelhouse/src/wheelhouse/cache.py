@@ -1,0 +1,129 @@
+"""Copies of public files, kept where the gateway serves them as plain files.
+
+    cached/<project>/<file>            whole and checked, immutable
+    cached/<project>/<file>.metadata   core metadata of a wheel
+    incoming/                          what is still being received; never served
+
+Nothing here is worth a backup: what is missing is fetched again.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+_SYNC_EVERY = 32 * 2**20
+"""Bytes. Synced as it comes, so that the last piece of a large file does not wait until the disk has all of it."""
+
+
+class Cache:
+    """One cache. Safe for many threads and processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        """Makes no directory yet: most policies need none."""
+        self._files = root / "cached"
+        self._incoming = root / "incoming"
+
+    def open(self, project: str, filename: str) -> IO[bytes] | None:
+        """A kept file, open for reading; None if it is not there."""
+        try:
+            return (self._files / project / filename).open("rb")
+        except FileNotFoundError:
+            return None
+
+    @contextlib.contextmanager
+    def receive(self) -> Iterator["Received"]:
+        """A file of our own to write to, which is gone after the block unless it was placed."""
+        _make(self._incoming)
+        # A locked file is one that somebody is writing to; between its making and its locking `sweep` has to wait.
+        with _locked(self._incoming, fcntl.LOCK_SH):
+            descriptor, name = tempfile.mkstemp(dir=self._incoming)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        path = Path(name)
+        try:
+            with open(descriptor, "wb") as stream:
+                yield Received(path, stream)
+        finally:
+            path.unlink(missing_ok=True)
+
+    def place(self, received: "Received", project: str, filename: str) -> None:
+        """Keep a received file under its name."""
+        received.sync()
+        _make(self._files / project)
+        # The name itself is not synced: a crash that loses it costs one more download.
+        received.path.rename(self._files / project / filename)
+
+    def projects(self) -> list[str]:
+        """Projects of which something is kept."""
+        with contextlib.suppress(FileNotFoundError):
+            return [entry.name for entry in os.scandir(self._files)]
+        return []
+
+    def forget(self, project: str) -> None:
+        """Throw away what is kept of a project."""
+        shutil.rmtree(self._files / project, ignore_errors=True)
+
+    def sweep(self) -> None:
+        """Throw away what killed processes left in `incoming`."""
+        if not self._incoming.is_dir():
+            return
+        with _locked(self._incoming, fcntl.LOCK_EX):
+            for path in self._incoming.iterdir():
+                with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as stream:
+                    fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+
+
+class Received:
+    """A file that is being received."""
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self.path = path
+        self.size = 0
+        """Bytes so far."""
+        self._stream = stream
+        self._digest = hashlib.sha256()
+        self._synced = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of what has come so far, hex."""
+        return self._digest.hexdigest()
+
+    def write(self, piece: bytes) -> None:
+        """Append; raises OSError."""
+        self._stream.write(piece)
+        self._digest.update(piece)
+        self.size += len(piece)
+        if self.size - self._synced >= _SYNC_EVERY:
+            self.sync()
+
+    def sync(self) -> None:
+        """Have it on the disk, for others to read."""
+        self._stream.flush()
+        os.fchmod(self._stream.fileno(), 0o644)
+        os.fsync(self._stream.fileno())
+        self._synced = self.size
+
+
+def _make(directory: Path) -> None:
+    """Make a directory and its parent, 0755 whatever the umask."""
+    for path in (directory.parent, directory):
+        if not path.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o755)
+
+
+@contextlib.contextmanager
+def _locked(directory: Path, how: int) -> Iterator[None]:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,309 @@
+"""Public projects through this index: pages fetched and rewritten, files fetched, checked and kept.
+
+simple-repository reads and writes the pages. Nothing is taken from upstream unchecked: a file must have a safe name, a
+SHA-256 and the age that is asked for, and its contents must be what the page promises.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from urllib.parse import quote, unquote, urljoin, urlsplit
+from wsgiref.util import FileWrapper
+
+import httpx
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from simple_repository.content_negotiation import Format
+from simple_repository.model import File, Meta, ProjectDetail
+from simple_repository.parser import parse_html_project_page, parse_json_project_page
+
+from wheelhouse import pages
+from wheelhouse.answers import Answer, Refusal
+from wheelhouse.cache import Cache
+from wheelhouse.distribution import MAX_METADATA, MAX_NAME, SAFE_NAME
+from wheelhouse.outside import Outside, Unreachable, get
+from wheelhouse.pages import Files
+from wheelhouse.recent import Recent
+
+log = logging.getLogger(__name__)
+
+PAGE_AGE = 60
+"""Seconds a page is used again: here, so that the downloads which follow it ask for no other, and by the gateway."""
+MAX_PAGE = 64 * 2**20
+"""Bytes, unpacked."""
+PAGE_TIME = 30.0
+"""Seconds a page may take to arrive."""
+MAX_FILES = 50_000
+"""Files on all the pages that are remembered, at about 1.5 KiB each."""
+METADATA = ".metadata"
+
+_ACCEPTED = f"{Format.JSON_V1.value}, {Format.HTML_V1.value};q=0.2, {Format.HTML_LEGACY.value};q=0.01"
+_CONTENT_TYPES = {Format.JSON_V1: Format.JSON_V1.value, Format.HTML_LEGACY: "text/html; charset=utf-8"}
+_NOT_FOUND = (404, 410)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class _Damaged(Exception):
+    """A file is not what the page promises; the text is the end of a sentence."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The index that is asked, the way to it, and what is let in from there."""
+
+    url: str
+    """With a slash at its end."""
+    outside: Outside
+    minimum_age: timedelta
+
+    def objection(self, file: File) -> str | None:
+        """Why a file is not let in, as a sentence; None if it is."""
+        if "sha256" not in file.hashes:
+            return f"{file.filename} has no SHA-256 upstream, so that nobody could tell whether it arrives unchanged."
+        if not self.minimum_age:
+            return None
+        days = f"This index lets in what is {self.minimum_age.days} days old"
+        if file.upload_time is None:
+            return f"{days}, and upstream does not say when {file.filename} was uploaded."
+        let_in = file.upload_time + self.minimum_age
+        if let_in > datetime.now(UTC).replace(tzinfo=None):
+            return f"{days}: {file.filename} from {let_in:%Y-%m-%d %H:%M} UTC on."
+        return None
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A file to be fetched, and what is known of it."""
+
+    url: str
+    sha256: str
+    size: int | None
+    """Bytes; None if upstream does not say."""
+    at_most: int | None
+    """Bytes; None for no limit."""
+
+
+class Mirror:
+    """Answers for public projects. Whether a project may be asked for is `upstream`'s to know."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._pages: Recent[Files | None] = Recent(PAGE_AGE, MAX_FILES, lambda files: len(files or ()))
+        self._lock = threading.Lock()
+        self._client: tuple[Outside, httpx.Client] | None = None
+
+    def page(self, upstream: Upstream, project: str, accept: str) -> Answer:
+        """The project's page, as JSON or HTML; raises `Refusal`."""
+        files = [file for file in self._files(upstream, project).values() if not upstream.objection(file)]
+        form = Format.JSON_V1 if Format.JSON_V1.value in accept else Format.HTML_LEGACY
+        headers = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": str(PAGE_AGE)}
+        return Answer(200, pages.rendered(_detail(project, files), form), _CONTENT_TYPES[form], headers)
+
+    def file(self, upstream: Upstream, project: str, filename: str, *, head: bool) -> Answer:
+        """A file of the project, or the metadata of one: kept, or on its way from upstream; raises `Refusal`.
+
+        With `head`, nothing is fetched but the page.
+        """
+        if kept := self._cache.open(project, filename):
+            size = os.fstat(kept.fileno()).st_size
+            if head:
+                kept.close()
+            return _file_answer(() if head else FileWrapper(kept, 2**16), size)
+        files = self._files(upstream, project)
+        wanted = _wanted(upstream, files, project, filename)
+        if head:
+            return _file_answer((), wanted.size)
+        pieces = self._pieces(upstream, wanted, project, filename)
+        with _refusing(filename):
+            next(pieces)
+            if filename.endswith(METADATA):  # small, so that what is wrong can be told
+                return Answer(200, b"".join(pieces), "application/octet-stream", _FOREVER)
+        return _file_answer(_cut_short_if_broken(pieces, filename), wanted.size)
+
+    def _files(self, upstream: Upstream, project: str) -> Files:
+        """Everything upstream lists, by file name; raises `Refusal`."""
+        url = f"{upstream.url}{project}/"
+        with _refusing(project):
+            files = self._pages.get(url, lambda: _fetch_page(self._client_for(upstream.outside), url, project))
+        if files is None:
+            raise Refusal(404, f"{project} is neither on this index nor upstream.")
+        return files
+
+    def _pieces(self, upstream: Upstream, wanted: _Wanted, project: str, filename: str) -> Iterator[bytes]:
+        """Fetch a file and keep it; gives its bytes as they come. Raises `Unreachable`, `_Damaged`, OSError.
+
+        The first piece is empty: what is raised before it can still be told to the client.
+        """
+        client = self._client_for(upstream.outside)
+        with self._cache.receive() as received, get(client, wanted.url, {"Accept-Encoding": "identity"}) as response:
+            if response.status_code != 200:
+                raise Unreachable(f"it answers {response.status_code} for {filename}")
+            if wanted.size is not None and response.headers.get("Content-Length", str(wanted.size)) != str(wanted.size):
+                raise _Damaged("its size is not the one in upstream's page")
+            yield b""
+            held = b""
+            for piece in response.iter_raw():
+                received.write(piece)
+                if wanted.at_most is not None and received.size > wanted.at_most:
+                    raise _Damaged("it is bigger than it may be")
+                # Nobody gets the last piece, and so the whole file, before it is known to be right.
+                if held:
+                    yield held
+                held = piece
+            if wanted.size not in (None, received.size):
+                raise _Damaged("its size is not the one in upstream's page")
+            if received.sha256 != wanted.sha256:
+                raise _Damaged("its SHA-256 is not the one in upstream's page")
+            self._cache.place(received, project, filename)
+            log.info("Fetched %s of %s, %d bytes.", filename, project, received.size)
+        yield held
+
+    def _client_for(self, outside: Outside) -> httpx.Client:
+        """The client of this process, made when it is first needed and when the way out has changed."""
+        with self._lock:
+            if self._client is None or self._client[0] != outside:
+                # The old one is not closed: files may still be coming through it.
+                self._client = (outside, outside.client())
+            return self._client[1]
+
+
+_FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
+
+
+def _file_answer(body: Iterable[bytes], size: int | None) -> Answer:
+    # Where upstream tells no size, the file goes out in chunks, and the end of a broken one is missing as well.
+    length = {} if size is None else {"Content-Length": str(size)}
+    return Answer(200, body, "application/octet-stream", {**_FOREVER, **length})
+
+
+@contextlib.contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Turn what is wrong upstream into a `Refusal`."""
+    try:
+        yield
+    except Unreachable as error:
+        raise Refusal(503, f"{what} is not on this index, and upstream fails: {error}; try again later.") from None
+    except _Damaged as error:
+        log.error("%s was not taken from upstream: %s.", what, error)
+        raise Refusal(502, f"{what} was not taken from upstream: {error}.") from None
+
+
+def _cut_short_if_broken(pieces: Iterator[bytes], filename: str) -> Iterator[bytes]:
+    """The pieces; where they break off, gunicorn closes the connection and the client misses bytes it was promised."""
+    try:
+        yield from pieces
+    except (Unreachable, _Damaged) as error:
+        log.error("%s was not taken from upstream: %s.", filename, error)
+        raise ConnectionResetError(errno.ECONNRESET, "The file broke off.") from None
+
+
+def _wanted(upstream: Upstream, files: Files, project: str, filename: str) -> _Wanted:
+    """What to fetch for `filename`; raises `Refusal`."""
+    file = files.get(filename.removesuffix(METADATA))
+    if file is None:
+        raise Refusal(404, f"{filename} is not among the files of {project} upstream.")
+    if sentence := upstream.objection(file):
+        raise Refusal(404, sentence)
+    if file.filename == filename:
+        return _Wanted(file.url, file.hashes["sha256"], file.size, file.size)
+    if not isinstance(file.dist_info_metadata, dict):
+        raise Refusal(404, f"Upstream has no metadata for {file.filename}, or no SHA-256 of them.")
+    parts = urlsplit(file.url)
+    url = parts._replace(path=f"{parts.path}{METADATA}").geturl()
+    return _Wanted(url, file.dist_info_metadata["sha256"], None, MAX_METADATA)
+
+
+def _fetch_page(client: httpx.Client, url: str, project: str) -> Files | None:
+    """The files on an upstream page; None if there is no such project. Raises `Unreachable`."""
+    try:
+        with get(client, url, {"Accept": _ACCEPTED}) as response:
+            hops = (*response.history, response)
+            if url.startswith("https:") and any(hop.url.scheme != "https" for hop in hops):
+                raise Unreachable("it redirects to an address that is not encrypted")
+            if response.status_code in _NOT_FOUND:
+                return None
+            if response.status_code != 200:
+                raise Unreachable(f"it answers {response.status_code}")
+            body = _read_page(response)
+            base, content_type = str(response.url), response.headers.get("Content-Type", "")
+        return _parse(body, content_type, base, project)
+    except Unreachable as error:
+        log.warning("The page of %s cannot be had from upstream: %s.", project, error)
+        raise
+
+
+def _read_page(response: httpx.Response) -> bytes:
+    body = bytearray()
+    give_up = time.monotonic() + PAGE_TIME
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > MAX_PAGE:
+            raise Unreachable(f"its page is bigger than {MAX_PAGE} bytes")
+        if time.monotonic() > give_up:
+            raise Unreachable(f"its page takes longer than {PAGE_TIME:g} s")
+    return bytes(body)
+
+
+def _parse(body: bytes, content_type: str, base: str, project: str) -> Files:
+    """The files on a page in JSON or HTML; raises `Unreachable`."""
+    try:
+        if Format.JSON_V1.value in content_type:
+            page = parse_json_project_page(body.decode())
+        elif Format.HTML_LEGACY.value in content_type or Format.HTML_V1.value in content_type:
+            page = parse_html_project_page(body.decode(), project)
+        else:
+            raise Unreachable("its page is neither JSON nor HTML")
+        if canonicalize_name(page.name) != project:
+            raise Unreachable("its page is that of another project")
+        files = [_checked(file, base) for file in page.files]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Unreachable("its page cannot be read") from None
+    return {file.filename: file for file in files if file}
+
+
+def _checked(file: File, base: str) -> File | None:
+    """A file with nothing about it that is not what it should be; None if there is no using it."""
+    # The parser quotes addresses once more than they were.
+    url = urljoin(base, unquote(file.url))
+    name = file.filename
+    if not SAFE_NAME.fullmatch(name) or len(name) + len(METADATA) > MAX_NAME or name.endswith(METADATA):
+        return None
+    if urlsplit(url).scheme not in ("http", "https"):
+        return None
+    return File(
+        filename=name,
+        url=url,
+        hashes=_sha256(file.hashes) or {},
+        requires_python=file.requires_python if isinstance(file.requires_python, str) else None,
+        dist_info_metadata=_sha256(file.dist_info_metadata),
+        yanked=file.yanked if isinstance(file.yanked, (str, bool)) else None,
+        size=file.size if isinstance(file.size, int) and file.size >= 0 else None,
+        upload_time=file.upload_time,
+    )
+
+
+def _sha256(hashes: object) -> dict[str, str] | None:
+    """Only the SHA-256 of a page's hashes; None if there is none."""
+    digest = hashes.get("sha256") if isinstance(hashes, dict) else None
+    if isinstance(digest, str) and _SHA256.fullmatch(digest.lower()):
+        return {"sha256": digest.lower()}
+    return None
+
+
+def _detail(project: str, files: list[File]) -> ProjectDetail:
+    """The page for our clients, who get the files from us."""
+    api_version = pages.API_VERSION if all(file.size is not None for file in files) else "1.0"
+    ours = tuple(replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files)
+    detail = ProjectDetail(Meta(api_version), project, ours)
+    if detail.versions is None:
+        return detail
+    # A tuple, because the order of a set changes from process to process.
+    return replace(detail, versions=cast("frozenset[str]", tuple(sorted(detail.versions, key=Version))))

@@ -1,0 +1,310 @@
+"""The catalogue: what the journal adds up to for people, as it grows, shrinks and is put back."""
+
+import json
+import random
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+from wheelhouse import cli, upkeep
+from wheelhouse.catalogue import Catalogue
+from wheelhouse.journal import PUBLISH, REMOVE, YANK, Event, Journal, now
+from wheelhouse.rules import MAX_SUMMARY
+
+from .samples import Client, Wheel, metadata, sdist
+
+Publish = Callable[..., None]
+
+
+@pytest.fixture
+def catalogue(journal: Journal) -> Catalogue:
+    return Catalogue(journal)
+
+
+@pytest.fixture
+def publish(client: Client) -> Publish:
+    """Upload a wheel whose METADATA has a summary."""
+
+    def upload(name: str = "acme_tools", version: str = "1.0", summary: str = "", spelled: str = "") -> None:
+        described = metadata(spelled or name, version, f"Summary: {summary}\n" if summary else "")
+        wheel = Wheel(name, version, metadata=described)
+        assert client.upload(wheel.filename, wheel.build()).status == 200
+
+    return upload
+
+
+def event(kind: str = PUBLISH, project: str = "acme-x", version: str = "1.0", **more: object) -> Event:
+    filename = f"{project.replace('-', '_')}-{version}-py3-none-any.whl"
+    told = {"who": "ada", "time": now(), "project": project, "version": version, "file": filename, "size": 1000}
+    return Event(**{"event": kind, "sha256": "ab" * 32, **told, **more})
+
+
+def test_an_upload_is_known_at_once(catalogue: Catalogue, publish: Publish, root: Path) -> None:
+    assert catalogue.project("acme-tools") is None
+    before = datetime.now(UTC)
+    publish("acme_tools", "1.0", "Tools for every day", "Acme.Tools")
+    project = catalogue.project("acme-tools")
+    assert (project.name, project.title, project.summary) == ("acme-tools", "Acme.Tools", "Tools for every day")
+    assert (project.latest, project.is_prerelease) == ("1.0", False)
+    (release,) = project.releases
+    assert (release.who, release.yanked) == ("ada", None)
+    assert before <= release.at <= datetime.now(UTC)
+    (file,) = release.files
+    page = json.loads((root / "simple/acme-tools/index.json").read_text())["files"][0]
+    assert (file.filename, file.size, file.sha256) == (page["filename"], page["size"], page["hashes"]["sha256"])
+
+
+def test_a_copied_file_has_its_summary_too(
+    client: Client, catalogue: Catalogue, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upkeep, "QUIET", 0.0)
+    pkg_info = metadata(extra="Summary: Copied\nRequires-Python: >=3.11\n")
+    (root / "packages" / "acme_tools-1.0.tar.gz").write_bytes(sdist(pkg_info=pkg_info))
+    assert cli.main(["reindex", "--by", "carol"]) == 0
+    project = catalogue.project("acme-tools")
+    (release,) = project.releases
+    assert (project.title, project.summary, release.who) == ("acme-tools", "Copied", "carol")
+    assert release.requires_python == ">=3.11"
+
+
+def test_yank_unyank_and_remove_are_seen(catalogue: Catalogue, publish: Publish) -> None:
+    for version, summary in (("1.0", "Old"), ("2.0", "New")):
+        publish(version=version, summary=summary)
+
+    def seen() -> tuple[object, ...]:
+        project = catalogue.project("acme-tools")
+        return project.latest, project.summary, {release.version: release.yanked for release in project.releases}
+
+    assert seen() == ("2.0", "New", {"2.0": None, "1.0": None})
+    assert cli.main(["yank", "acme-tools", "2.0", "--reason", "it leaks"]) == 0
+    assert seen() == ("1.0", "Old", {"2.0": "it leaks", "1.0": None})
+    assert cli.main(["unyank", "acme-tools", "2.0"]) == 0
+    assert seen() == ("2.0", "New", {"2.0": None, "1.0": None})
+    assert cli.main(["remove", "acme-tools", "2.0", "--reason", "x"]) == 0
+    assert seen() == ("1.0", "Old", {"1.0": None})
+    assert cli.main(["remove", "acme-tools", "1.0", "--reason", "x"]) == 0
+    assert catalogue.project("acme-tools") is None
+    assert (catalogue.counts(), catalogue.search("acme", 0, 9).total, catalogue.latest(9)) == ((0, 0), 0, [])
+    publish(version="3.0", summary="Again")
+    assert seen() == ("3.0", "Again", {"3.0": None})
+    assert catalogue.counts() == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("versions", "yanked", "latest"),
+    [
+        (["1.9", "1.10", "1.2"], [], "1.10"),
+        (["1.0", "2.0rc1", "2.0.dev1"], [], "1.0"),
+        (["1.0", "2.0rc1"], ["1.0"], "2.0rc1"),
+        (["1.0rc1", "1.0b2"], [], "1.0rc1"),
+        (["1.0", "1.1"], ["1.1"], "1.0"),
+        (["1.0", "1.1"], ["1.0", "1.1"], None),
+        (["1.0", "1!0.1", "3.0"], [], "1!0.1"),
+        (["1.0", "1.0+cpu.1", "1.0.post1"], [], "1.0.post1"),
+    ],
+)
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_latest_is_what_one_would_install(
+    journal: Journal, catalogue: Catalogue, versions: list[str], yanked: list[str], latest: str | None, at_once: bool
+) -> None:
+    for version in random.sample(versions, len(versions)):
+        journal.append([event(version=version, summary=f"of {version}")])
+        assert at_once or catalogue.project("acme-x")
+    journal.append(event(YANK, version=version, reason="bad") for version in yanked)
+    project = catalogue.project("acme-x")
+    assert project.latest == latest
+    assert project.summary == f"of {latest or max(versions)}"
+    assert [release.version for release in project.releases] == sorted(versions, key=Version, reverse=True)
+
+
+def test_a_release_is_yanked_when_all_its_files_are(journal: Journal, catalogue: Catalogue) -> None:
+    wheel, source = event(), event(file="acme_x-1.0.tar.gz", who="bob", time="2020-02-03T04:05:06.000000Z")
+    journal.append([wheel, source, event(YANK, reason="bad")])
+    (release,) = catalogue.project("acme-x").releases
+    assert (release.yanked, [file.yanked for file in release.files]) == (None, ["bad", None])
+    assert (release.who, release.at) == ("bob", datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)), "who was first"
+    journal.append([event(YANK, file=source.file, reason="bad")])
+    assert catalogue.project("acme-x").releases[0].yanked == "bad"
+
+
+@pytest.mark.parametrize(
+    ("summary", "kept"),
+    [
+        ("Plain", "Plain"),
+        ("  with \t gaps  ", "with gaps"),
+        ("UNKNOWN", None),
+        ("red \x1b[31m text", "red [31m text"),
+        ("turned \u202e round", "turned round"),
+        ("x" * (MAX_SUMMARY + 1), "x" * (MAX_SUMMARY - 3) + "..."),
+        ("x" * MAX_SUMMARY, "x" * MAX_SUMMARY),
+        ("Größe, 大きさ", "Größe, 大きさ"),
+    ],
+)
+def test_a_summary_is_one_line_that_can_be_shown_anywhere(
+    publish: Publish, catalogue: Catalogue, summary: str, kept: str | None
+) -> None:
+    publish(summary=summary)
+    assert catalogue.project("acme-tools").summary == kept
+
+
+def test_an_endless_spelling_of_a_name_is_not_kept(publish: Publish, catalogue: Catalogue) -> None:
+    publish(spelled=f"acme{'-' * 10_000}tools")
+    assert catalogue.project("acme-tools").title == "acme-tools"
+
+
+def test_lines_of_before_there_were_summaries(journal: Journal, catalogue: Catalogue, root: Path) -> None:
+    journal.append([event()])
+    assert "summary" not in (root / "journal.jsonl").read_text()
+    project = catalogue.project("acme-x")
+    assert (project.title, project.summary, project.latest) == ("acme-x", None, "1.0")
+
+
+def test_what_was_published_last_comes_first(journal: Journal, catalogue: Catalogue) -> None:
+    journal.append(event(project=f"acme-{number}", version="1.0") for number in range(30))
+    journal.append([event(project="acme-3", file="acme_3-1.0.tar.gz"), event(REMOVE, "acme-28")])
+    journal.append([event(YANK, "acme-27", reason="bad")])
+    shown = [(entry.name, entry.installable) for entry in catalogue.latest(4)]
+    assert shown == [("acme-3", True), ("acme-29", True), ("acme-27", False), ("acme-26", True)]
+    assert len(catalogue.latest(100)) == 29, "a release with two files is one"
+
+
+def test_only_what_is_new_is_read(
+    journal: Journal, catalogue: Catalogue, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal.append(event(project=f"acme-{number}") for number in range(50))
+    assert catalogue.counts() == (50, 50)
+    size = (root / "journal.jsonl").stat().st_size
+    starts: list[int] = []
+    read = journal.read
+    monkeypatch.setattr(journal, "read", lambda start=0: starts.append(start) or read(start))
+    journal.append([event()])
+    assert catalogue.counts() == (51, 51)
+    assert starts == [size]
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_journal_that_was_put_back_counts(journal: Journal, catalogue: Catalogue, root: Path, in_place: bool) -> None:
+    path = root / "journal.jsonl"
+    journal.append([event()])
+    kept = path.read_bytes()
+    journal.append([event(version="2.0"), event(project="acme-y")])
+    assert catalogue.counts() == (2, 3)
+    if in_place:
+        path.write_bytes(kept)
+    else:
+        (root / "backup").write_bytes(kept + kept.replace(b"acme", b"zeta") * 9)
+        (root / "backup").rename(path)
+    assert catalogue.project("acme-y") is None
+    assert catalogue.project("acme-x").latest == "1.0"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"version": "one"},
+        {"version": None},
+        {"version": 1},
+        {"version": ["1.0"]},
+        {"project": 7},
+        {"project": ["acme-x"]},
+        {"file": {}},
+        {"who": None},
+        {"time": "yesterday"},
+        {"time": 5},
+        {"size": "big"},
+        {"sha256": "xyz"},
+        {"summary": ["a"]},
+        {"requires_python": 3},
+        {"event": "yank", "reason": 5},
+    ],
+)
+def test_a_line_by_hand_that_makes_no_sense_costs_itself(
+    journal: Journal, catalogue: Catalogue, root: Path, changes: dict[str, object]
+) -> None:
+    journal.append([event(version="1.0")])
+    line = {**json.loads((root / "journal.jsonl").read_text()), **changes}
+    with (root / "journal.jsonl").open("a") as stream:
+        stream.write(json.dumps(line) + "\n")
+    journal.append([event(project="acme-y")])
+    assert catalogue.counts() == (2, 2)
+    assert catalogue.search("acme", 0, 9).total == 2
+    assert [release.version for release in catalogue.project("acme-x").releases] == ["1.0"]
+
+
+def test_many_threads_see_one_truth(journal: Journal, catalogue: Catalogue) -> None:
+    journal.append(event(project=f"acme-{number}") for number in range(500))
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        for _ in range(20):
+            seen.append(catalogue.counts())
+            catalogue.search("acme", 0, 5)
+            catalogue.latest(5)
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for number in range(500, 600):
+        journal.append([event(project=f"acme-{number}")])
+    for thread in threads:
+        thread.join(60)
+    assert catalogue.counts() == (600, 600)
+    assert len(seen) == 160
+    assert all(500 <= projects == files_ <= 600 for projects, files_ in seen)
+
+
+@pytest.mark.long
+def test_a_large_shelf_fits_into_memory_and_is_searched_fast(journal: Journal, capsys: pytest.CaptureFixture) -> None:
+    """50,000 projects with 100,000 files. The times are for people to read: this machine may do other things."""
+    words = [
+        "data",
+        "frame",
+        "index",
+        "web",
+        "reader",
+        "stream",
+        "graph",
+        "model",
+        "report",
+        "ledger",
+        "sensor",
+        "plan",
+    ]
+
+    def published() -> object:
+        for version in ("1.0", "1.1"):
+            for number in range(50_000):
+                project = f"acme-{words[number % 12]}-{number}"
+                summary = " ".join(random.Random(number).choices(words, k=10))
+                sha256 = f"{number:064x}"
+                yield event(project=project, version=version, summary=summary, sha256=sha256, size=number)
+
+    journal.append(published())
+    tracemalloc.start()
+    weighed = Catalogue(journal)
+    assert weighed.counts() == (50_000, 100_000)
+    assert tracemalloc.get_traced_memory()[0] / 100_000 < 800, "bytes for each file"
+    tracemalloc.stop()
+
+    catalogue = Catalogue(journal)
+    figures: dict[str, float] = {}
+
+    def timed(what: str, ask: Callable[[], object]) -> None:
+        start = time.perf_counter()
+        ask()
+        figures[what] = round((time.perf_counter() - start) * 1000, 1)
+
+    timed("build", catalogue.counts)
+    for query in ("acme-web-18", "acme", "graph model", "no-such-thing", ""):
+        timed(f"search {query!r}", lambda query=query: catalogue.search(query, 0, 30))
+    journal.append([event()])
+    timed("catch up", catalogue.counts)
+    timed("latest", lambda: catalogue.latest(20))
+    with capsys.disabled():
+        print(f"\nmilliseconds: {figures}")
+    assert max(figures.values()) < 30_000
