@@ -30,6 +30,9 @@ class Answer:
     headers: Message
     body: bytes
 
+    def __repr__(self) -> str:
+        return f"<{self.status} {self.reason}: {self.text[:300]!r}>"
+
     @property
     def text(self) -> str:
         packed = self.headers.get("Content-Encoding") == "gzip"
