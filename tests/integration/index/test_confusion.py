@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from company import Office
+from company import Office, eventually
 from gateway import JSON, Gateway
 from index.samples import Wheel, metadata
 from shelf import PLACE, Shelf
@@ -84,14 +84,6 @@ def test_what_the_company_does_not_have_is_not_found(
     assert "no matching" in said or "no solution" in said or "not found" in said, said
 
 
-@pytest.mark.parametrize("installer", INSTALLERS)
-def test_other_public_projects_come_as_the_policy_says(office: Office, policy: str, installer: str) -> None:
-    office.succeed_as("leo", f"venv-confusion/bin/pip uninstall -q -y {PUBLIC}")
-    route = WITHOUT_PROXY if policy == "cached" else ""
-    result = office.run_as("leo", f"{route} {INSTALLERS[installer]} {PUBLIC}")
-    assert (result.rc == 0) == (policy != "closed"), result.stdout + result.stderr
-
-
 @pytest.mark.parametrize("spelling", ["sampleproject", "SampleProject", "SAMPLEPROJECT"])
 @pytest.mark.parametrize("accept", [JSON, "text/html"])
 def test_the_page_of_a_shelved_name_has_our_files_alone(
@@ -119,3 +111,17 @@ def test_a_reserved_name_is_not_looked_for(gateway: Gateway, policy: str, name: 
         path = answer.headers["Location"].removeprefix(f"https://{gateway.name}")
         assert path.startswith("/simple/"), f"sent away to {path}"
     assert answer.status == 404
+
+
+@pytest.mark.parametrize("installer", INSTALLERS)
+def test_other_public_projects_come_as_the_policy_says(office: Office, policy: str, installer: str) -> None:
+    route = WITHOUT_PROXY if policy == "cached" else ""
+
+    def installs() -> bool:
+        office.succeed_as("leo", f"venv-confusion/bin/pip uninstall -q -y {PUBLIC}")
+        return office.run_as("leo", f"{route} {INSTALLERS[installer]} {PUBLIC}").rc == 0
+
+    if policy == "closed":  # nginx may remember the page of `cached` for a minute
+        eventually(lambda: not installs(), f"{PUBLIC} is not found", 75)
+    else:
+        assert installs()

@@ -259,6 +259,18 @@ def test_new_files_are_held_back(client: Client, public: PublicIndex, configure:
     assert client.send("GET", f"/cached/requests/{undated.name}").content == undated.content
 
 
+def test_nothing_is_old_enough(client: Client, public: PublicIndex, caplog: pytest.LogCaptureFixture) -> None:
+    """An index that tells no times looks like that for each project, and somebody has to find out why."""
+    public.projects["requests"] = [public_wheel(uploaded=None)]
+    says = (
+        "Nothing of requests is let in, for example: This index lets in what is 3 days old, and upstream does not say"
+    )
+    is_no_page(client.send("GET", PAGE, HTTP_ACCEPT=JSON), 404, says)
+    assert says in caplog.text
+    public.pages["flask"] = (200, JSON, b'{"meta": {"api-version": "1.1"}, "name": "flask", "files": []}')
+    assert page(client, "/simple/flask/")["files"] == [], "a project without files is none of that"
+
+
 def test_the_clock_of_the_host_may_tell_local_time(
     client: Client, public: PublicIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -398,6 +410,13 @@ def test_addresses_with_signs_in_them(client: Client, public: PublicIndex) -> No
     assert client.send("GET", f"/cached/requests/{wheel.name}.metadata").content == wheel.described
 
 
+def test_addresses_after_a_redirect(client: Client, public: PublicIndex) -> None:
+    """They are relative to where the page was found, not to where it was looked for."""
+    with stopping(PublicIndex()) as other:
+        other.projects, public.projects, public.moved_to = public.projects, {}, other.url
+        assert client.send("GET", FILE).content == other.projects["requests"][0].content
+
+
 def broken(client: Client) -> None:
     """The file does not come, and the connection is cut."""
     with pytest.raises(ConnectionResetError):
@@ -424,12 +443,15 @@ def test_a_wrong_size_is_told(client: Client, public: PublicIndex, cache: Path, 
     assert kept(cache) == []
 
 
-def test_more_bytes_than_promised_are_not_waited_for(client: Client, public: PublicIndex, cache: Path) -> None:
+def test_more_bytes_than_promised_are_not_waited_for(
+    client: Client, public: PublicIndex, cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     wheel = public.projects["requests"][0]
     wheel.sends = wheel.content + bytes(300_000)
     wheel.after = len(wheel.sends) - 1  # the last byte never comes
     wheel.says_length = False
     broken(client)
+    assert "it is bigger than it may be" in caplog.text
     assert kept(cache) == []
 
 

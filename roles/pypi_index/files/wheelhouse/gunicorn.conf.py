@@ -1,11 +1,12 @@
 """How gunicorn runs the application in the container."""
 
 import os
+import threading
 from pathlib import Path
 
 from wheelhouse.config import ConfigError, load
 
-bind = "0.0.0.0:8080"
+bind = os.environ.get("WHEELHOUSE_LISTEN", "0.0.0.0:8080")
 workers = 2
 threads = 32  # downloads that are on their way wait for the network, and hold one each
 worker_class = "gthread"
@@ -23,3 +24,8 @@ def on_starting(server):
         load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
     except ConfigError as error:
         raise SystemExit(str(error)) from error
+
+
+def post_worker_init(worker):
+    """Let each worker read the journal while it already answers."""
+    threading.Thread(target=worker.wsgi.warm_up, daemon=True).start()

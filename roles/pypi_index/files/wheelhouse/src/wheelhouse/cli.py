@@ -22,8 +22,6 @@ from wheelhouse.publishing import NotThere
 from wheelhouse.shelf import Shelf
 from wheelhouse.upkeep import Upkeep
 
-PORT = 8080
-"""Where gunicorn listens in the container."""
 LINE_EVERY = 5.0
 """Seconds between progress lines where nobody watches a terminal."""
 
@@ -162,7 +160,8 @@ def _check_config(options: argparse.Namespace) -> int:
 
 def _health(options: argparse.Namespace) -> int:
     # Not urllib, which would ask a proxy named by the environment.
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=4)
+    port = os.environ.get("WHEELHOUSE_LISTEN", "0.0.0.0:8080").rpartition(":")[2]
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=4)
     connection.request("GET", "/health")
     answer = connection.getresponse()
     print(answer.read().decode().strip())

@@ -102,7 +102,13 @@ class Mirror:
 
     def page(self, upstream: Upstream, project: str, accept: str) -> Answer:
         """The project's page, as JSON or HTML; raises `Refusal`."""
-        files = [file for file in self._files(upstream, project).values() if not upstream.objection(file)]
+        listed = self._files(upstream, project).values()
+        objections = [upstream.objection(file) for file in listed]
+        files = [file for file, objection in zip(listed, objections, strict=True) if not objection]
+        if listed and not files:
+            # Instead of an empty page, which nobody could explain.
+            log.warning("Nothing of %s is let in, for example: %s", project, objections[-1])
+            raise Refusal(404, f"Nothing of {project} is let in, for example: {objections[-1]}")
         form = Format.JSON_V1 if Format.JSON_V1.value in accept else Format.HTML_LEGACY
         headers = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": str(PAGE_AGE)}
         return Answer(200, pages.rendered(_detail(project, files), form), _CONTENT_TYPES[form], headers)

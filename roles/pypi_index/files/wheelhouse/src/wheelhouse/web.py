@@ -59,6 +59,10 @@ class Application:
         }
         """What answers GET, by path; `*` is the rest of one."""
 
+    def warm_up(self) -> None:
+        """Do now what the first visitor would have to wait for: seconds, with a long journal."""
+        self._catalogue.counts()
+
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
             if environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "POST":
