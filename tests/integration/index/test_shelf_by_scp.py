@@ -12,6 +12,8 @@ from index.samples import Wheel
 from shelf import PLACE, Shelf
 from testinfra.host import Host
 
+pytestmark = pytest.mark.usefixtures("as_in_the_inventory")
+
 MOST = 120  # seconds
 
 
