@@ -44,6 +44,13 @@ def host_of(role: str) -> Host:
     return testinfra.get_host(f"docker://wheelhouse-{role}{SUFFIX}")
 
 
+def address_of(role: str) -> str:
+    """The host's address on the network inside the company, which the machine that runs the hosts reaches as well."""
+    network = f'{{{{(index .NetworkSettings.Networks "wheelhouse-inside{SUFFIX}").IPAddress}}}}'
+    command = ["docker", "inspect", "--format", network, f"wheelhouse-{role}{SUFFIX}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
 class Office:
     """What access.json tells a stranger, and the hosts it names."""
 

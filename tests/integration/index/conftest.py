@@ -1,0 +1,71 @@
+"""The gateway, the shelf behind it, and the settings of both."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from company import STATE, Office, address_of, site
+from gateway import Gateway
+from index.samples import Wheel
+from shelf import Shelf
+from testinfra.host import Host
+
+
+@pytest.fixture(scope="session")
+def gateway(office: Office) -> Gateway:
+    passwords = {person.name: person.index_password for person in office.people.values()}
+    return Gateway(address_of("index"), office.index_url.partition("://")[2], STATE / "ca.pem", passwords)
+
+
+@pytest.fixture(scope="session")
+def shelf(index: Host) -> Shelf:
+    return Shelf(index)
+
+
+@pytest.fixture(scope="session")
+def version() -> str:
+    """A version that no run before has published."""
+    return f"1.{int(time.time())}"
+
+
+class Settings:
+    """How the index is set up: as the inventory says, or for a while otherwise."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._now: dict[str, object] = {}
+
+    def apply(self, **variables: object) -> None:
+        """Run the playbook `index` with these variables; none is the inventory as it stands."""
+        if variables != self._now:
+            self._file.touch(0o600)
+            self._file.write_text(json.dumps(variables))
+            self._now = {"unknown": True}
+            site("--extra-vars", f"@{self._file}", playbook="index")
+            self._now = variables
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    settings = Settings(tmp_path_factory.mktemp("settings") / "extra.json")
+    yield settings
+    settings.apply()
+
+
+@pytest.fixture
+def as_in_the_inventory(settings: Settings) -> None:
+    settings.apply()
+
+
+@pytest.fixture(scope="session")
+def wheel(gateway: Gateway, version: str) -> Wheel:
+    """A published wheel of some size."""
+    data = b"".join(number.to_bytes(4, "big") for number in range(50_000))
+    wheel = Wheel("acme_gateway", version, {"acme_gateway/__init__.py": b"", "acme_gateway/data.bin": data})
+    answer = gateway.upload(wheel.filename, wheel.build())
+    assert answer.status == 200, answer
+    return wheel

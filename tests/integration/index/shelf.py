@@ -1,0 +1,63 @@
+"""The shelf on the index host, as its administrator sees it."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from testinfra.host import Host
+
+PLACE = "/srv/wheelhouse/shelf"
+
+# Runs on the index host. Left out is what any request may touch: the journal, locks, and when somebody last looked.
+LOOK = r"""
+import hashlib, json, os, sys
+found = {}
+for top, directories, files in os.walk(sys.argv[1]):
+    directories[:] = sorted(d for d in directories if os.path.join(top, d) != sys.argv[1] + "/locks")
+    for name in directories + files:
+        path = os.path.join(top, name)
+        if path in (sys.argv[1] + "/journal.jsonl", sys.argv[1] + "/last-look"):
+            continue
+        s = os.lstat(path)
+        content = None if name in directories else [s.st_mtime_ns, hashlib.sha256(open(path, "rb").read()).hexdigest()]
+        found[path] = [oct(s.st_mode), s.st_uid, s.st_gid, content]
+print(json.dumps(found))
+"""
+
+
+class Shelf:
+    """The files of the shelf, and the program's command line."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def run(self, *arguments: str, check: bool = True) -> str:
+        """`wheelhouse` in the container; what it says."""
+        words = ["docker", "exec", "wheelhouse-index", "wheelhouse", *arguments]
+        result = self.host.run(" ".join(["%s"] * len(words)), *words)
+        assert result.rc == 0 or not check, f"wheelhouse {' '.join(arguments)}: {result.stdout}{result.stderr}"
+        return result.stdout + result.stderr
+
+    def snapshot(self) -> dict[str, list]:
+        """{path: [mode, uid, gid, [time, hash]]} of everything but the journal."""
+        return json.loads(self.host.check_output("python3 -c %s %s", LOOK, PLACE))
+
+    def journal(self) -> list[dict]:
+        """Every event, oldest first."""
+        return [json.loads(line) for line in self.host.check_output("cat %s/journal.jsonl", PLACE).splitlines()]
+
+    def put(self, path: str, content: bytes, mode: str = "0644") -> None:
+        """Write a file below packages/ as root does who copies it in: with its directory, under another name first."""
+        target = f"{PLACE}/packages/{path}"
+        directory, _, name = target.rpartition("/")
+        self.host.check_output(
+            "mkdir -p %s && printf %%s %s | base64 -d >%s && chmod %s %s && mv %s %s",
+            directory,
+            base64.b64encode(content).decode(),
+            f"{directory}/.{name}.copying",
+            mode,
+            f"{directory}/.{name}.copying",
+            f"{directory}/.{name}.copying",
+            target,
+        )

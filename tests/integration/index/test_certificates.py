@@ -1,0 +1,79 @@
+"""Where the gateway's certificate comes from: made on the host and signed by the company's CA, or by itself, or given."""
+
+from __future__ import annotations
+
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from company import STATE, site
+from cryptography import x509
+from gateway import Connection, Gateway
+from testinfra.host import Host
+
+KEY = "/etc/nginx/wheelhouse/index.key"
+
+
+def shown(gateway: Gateway) -> x509.Certificate:
+    """The certificate that clients are shown, trusted or not."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    connection = Connection(gateway.address, gateway.name, context)
+    connection.connect()
+    found = connection.sock.getpeercert(binary_form=True)
+    connection.close()
+    return x509.load_der_x509_certificate(found)
+
+
+def names(certificate: x509.Certificate) -> list[str]:
+    extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return extension.value.get_values_for_type(x509.DNSName)
+
+
+def days_left(certificate: x509.Certificate) -> float:
+    return (certificate.not_valid_after_utc - datetime.now(UTC)) / timedelta(days=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def given(gateway: Gateway, settings) -> x509.Certificate:
+    """The certificate before all this."""
+    return shown(gateway)
+
+
+def test_signed_by_itself(gateway: Gateway, settings, index: Host) -> None:
+    settings.apply(index_gateway_certificate_source="self_signed", index_gateway_certificate_days=100)
+    certificate = shown(gateway)
+    assert certificate.issuer == certificate.subject
+    certificate.verify_directly_issued_by(certificate)
+    assert gateway.name in names(certificate)
+    assert 98 < days_left(certificate) <= 100
+    key = index.file(KEY)
+    assert (key.user, key.mode) == ("root", 0o600)
+
+
+def test_signed_by_the_company(gateway: Gateway, settings, index: Host) -> None:
+    """Instead of the self-signed one that is there; clients that trust the company need nothing new."""
+    variables = {
+        "index_gateway_certificate_source": "company_ca",
+        "index_gateway_ca_certificate": str(STATE / "ca.pem"),
+        "index_gateway_ca_private_key": str(STATE / "ca.key"),
+        "index_gateway_certificate_names": ["DNS:pypi.acme.example"],
+    }
+    settings.apply(**variables)
+    certificate = shown(gateway)
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((STATE / "ca.pem").read_bytes()))
+    assert set(names(certificate)) == {gateway.name, "pypi.acme.example"}
+    assert gateway.ask("/simple/").status == 200
+    body_of_ca_key = (STATE / "ca.key").read_text().splitlines()[1]
+    assert index.run("grep -rlF -e %s /etc /root /tmp /var/tmp /srv/wheelhouse/config", body_of_ca_key).stdout == ""
+    # once is enough
+    again = [f"{name}={value}" for name, value in variables.items() if isinstance(value, str)]
+    words = [word for pair in again for word in ("--extra-vars", pair)]
+    names_again = '{"index_gateway_certificate_names": ["DNS:pypi.acme.example"]}'
+    assert site(*words, "--extra-vars", names_again, playbook="index").changed == 0
+    assert shown(gateway) == certificate
+
+
+def test_given_again(gateway: Gateway, settings, given: x509.Certificate) -> None:
+    settings.apply()
+    assert shown(gateway) == given

@@ -1,0 +1,556 @@
+"""What nginx answers to well-behaved clients, to odd ones and to bad ones."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from company import eventually, vault
+from gateway import JSON, Answer, Connection, Gateway
+from index.samples import MULTIPART, Wheel, multipart
+from shelf import PLACE, Shelf
+from testinfra.host import Host
+
+HTML = "text/html"
+PIP = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
+UV = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+PAGE = "/simple/acme-gateway/"
+
+
+@pytest.fixture(scope="module")
+def file(wheel: Wheel) -> str:
+    """The address of a published file."""
+    return f"/packages/acme-gateway/{wheel.filename}"
+
+
+@pytest.fixture(scope="module", params=["root", "page", "file", "metadata", "front"])
+def address(request: pytest.FixtureRequest, file: str) -> str:
+    return {"root": "/simple/", "page": PAGE, "file": file, "metadata": f"{file}.metadata", "front": "/"}[request.param]
+
+
+# --- who may read
+
+
+def test_reading_takes_a_login(gateway: Gateway, address: str) -> None:
+    assert gateway.ask(address).status == 200
+    assert gateway.ask(address, login="leo").status == 200
+    for login in (None, ("ada", "guess"), ("nobody", "guess"), ("", "")):
+        answer = gateway.ask(address, login=login)
+        assert answer.status == 401, login
+        assert answer.headers["WWW-Authenticate"].startswith("Basic realm="), login
+
+
+@pytest.mark.parametrize("value", ["Basic", "Basic !!!", "Basic YWRh", "Bearer x", "Basic " + "A" * 6000, "Negotiate"])
+def test_half_a_login_is_none(gateway: Gateway, value: str) -> None:
+    assert gateway.ask(PAGE, login=None, headers={"Authorization": value}).status == 401
+
+
+def cpu(index: Host) -> int:
+    """Ticks that the gateway and the program have used so far, over all their processes."""
+    count = (
+        "import glob\n"
+        "ticks = 0\n"
+        "for path in glob.glob('/proc/[0-9]*/stat'):\n"
+        "    try: name, rest = open(path).read().split('(', 1)[1].rsplit(')', 1)\n"
+        "    except OSError: continue\n"
+        "    if name in ('nginx', 'gunicorn'): ticks += sum(map(int, rest.split()[11:15]))\n"
+        "print(ticks)"
+    )
+    return int(index.check_output("python3 -c %s", count))
+
+
+def test_a_login_is_checked_once_and_remembered(gateway: Gateway, index: Host, wheel: Wheel) -> None:
+    """A check is slow on purpose: 200 reads with a login may not cost what five checks cost."""
+    start = cpu(index)
+    for number in range(5):
+        assert gateway.ask("/simple/", login=("ada", f"guess {number}")).status == 401
+    guessed = cpu(index)
+    connection = gateway.connection()
+    for _ in range(200):
+        assert connection.ask(PAGE, headers=gateway.authorization("ada")).status == 200
+    connection.close()
+    read = cpu(index)
+    assert guessed - start >= 5, "a check costs nothing: the measurement is wrong, or the hash is weak"
+    assert read - guessed < guessed - start
+
+
+# --- what clients keep
+
+
+def test_what_has_not_changed_is_not_sent_again(gateway: Gateway, address: str) -> None:
+    if address == "/":
+        pytest.skip("the front page is for people")
+    first = gateway.ask(address)
+    again = gateway.ask(address, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status, again.body, again.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    assert gateway.ask(address, headers={"If-None-Match": '"other"'}).body == first.body
+
+
+@pytest.mark.parametrize("encoding", [{}, {"Accept-Encoding": "gzip"}])
+@pytest.mark.parametrize("accept", [JSON, HTML])
+def test_a_page_that_changed_is_sent_again(gateway: Gateway, version: str, accept: str, encoding: dict) -> None:
+    headers = {"Accept": accept, **encoding}
+    part = f"{len(encoding)}{len(accept)}"
+    first = Wheel("acme_changing", f"{version}.{part}.1")
+    second = Wheel("acme_changing", f"{version}.{part}.2")
+    assert gateway.upload(first.filename, first.build()).status == 200
+    before = gateway.ask("/simple/acme-changing/", headers=headers)
+    assert gateway.upload(second.filename, second.build()).status == 200
+    after = gateway.ask("/simple/acme-changing/", headers=headers | {"If-None-Match": before.headers["ETag"]})
+    assert after.status == 200 and second.filename in after.text and second.filename not in before.text
+
+
+def test_pages_are_asked_about_each_time_and_files_never_again(gateway: Gateway, address: str, file: str) -> None:
+    kept = gateway.ask(address).headers["Cache-Control"]
+    if address.startswith(file):
+        assert "immutable" in kept and "max-age=31536000" in kept
+    else:
+        assert "no-cache" in kept
+
+
+def test_a_refusal_is_not_kept(gateway: Gateway, file: str) -> None:
+    for answer in (gateway.ask(file, login=None), gateway.ask(file.replace("acme_gateway-", "acme_gateway-9"))):
+        assert answer.status in (401, 404)
+        assert "max-age" not in answer.headers.get("Cache-Control", "")
+
+
+def test_a_part_of_a_file(gateway: Gateway, wheel: Wheel, file: str) -> None:
+    whole = wheel.build()
+    size = len(whole)
+    for asked, begin, end in [
+        ("bytes=0-9", 0, 9),
+        ("bytes=100000-100999", 100_000, 100_999),
+        (f"bytes={size - 5}-", size - 5, size - 1),
+        ("bytes=-22", size - 22, size - 1),  # what uv asks for to read a wheel's directory
+    ]:
+        part = gateway.ask(file, headers={"Range": asked})
+        assert part.status == 206
+        assert part.headers["Content-Range"] == f"bytes {begin}-{end}/{size}"
+        assert part.body == whole[begin : end + 1]
+    assert gateway.ask(file, headers={"Range": f"bytes={size}-"}).status == 416
+    other = gateway.ask(file, headers={"Range": "bytes=0-9", "If-Range": '"other"'})
+    assert (other.status, other.body) == (200, whole)
+
+
+def test_a_file_is_what_was_uploaded(gateway: Gateway, wheel: Wheel, file: str) -> None:
+    answer = gateway.ask(file, headers={"Accept-Encoding": "gzip, deflate"})
+    assert (answer.status, answer.body) == (200, wheel.build())
+    assert answer.headers["Content-Type"] == "application/octet-stream"
+    assert "Content-Encoding" not in answer.headers
+    assert answer.headers["Accept-Ranges"] == "bytes"
+
+
+# --- the two formats
+
+
+@pytest.mark.parametrize(
+    ("accept", "content_type"),
+    [
+        pytest.param(PIP, JSON, id="pip"),
+        pytest.param(UV, JSON, id="uv"),
+        pytest.param(JSON, JSON, id="json"),
+        pytest.param("application/vnd.pypi.simple.latest+json", JSON, id="latest"),
+        pytest.param(HTML, HTML, id="html"),
+        pytest.param(BROWSER, HTML, id="browser"),
+        pytest.param("*/*", HTML, id="any"),
+        pytest.param(None, HTML, id="none"),
+    ],
+)
+@pytest.mark.parametrize("page", ["/simple/", PAGE])
+@pytest.mark.parametrize("encoding", ["gzip", None])
+def test_each_client_gets_the_format_it_reads(
+    gateway: Gateway, wheel: Wheel, page: str, accept: str | None, content_type: str, encoding: str | None
+) -> None:
+    headers = {"Accept": accept, "Accept-Encoding": encoding}
+    answer = gateway.ask(page, headers={name: value for name, value in headers.items() if value})
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].partition(";")[0] == content_type
+    assert answer.headers.get("Content-Encoding") == encoding
+    assert "accept" in answer.vary
+    assert (wheel.filename if page == PAGE else "acme-gateway") in answer.text
+    if content_type == JSON:
+        assert answer.json["meta"]["api-version"] == "1.1"
+    else:
+        assert answer.text.startswith("<!DOCTYPE html>")
+
+
+def test_a_packed_page_is_kept_apart_from_a_plain_one(gateway: Gateway, wheel: Wheel) -> None:
+    """A cache in between would give the packed one to a client that cannot unpack it."""
+    for headers in ({"Accept-Encoding": "gzip"}, {}):
+        assert "accept-encoding" in gateway.ask(PAGE, headers=headers).vary
+
+
+def test_a_question_without_a_body_is_answered_alike(gateway: Gateway, address: str) -> None:
+    got, headed = gateway.ask(address), gateway.ask(address, "HEAD")
+    assert (headed.status, headed.body) == (200, b"")
+    for name in ("Content-Type", "Content-Length", "ETag", "Cache-Control", "Vary"):
+        assert headed.headers.get(name) == got.headers.get(name), name
+
+
+# --- addresses
+
+
+def arrive(gateway: Gateway, path: str) -> tuple[Answer, int]:
+    """Follow redirects on the index itself; the last answer, and how many they were."""
+    for hops in range(5):
+        answer = gateway.ask(path, headers={"Accept": JSON})
+        if answer.status not in (301, 302, 307, 308):
+            return answer, hops
+        path = answer.headers["Location"].removeprefix(f"https://{gateway.name}")
+        assert path.startswith("/"), f"led away: {path}"
+    raise AssertionError(f"never arrives: {path}")
+
+
+@pytest.mark.parametrize("name", ["acme-gateway", "Acme_Gateway", "acme.gateway", "ACME--GATEWAY", "acme._-gateway"])
+@pytest.mark.parametrize("end", ["", "/"])
+def test_a_name_in_any_spelling_arrives(gateway: Gateway, wheel: Wheel, name: str, end: str) -> None:
+    answer, _ = arrive(gateway, f"/simple/{name}{end}")
+    assert answer.status == 200 and answer.json["name"] == "acme-gateway"
+
+
+@pytest.mark.parametrize(
+    "path", ["/simple/x%0d%0aX-Injected:%20yes", "/simple/x%0d%0aX-Injected:%20yes/", "/%0d%0aX-Injected:%20yes"]
+)
+@pytest.mark.parametrize("login", ["ada", None])
+def test_an_address_cannot_write_headers(gateway: Gateway, path: str, login: str | None) -> None:
+    assert "X-Injected" not in gateway.ask(path, login=login).headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/simple/acme-of-nobody/",
+        "/packages/acme-gateway/acme_gateway-0.1-py3-none-any.whl",
+        "/packages/acme-gateway/acme_gateway-0.1-py3-none-any.whl.metadata",
+        "/nowhere",
+        "/simple/acme-gateway/x/",
+        "/simple/acme-gateway/index.json",
+        "/simple/acme-gateway/index.json.gz",
+    ],
+)
+def test_what_is_not_there_is_not_found(gateway: Gateway, wheel: Wheel, path: str) -> None:
+    answer, _ = arrive(gateway, path)
+    assert answer.status == 404
+
+
+def test_an_unpublished_name_of_the_company_is_said_to_be_one(gateway: Gateway) -> None:
+    answer = gateway.ask("/simple/acme-of-nobody/")
+    assert "acme-of-nobody is a name of this organisation's own" in answer.text
+
+
+SECRET = "nobody-may-read-this"
+
+
+@pytest.fixture(scope="module")
+def hidden(index: Host, wheel: Wheel) -> Iterator[None]:
+    """Files that anybody on the host could read, where none is to be read through the gateway."""
+    places = [
+        f"{PLACE}/{name}"
+        for name in (
+            "incoming/probe",
+            "quarantine/probe",
+            "locks/probe",
+            "probe",
+            ".probe",
+            "packages/.probe",
+            "packages/acme-gateway/.probe.whl",
+            "packages/.probes/probe",
+            "simple/.probe",
+        )
+    ] + ["/srv/wheelhouse/probe"]
+    for place in places:
+        index.check_output("mkdir -p $(dirname %s) && echo %s >%s && chmod 644 %s", place, SECRET, place, place)
+    yield
+    index.check_output("rm -rf " + " ".join(places) + f" {PLACE}/packages/.probes")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/incoming/probe",
+        "/quarantine/probe",
+        "/locks/probe",
+        "/probe",
+        "/.probe",
+        "/journal.jsonl",
+        "/last-look",
+        "/packages/.probe",
+        "/packages/acme-gateway/.probe.whl",
+        "/packages/.probes/probe",
+        "/simple/.probe",
+        "/simple/.probe/",
+        "/packages/../journal.jsonl",
+        "/packages/..%2fjournal.jsonl",
+        "/packages/%2e%2e/journal.jsonl",
+        "/packages/..%2f..%2fprobe",
+        "/packages/..%2f..%2fconfig%2fhtpasswd",
+        "/packages/../../../../etc/passwd",
+        "/packages//etc/passwd",
+        "/packages/..%5cjournal.jsonl",
+        "/packages/....//journal.jsonl",
+        "/packages/..;/journal.jsonl",
+        "/simple/..%2fincoming%2fprobe/",
+        "/simple/..%2fjournal.jsonl",
+        "/simple/../incoming/probe",
+        "/packages/acme-gateway/.probe.whl%00.metadata",
+        "/journal.jsonl%00",
+        "/packages%00/../journal.jsonl",
+        "/cached/../shelf/journal.jsonl",
+        "/cached/..%2fshelf%2fjournal.jsonl",
+        "/cached/%2e%2e/journal.jsonl",
+        "/cached/x/..%2f..%2f..%2fprobe",
+        "/_login",
+        "/_upload",
+        "/health",
+        "/packages/",
+        "/packages/acme-gateway/",
+        "/packages",
+    ],
+)
+def test_nothing_else_of_the_host_is_served(gateway: Gateway, hidden: None, path: str) -> None:
+    answer = gateway.ask(path)
+    assert answer.status in (301, 400, 403, 404)
+    for content in (SECRET, '"event"', "root:", "$2b$", ".whl<"):
+        assert content not in answer.text, content
+
+
+# --- TLS and headers
+
+
+def handshake(gateway: Gateway, version: ssl.TLSVersion) -> str:
+    """The version a client gets that speaks only this one, or the server's complaint."""
+    context = ssl.create_default_context(cafile=str(gateway.ca))
+    # this machine's own OpenSSL would refuse old versions before the server is asked
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = context.maximum_version = version
+    connection = Connection(gateway.address, gateway.name, context)
+    try:
+        connection.connect()
+        return connection.sock.version()
+    except ssl.SSLError as error:
+        return error.reason
+    finally:
+        connection.close()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_only_tls_of_today(gateway: Gateway) -> None:
+    assert handshake(gateway, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    assert handshake(gateway, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+    for old in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
+        assert handshake(gateway, old) == "TLSV1_ALERT_PROTOCOL_VERSION"
+
+
+def test_plain_http_leads_to_https(gateway: Gateway) -> None:
+    connection = http.client.HTTPConnection(gateway.address, 80, timeout=20)
+    connection.request("GET", "/simple/x/?a=b%20c", headers={"Host": gateway.name})
+    answer = connection.getresponse()
+    assert answer.status == 301
+    assert answer.headers["Location"] == f"https://{gateway.name}/simple/x/?a=b%20c"
+    connection.close()
+
+
+def test_every_answer_keeps_browsers_on_https(gateway: Gateway, wheel: Wheel, file: str) -> None:
+    etag = gateway.ask(PAGE).headers["ETag"]
+    answers = {
+        200: gateway.ask(PAGE),
+        206: gateway.ask(file, headers={"Range": "bytes=0-9"}),
+        304: gateway.ask(PAGE, headers={"If-None-Match": etag}),
+        301: gateway.ask("/simple/Acme_Gateway/"),
+        400: gateway.upload(wheel.filename, b"no wheel"),
+        401: gateway.ask(PAGE, login=None),
+        403: gateway.upload(wheel.filename, wheel.build(), "leo"),
+        404: gateway.ask("/simple/acme-of-nobody/"),
+        405: gateway.ask(PAGE, "DELETE"),
+        413: gateway.ask("/", "POST", headers={"Content-Length": str(10**10), "Content-Type": MULTIPART}),
+        416: gateway.ask(file, headers={"Range": "bytes=99999999-"}),
+    }
+    assert {status: answer.status for status, answer in answers.items()} == {status: status for status in answers}
+    without = [
+        status
+        for status, answer in answers.items()
+        if "max-age" not in answer.headers.get("Strict-Transport-Security", "")
+        or answer.headers.get("X-Content-Type-Options") != "nosniff"
+    ]
+    assert without == []
+    for name in ("Strict-Transport-Security", "X-Content-Type-Options"):
+        # nginx says it twice with a 416, but never in two ways
+        assert {status: len(set(answer.headers.get_all(name))) for status, answer in answers.items()} == dict.fromkeys(
+            answers, 1
+        )
+    assert {answer.headers.get("Server") for answer in answers.values()} == {"nginx"}
+
+
+# --- what is no read and no upload
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "PROPFIND", "OPTIONS", "TRACE", "POST"])
+def test_files_and_pages_are_only_read(gateway: Gateway, shelf: Shelf, file: str, method: str) -> None:
+    before = shelf.snapshot()
+    for path in ("/simple/", PAGE, file, f"/packages/acme-gateway/new-{method}.whl"):
+        answer = gateway.ask(path, method, body=b"x")
+        assert answer.status in (404, 405), (path, answer)
+    assert shelf.snapshot() == before
+
+
+def test_an_upload_that_is_too_big_is_refused_before_it_is_sent(gateway: Gateway) -> None:
+    began = time.monotonic()
+    answer = gateway.ask("/", "POST", headers={"Content-Length": str(2**30 + 2**25), "Content-Type": MULTIPART})
+    assert answer.status == 413
+    assert "bigger than" in answer.text and answer.text.rstrip().endswith(".") and "<html" not in answer.text
+    assert time.monotonic() - began < 30
+
+
+# --- who guesses, who changes a password, and what nobody notices
+
+GUESSERS = 40
+
+COLD = """
+import ssl, sys, urllib.error, urllib.request
+for spelling in sys.argv[2:]:
+    request = urllib.request.Request(sys.argv[1], headers={"Authorization": spelling})
+    try:
+        print(urllib.request.urlopen(request, timeout=60).status)
+    except urllib.error.HTTPError as error:
+        print(error.code)
+"""
+
+
+def spellings(authorization: str, number: int) -> list[str]:
+    """The same login written in other ways, none of which the gateway has seen."""
+    scheme, credentials = authorization.split()
+    return [
+        "".join(c.upper() if number >> place & 1 else c.lower() for place, c in enumerate(scheme)) + " " + credentials
+        for number in range(number)
+    ]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_guessing_passwords_is_slow_and_hinders_nobody_else(office, gateway: Gateway, method: str) -> None:
+    """Several guessers at one address, for some seconds; meanwhile two logins that are new to the gateway, elsewhere."""
+    wheel = Wheel("acme_guessed")
+    headers, body = (
+        ({"Content-Type": MULTIPART}, multipart({":action": "file_upload"}, wheel.filename, wheel.build()))
+        if method == "POST"
+        else ({}, None)
+    )
+    path = "/" if method == "POST" else PAGE
+    seconds = 6
+    began = time.monotonic()
+
+    def guess(who: int) -> list[int]:
+        answers = []
+        connection = gateway.connection()
+        while time.monotonic() - began < seconds:
+            login = gateway.authorization(("ada", f"guess {method} {who} {len(answers)}"))
+            answers.append(connection.ask(path, method, login | headers, body).status)
+            if answers[-1] == 429:
+                time.sleep(0.2)  # so that it is the gateway that slows them down, not this machine
+        connection.close()
+        return answers
+
+    with ThreadPoolExecutor(GUESSERS) as threads:
+        guesses = [threads.submit(guess, who) for who in range(GUESSERS)]
+        time.sleep(1)  # so that the guessers are at it
+        logins = [
+            f"'{spelling}'"
+            for name in ("leo", "ada")
+            for spelling in spellings(gateway.authorization(name)["Authorization"], 3)
+        ]
+        elsewhere = office.succeed_as("leo", f"python3 -c '{COLD}' {office.index_url}{PAGE} {' '.join(logins)}")
+        answers = [status for guess in guesses for status in guess.result()]
+    took = time.monotonic() - began
+    assert elsewhere.split() == ["200"] * len(logins)
+    assert set(answers) == {401, 429}, "guesses are refused, or told to slow down"
+    assert answers.count(401) <= 40 + 6 * took, "so many were really tried"
+    # the penalty ends, also for the address that it fell on
+    cold = iter(spellings(gateway.authorization("leo")["Authorization"], 32)[::-1])
+    eventually(
+        lambda: gateway.ask(PAGE, login=None, headers={"Authorization": next(cold)}).status == 200, "a new login", 30
+    )
+
+
+def workers(index: Host) -> set[str]:
+    return set(index.run("pgrep --parent $(cat /run/nginx.pid)").stdout.split())
+
+
+def test_a_reload_drops_no_request(gateway: Gateway, index: Host, wheel: Wheel, file: str) -> None:
+    """A connection that was used may be closed between two requests, as clients expect (RFC 9112, 9.3.1), and no other."""
+    digest = hashlib.sha256(wheel.build()).hexdigest()
+    done = threading.Event()
+
+    def read() -> int:
+        count = 0
+        connection = gateway.connection()
+        reused = False
+        while not done.is_set():
+            path = file if count % 3 == 0 else PAGE
+            try:
+                answer = connection.ask(path, headers=gateway.authorization("ada"))
+            except (http.client.RemoteDisconnected, ConnectionError, ssl.SSLEOFError):
+                assert reused, "a new connection was dropped"
+                connection.close()
+                connection, reused = gateway.connection(), False
+                continue
+            assert answer.status == 200
+            assert path == PAGE or hashlib.sha256(answer.body).hexdigest() == digest
+            reused = answer.headers.get("Connection") != "close"
+            count += 1
+        connection.close()
+        return count
+
+    with ThreadPoolExecutor(3) as threads:
+        readers = [threads.submit(read) for _ in range(3)]
+        try:
+            for _ in range(5):
+                before = workers(index)
+                index.check_output("systemctl reload nginx")
+                eventually(lambda before=before: not before & workers(index), "new workers have taken over", 30)
+        finally:
+            done.set()
+        assert sum(reader.result() for reader in readers) > 100
+
+
+def test_a_changed_password(gateway: Gateway, settings, index: Host) -> None:
+    """The new one is right at once; the old one is wrong as soon as nobody remembers it any more."""
+    old, new = vault()["leo_index"], "another : one, #2"
+    seen: list[tuple[float, bool, int]] = []
+    done = threading.Event()
+
+    def use_both() -> None:
+        while not done.wait(1):  # slow enough for a guesser
+            for password in (old, new):
+                seen.append((time.time(), password == new, gateway.ask(PAGE, login=("leo", password)).status))
+
+    assert gateway.ask(PAGE, login=("leo", old)).status == 200
+    user = threading.Thread(target=use_both)
+    user.start()
+    try:
+        settings.apply(demo_vault=vault() | {"leo_index": new})
+        changed = float(index.check_output("stat --format %.Y /srv/wheelhouse/config/htpasswd"))
+        eventually(
+            lambda: 401 in [status for when, is_new, status in seen[-3:] if not is_new and when > changed],
+            "the old one is wrong",
+            60,
+        )
+    finally:
+        done.set()
+        user.join()
+    assert {status for _, _, status in seen} == {200, 401}
+    first_right = min(when for when, is_new, status in seen if is_new and status == 200)
+    last_right = max(when for when, is_new, status in seen if not is_new and status == 200)
+    assert changed - 1 < first_right < changed + 5, "the new one works at once"
+    # index_gateway_login_cache is 30s
+    assert last_right < changed + 33, "the old one is forgotten"
+    # neither flickers
+    assert all(status == 200 for when, is_new, status in seen if is_new and when >= first_right)
+    assert all(status == 401 for when, is_new, status in seen if not is_new and when > last_right)
+    assert json.loads(index.check_output("cat /srv/wheelhouse/config/config.json"))["publishes"]["leo"] == []
