@@ -3,8 +3,8 @@
     python tests/bench [--quick] STATE_DIRECTORY CONTAINER OUTPUT_DIRECTORY
 
 STATE_DIRECTORY is that of the demo hosts (with the people's passwords), CONTAINER its index host, set up by site.yml.
-Writes results.md, results.svg and results.json into OUTPUT_DIRECTORY. `make bench` starts the hosts, runs this and
-removes them.
+Writes results.md and results.svg into OUTPUT_DIRECTORY, and every single outcome into .cache/bench/results.json.
+`make bench` starts the hosts, runs this and removes them.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
     progress = Progress()
+    on = machine.describe()
     host = Host(options.container)
 
     progress.say("Tools and the other servers come to the index host")
@@ -82,7 +83,7 @@ def main() -> None:
 
     results = report.Results(
         plan=plan,
-        machine=machine.describe(),
+        machine=on,
         versions=versions,
         measured=measured,
         published=published,
@@ -92,6 +93,7 @@ def main() -> None:
         reindexed=reindexed,
     )
     report.write(results, options.output, command=f"make bench{' BENCH=quick' if options.quick else ''}")
+    report.write_raw(results, ROOT / ".cache" / "bench" / "results.json")
     progress.say(f"{options.output / 'results.md'} and results.svg are written")
 
 

@@ -62,7 +62,7 @@ def _growth(axes: Axes, results: Results) -> None:
         colour = {servers.OURS.name: OURS, servers.PLAIN.name: PLAIN, **MORE}[name]
         axes.plot(list(line), list(line.values()), marker="o", color=colour, label=name)
     axes.set(xscale="log", yscale="log", xlabel="files on the shelf", ylabel="ms")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(0, 0.35))
     axes.set_title("Time for a project's page, one client")
 
 
@@ -75,7 +75,7 @@ def _publishing(axes: Axes, results: Results) -> None:
         axes.bar_label(drawn, fmt="%.0f", padding=2)
     axes.set_xticks([place + 0.2 for place in range(len(KINDS))], KINDS)
     axes.set_ylabel("ms")
-    axes.margins(y=0.25)
+    axes.margins(y=0.35)
     axes.legend(frameon=False, loc="upper left")
     axes.set_title("Publishing one file")
 

@@ -43,7 +43,7 @@ def run(host: Host, sizes: list[int], rounds: int, uploads: int, tell: Callable[
         for size in sizes:
             tell(f"round {turn + 1} of {rounds}, {size:,} files")
             shelves.put_in_place(host, size)
-            _upload(host, version, [f"acme-warm-{turn}-{number}" for number in range(2)])
+            _upload(host, version, [f"acme-warm-{turn}-{number}" for number in range(6)])
             for kind in KINDS:
                 published.rounds[size, kind].append(_upload(host, version, projects[kind]))
     return published

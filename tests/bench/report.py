@@ -52,19 +52,24 @@ class Target:
 
 
 def write(results: Results, directory: Path, command: str) -> None:
-    """Write results.md, results.svg and results.json."""
+    """Write results.md and results.svg."""
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "results.md").write_text(markdown(results, command), encoding="utf-8")
+    # only now, since importing it takes a second
+    import picture  # noqa: PLC0415
+
+    picture.draw(results, directory / "results.svg")
+
+
+def write_raw(results: Results, file: Path) -> None:
+    """Write every single outcome, for a closer look."""
     raw = {
         "loads": results.measured.as_json(),
         "installs": {f"{tool}, {one.name}": seconds for (tool, one), seconds in results.installed.seconds.items()},
         "published": {f"{size}, {kind}": turns for (size, kind), turns in results.published.rounds.items()},
     }
-    (directory / "results.json").write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
-    # only now, since importing it takes a second
-    import picture  # noqa: PLC0415
-
-    picture.draw(results, directory / "results.svg")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(raw, indent=1) + "\n", encoding="utf-8")
 
 
 def markdown(results: Results, command: str) -> str:

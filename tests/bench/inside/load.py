@@ -10,6 +10,7 @@ Prints one line of JSON for each, as it ends: {"id", "requests", "seconds", "byt
 "failed": requests without a good answer, "cpu": seconds of processor time that the server's processes took}.
 """
 
+import contextlib
 import json
 import os
 import ssl
@@ -32,13 +33,15 @@ def processes_of(unit: str) -> list[int]:
     return [int(main), *map(int, children)]
 
 
-def cpu_time(processes: list[int]) -> float:
-    """Seconds, user and system, to the kernel's tick of 10 ms."""
-    total = 0
-    for process in processes:
-        fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICKS
+def cpu_time(unit: str) -> dict[int, float]:
+    """Seconds, user and system, that each process of a unit has had, to the kernel's tick of 10 ms."""
+    times = {}
+    for process in processes_of(unit):
+        with contextlib.suppress(FileNotFoundError):  # nginx has helpers that end by themselves
+            line = Path(f"/proc/{process}/stat").read_text(encoding="ascii", errors="replace")
+            fields = line.rpartition(")")[2].split()
+            times[process] = (int(fields[11]) + int(fields[12])) / TICKS
+    return times
 
 
 def warm(job: dict) -> None:
@@ -55,8 +58,7 @@ def run(job: dict, script: str) -> dict:
     """One run of wrk; its outcome."""
     threads = min(job["clients"], os.cpu_count() or 1)
     command = ["wrk", f"-t{threads}", f"-c{job['clients']}", f"-d{job['seconds']}s", f"--timeout={REQUEST_TIMEOUT}s"]
-    processes = processes_of(job["unit"])
-    before = cpu_time(processes)
+    before = cpu_time(job["unit"])
     limit = job["seconds"] + 2 * REQUEST_TIMEOUT
     ran = subprocess.run(
         [*command, "-s", script, job["url"], "--", job["headers"], job["paths"]],
@@ -66,7 +68,8 @@ def run(job: dict, script: str) -> dict:
         timeout=limit,
     )
     outcome = json.loads(ran.stdout.splitlines()[-1])
-    return {"id": job["id"], **outcome, "cpu": cpu_time(processes) - before}
+    after = cpu_time(job["unit"])
+    return {"id": job["id"], **outcome, "cpu": sum(after[process] - before.get(process, 0) for process in after)}
 
 
 def main() -> None:
