@@ -75,9 +75,7 @@ def make_closure(host: Host, requirement: str, tell: Callable[[str], None]) -> i
         f"""
         set -a; . /etc/wheelhouse/proxy.env; set +a
         cd {WORK}
-        echo {requirement} >closure.in
-        uv/bin/uv pip compile --quiet --python /usr/bin/python3 --only-binary :all: -o closure.txt closure.in
-        pip/bin/pip download --quiet --no-deps --only-binary :all: --dest closure -r closure.txt
+        pip/bin/pip download --quiet --only-binary :all: --dest closure {requirement}
         cp closure/* {path(CLOSURE)}/packages
         chown -R {OWNER}: {path(CLOSURE)}
         """,
