@@ -70,12 +70,16 @@ def main() -> None:
     load.run(host, slow(plan), 1, measured, progress.tick)
 
     progress.say(f"{packages} packages are installed")
-    competitors = [
-        servers.OURS, servers.PLAIN, servers.pypiserver("cached-dir", shelves.CLOSURE), servers.DEVPI, servers.PROXPI
-    ]  # fmt: skip
-    installs.prepare(host)
+    others = [servers.pypiserver("cached-dir", shelves.CLOSURE), servers.DEVPI, servers.PROXPI]
+    competitors = [servers.OURS, servers.PLAIN, servers.OURS_HTTP, *others]
+    with_login = servers.pypiserver("cached-dir", shelves.CLOSURE, login=True)
+    uv_template = (ROOT / "roles/package_client/templates/uv.toml.j2").read_text(encoding="utf-8")
+    installs.prepare(host, [*competitors, with_login], uv_template)
+    installed = installs.Installed()
     rounds = {installs.PIP: plan.pip_rounds, installs.UV_PIP: plan.uv_rounds}
-    installed = installs.run(host, competitors, rounds, packages, progress.tick)
+    installs.run(host, competitors, rounds, packages, installed, progress.tick)
+    # takes several times as long, which one round is enough to see
+    installs.run(host, [with_login], dict.fromkeys(rounds, 1), packages, installed, progress.tick)
 
     progress.say("Files are published")
     sizes = [plan.small, plan.large]
@@ -88,7 +92,7 @@ def main() -> None:
         measured=measured,
         published=published,
         installed=installed,
-        competitors=competitors,
+        others=[*others, with_login],
         packages=packages,
         reindexed=reindexed,
     )
@@ -115,6 +119,7 @@ def pypiservers(plan: Plan) -> list[servers.Server]:
         *(servers.pypiserver(backend, size) for backend in ("simple-dir", "cached-dir") for size in plan.shelves),
         servers.pypiserver("cached-dir", plan.middle, login=True),
         servers.pypiserver("cached-dir", shelves.CLOSURE),
+        servers.pypiserver("cached-dir", shelves.CLOSURE, login=True),
     ]
 
 

