@@ -25,10 +25,11 @@ setup: .venv/.complete ## put the locked tools into .venv, with the collection i
 	@tests/hosts/venv
 
 .PHONY: lock
-lock: setup ## compile requirements.txt from pyproject.toml, for the tools and for the index's program
+lock: setup ## compile the locked requirements of the tools, the index's program and the benchmark from their pyproject.toml
 	@compile="uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url"
 	$$compile --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
 	$$compile $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
+	$$compile --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
 
 .PHONY: demo
 demo: setup ## stand a working office up on this machine, prove it, and say where to look
@@ -70,6 +71,23 @@ unit: setup ## unit tests
 .PHONY: test-long
 test-long: test ## the exhaustive forms of the tests, after the others
 	@$(step) --show "Exhaustive forms" -- pytest -m long tests/unit
+
+.PHONY: bench
+bench: setup ## the index's speed against plain nginx, pypiserver, devpi and proxpi, into tests/bench; BENCH=quick tries it
+	@docker version >/dev/null 2>&1 && engine_stops=true || engine_stops="tests/hosts/engine stop"
+	export WHEELHOUSE_DEMO=bench
+	leave() {
+	    [ ! -s .demo-bench/images.json ] || $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
+	    rm -rf .demo-bench
+	    $$engine_stops
+	}
+	trap leave EXIT
+	tests/hosts/up bookworm
+	$(step) "The index is set up" -- ansible-playbook -i inventories/demo --limit proxy_hosts,index_hosts site.yml
+	$(step) --show "Benchmark" -- timeout --foreground --signal=INT --kill-after=60 3000 \
+	    uv run --quiet --no-project --python .venv/bin/python --with-requirements tests/bench/requirements.txt \
+	    python tests/bench $(if $(filter quick,$(BENCH)),--quick) .demo-bench wheelhouse-index-bench \
+	    $(if $(filter quick,$(BENCH)),.cache/bench,tests/bench)
 
 .PHONY: molecule
 molecule: setup ## the scenarios, on real hosts; RELEASES=… chooses
