@@ -64,7 +64,8 @@ sanity: setup ## ansible-test sanity
 
 .PHONY: unit
 unit: setup ## unit tests
-	@$(step) --show "Unit tests" -- pytest -m "not long" tests/unit
+	@$(step) "A browser" -- tests/hosts/browser
+	$(step) --show "Unit tests" -- pytest -m "not long" tests/unit
 
 .PHONY: test-long
 test-long: test ## the exhaustive forms of the tests, after the others

@@ -1,0 +1,60 @@
+"""The pages for people in a real browser, which knows best whether markup, style, script and policy go together."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .samples import Wheel, metadata
+from .test_server import Server, server  # noqa: F401  (a fixture)
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium")
+
+SUMMARY = """Forecasts <script>document.title = "taken over"</script> & more"""
+
+
+class Browser:
+    """chromium without a window, new for each page."""
+
+    def __init__(self, server: Server, profile: Path) -> None:  # noqa: F811
+        self._server = server
+        self._profile = profile
+
+    def open(self, path: str) -> tuple[str, list[str]]:
+        """The document after its scripts have run, and what the browser's console complains of."""
+        done = subprocess.run(
+            [
+                CHROMIUM or "chromium",
+                *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"),
+                *("--enable-logging=stderr", "--log-level=0", f"--user-data-dir={self._profile}"),
+                f"http://127.0.0.1:{self._server.port}{path}",
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return done.stdout, re.findall(r"CONSOLE[^\]]*\] (.*)", done.stderr)
+
+
+@pytest.fixture
+def browser(server: Server, tmp_path: Path) -> Browser:  # noqa: F811
+    wheel = Wheel("acme_tools", "1.0", metadata=metadata("acme-tools", "1.0", f"Summary: {SUMMARY}\n"))
+    assert server.upload(wheel)[0] == 200
+    return Browser(server, tmp_path / "profile")
+
+
+@pytest.mark.parametrize(
+    ("path", "buttons"), [("/", 5), ("/projects/acme-tools/", 2), ("/search?q=forecasts", 0), ("/projects/x/", 0)]
+)
+def test_the_pages_work_in_a_browser(browser: Browser, path: str, buttons: int) -> None:
+    document, complaints = browser.open(path)
+    # A style or script that is not there, not allowed or broken, and a script that should not be there.
+    assert [said for said in complaints if "404" not in said or path != "/projects/x/"] == []
+    # The script makes them: they are there if it came, was allowed and ran.
+    assert document.count('<button type="button" aria-label="Copy ') == buttons
+    assert "taken over" not in document.partition("</title>")[0]
