@@ -13,6 +13,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 RELEASES ?= bookworm trixie
 on_bookworm ?= test:blank-check test:office verify:secrets verify:index verify:absent test:interrupted
 on_trixie ?= test:blank-check test:office
+# pytest's expression for the tests that run, without the exhaustive forms unless asked for them
+export WHEELHOUSE_TESTS ?= not long
 
 .PHONY: help
 help: ## list the targets
@@ -66,11 +68,11 @@ sanity: setup ## ansible-test sanity
 .PHONY: unit
 unit: setup ## unit tests
 	@$(step) "A browser" -- tests/hosts/browser
-	$(step) --show "Unit tests" -- pytest -m "not long" tests/unit
+	$(step) --show "Unit tests" -- pytest -m "$$WHEELHOUSE_TESTS" tests/unit
 
 .PHONY: test-long
-test-long: test ## the exhaustive forms of the tests, after the others
-	@$(step) --show "Exhaustive forms" -- pytest -m long tests/unit
+test-long: WHEELHOUSE_TESTS := long or not long
+test-long: test ## the same, with the exhaustive forms of the tests
 
 .PHONY: bench
 bench: setup ## the index's speed against plain nginx, pypiserver, devpi and proxpi, into tests/bench; BENCH=quick tries it

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from index.samples import MULTIPART, multipart
 
+PAGE = "/simple/acme-gateway/"
+"""The page of the project that fixture `wheel` publishes."""
 JSON = "application/vnd.pypi.simple.v1+json"
 Login = str | tuple[str, str] | None
 """A person's name, a name and a password, or nobody."""

@@ -14,6 +14,7 @@ from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
 from wheelhouse.web import application
 
+from .public import PublicIndex, public_wheel, stopping
 from .samples import PASSWORD, SETTINGS, Client
 
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -72,6 +73,14 @@ def environment(monkeypatch: pytest.MonkeyPatch, config: Path, root: Path, cache
     monkeypatch.setenv("WHEELHOUSE_SHELF", str(root))
     monkeypatch.setenv("WHEELHOUSE_CONFIG", str(config))
     monkeypatch.setenv("WHEELHOUSE_CACHE", str(cache))
+
+
+@pytest.fixture
+def public() -> Iterator[PublicIndex]:
+    """A public index with one file of `requests`."""
+    with stopping(PublicIndex()) as index:
+        index.projects["requests"] = [public_wheel()]
+        yield index
 
 
 @pytest.fixture

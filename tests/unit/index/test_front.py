@@ -166,7 +166,7 @@ def test_the_front_page(shelved: Client) -> None:
 def test_an_empty_shelf_says_what_to_do_first(client: Client) -> None:
     page = shown(client, "/")
     assert "The shelf is empty. What to do first" in page.text
-    assert "uv publish" in page.text and "wheelhouse reindex" in page.text and "ask it@acme.example" in page.text
+    assert "uv publish" in page.text and "copies wheels" in page.text and "ask it@acme.example" in page.text
     assert "Published last" not in page.text
     assert "Nothing is published on this index yet" in shown(client, "/search").text
 

@@ -2,60 +2,23 @@
 
 import hashlib
 import json
-import os
-import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from wheelhouse.cache import Cache
-from wheelhouse.recent import Recent
 
-from .public import JSON, PublicFile, PublicIndex, days_ago, public_wheel, stopping
-from .samples import Answer, Client, Wheel
-
-PAGE = "/simple/requests/"
-NAME = "requests-1.0-py3-none-any.whl"
-FILE = f"/cached/requests/{NAME}"
-
-
-@pytest.fixture
-def public() -> Iterator[PublicIndex]:
-    with stopping(PublicIndex()) as index:
-        index.projects["requests"] = [public_wheel()]
-        yield index
+from .mirror import FILE, NAME, PAGE, is_no_page, kept, listed, page
+from .public import JSON, PublicIndex, days_ago, public_wheel
+from .samples import Client, Wheel
 
 
 @pytest.fixture
 def client(client: Client, public: PublicIndex, configure: Callable[..., None]) -> Client:
     configure(upstream="cached", upstream_url=public.url)
     return client
-
-
-def page(client: Client, path: str = PAGE) -> dict:
-    answer = client.send("GET", path, HTTP_ACCEPT=JSON)
-    assert answer.status == 200, answer.text
-    return json.loads(answer.text)
-
-
-def listed(client: Client, path: str = PAGE) -> list[str]:
-    return [file["filename"] for file in page(client, path)["files"]]
-
-
-def kept(cache: Path) -> list[str]:
-    """Every file in the cache, wherever it is."""
-    return sorted(str(path.relative_to(cache)) for path in cache.rglob("*") if path.is_file())
-
-
-def is_no_page(answer: Answer, status: int, says: str) -> None:
-    assert (answer.status, "X-Accel-Expires" in answer.headers) == (status, False), answer.text
-    assert says in answer.text
-
-
-# pages
 
 
 def test_a_page_in_json(client: Client, public: PublicIndex) -> None:
@@ -360,202 +323,3 @@ def test_other_policies_fetch_nothing(
     assert public.asked == []
     assert not cache.exists()
     is_no_page(client.send("GET", "/simple/evil-thing/"), 404, "evil-thing is not let in from outside")
-
-
-# files
-
-
-def test_a_file_is_fetched_once_and_kept(client: Client, public: PublicIndex, cache: Path) -> None:
-    wheel = public.projects["requests"][0]
-    before = os.umask(0o077)
-    try:
-        answer = client.send("GET", FILE)
-    finally:
-        os.umask(before)
-    assert (answer.status, answer.content) == (200, wheel.content)
-    assert answer.headers["Content-Length"] == str(len(wheel.content))
-    assert answer.headers["Content-Type"] == "application/octet-stream"
-    assert kept(cache) == [f"cached/requests/{NAME}"]
-    assert (cache / "cached/requests" / NAME).read_bytes() == wheel.content
-    for path in [cache / "cached", *(cache / "cached").rglob("*")]:
-        assert stat.S_IMODE(path.stat().st_mode) == (0o755 if path.is_dir() else 0o644), path
-    public.asked.clear()
-    assert client.send("GET", FILE) == answer
-    assert public.asked == []
-
-
-def test_metadata_are_fetched_without_the_file(client: Client, public: PublicIndex, cache: Path) -> None:
-    answer = client.send("GET", f"{FILE}.metadata")
-    assert (answer.status, answer.content) == (200, public.projects["requests"][0].described)
-    assert kept(cache) == [f"cached/requests/{NAME}.metadata"]
-    assert not [path for path in public.asked if path.partition("?")[0].endswith(".whl")]
-    public.stop()
-    assert client.send("GET", f"{FILE}.metadata").content == answer.content
-
-
-def test_head_fetches_nothing(client: Client, public: PublicIndex, cache: Path) -> None:
-    expected = str(len(public.projects["requests"][0].content))
-    answer = client.send("HEAD", FILE)
-    assert (answer.status, answer.headers["Content-Length"], answer.content) == (200, expected, b"")
-    assert public.asked == [PAGE] and not kept(cache)
-    client.send("GET", FILE)
-    answer = client.send("HEAD", FILE)
-    assert (answer.status, answer.headers["Content-Length"], answer.content) == (200, expected, b"")
-
-
-def test_addresses_with_signs_in_them(client: Client, public: PublicIndex) -> None:
-    wheel = public_wheel(version="1!2.0+cpu.1")
-    public.projects["requests"] = [wheel]
-    assert client.send("GET", f"/cached/requests/{wheel.name}").content == wheel.content
-    assert client.send("GET", f"/cached/requests/{wheel.name}.metadata").content == wheel.described
-
-
-def test_addresses_after_a_redirect(client: Client, public: PublicIndex) -> None:
-    """They are relative to where the page was found, not to where it was looked for."""
-    with stopping(PublicIndex()) as other:
-        other.projects, public.projects, public.moved_to = public.projects, {}, other.url
-        assert client.send("GET", FILE).content == other.projects["requests"][0].content
-
-
-def broken(client: Client) -> None:
-    """The file does not come, and the connection is cut."""
-    with pytest.raises(ConnectionResetError):
-        client.send("GET", FILE)
-
-
-@pytest.mark.parametrize("size", [100, 300_000])
-def test_wrong_bytes_are_not_kept(
-    client: Client, public: PublicIndex, cache: Path, caplog: pytest.LogCaptureFixture, size: int
-) -> None:
-    content = os.urandom(size)
-    public.projects["requests"] = [PublicFile(NAME, content, sends=content[:-1] + bytes([content[-1] ^ 1]))]
-    broken(client)
-    assert f"{NAME} was not taken from upstream: its SHA-256 is not the one in upstream's page." in caplog.text
-    assert kept(cache) == []
-    public.projects["requests"][0].sends = None
-    assert client.send("GET", FILE).content == content
-
-
-@pytest.mark.parametrize("sends", [b"", b"short", bytes(400_000)])
-def test_a_wrong_size_is_told(client: Client, public: PublicIndex, cache: Path, sends: bytes) -> None:
-    public.projects["requests"][0].sends = sends
-    is_no_page(client.send("GET", FILE), 502, f"{NAME} was not taken from upstream: its size is not the one in")
-    assert kept(cache) == []
-
-
-def test_more_bytes_than_promised_are_not_waited_for(
-    client: Client, public: PublicIndex, cache: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    wheel = public.projects["requests"][0]
-    wheel.sends = wheel.content + bytes(300_000)
-    wheel.after = len(wheel.sends) - 1  # the last byte never comes
-    wheel.says_length = False
-    broken(client)
-    assert "it is bigger than it may be" in caplog.text
-    assert kept(cache) == []
-
-
-def test_a_file_that_breaks_off(client: Client, public: PublicIndex, cache: Path) -> None:
-    content = os.urandom(300_000)
-    cut = PublicFile(NAME, content, after=200_000, stops=True)
-    cut.go_on.set()
-    public.projects["requests"] = [cut]
-    broken(client)
-    assert kept(cache) == []
-    cut.after, cut.stops = None, False
-    assert client.send("GET", FILE).content == content
-
-
-@pytest.mark.parametrize("described", [b"Metadata-Version: 9\n", b""])
-def test_wrong_metadata_are_told(client: Client, public: PublicIndex, cache: Path, described: bytes) -> None:
-    expected = client.send("GET", f"{FILE}").status and public.projects["requests"][0].described
-    public.projects["requests"][0].described = described
-    is_no_page(client.send("GET", f"{FILE}.metadata"), 502, "its SHA-256 is not the one in upstream's page")
-    assert kept(cache) == [f"cached/requests/{NAME}"]
-    public.projects["requests"][0].described = expected
-    assert client.send("GET", f"{FILE}.metadata").content == expected
-
-
-def test_metadata_have_an_end(
-    client: Client, public: PublicIndex, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("wheelhouse.mirror.MAX_METADATA", 10)
-    is_no_page(client.send("GET", f"{FILE}.metadata"), 502, "it is bigger than it may be")
-    assert kept(cache) == []
-
-
-def test_a_full_disk_leaves_nothing(client: Client, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("wheelhouse.cache.Received.write", full)
-    with pytest.raises(OSError, match="No space left"):
-        client.send("GET", FILE)
-    assert kept(cache) == []
-
-
-def test_many_ask_for_one_file(client: Client, public: PublicIndex, cache: Path) -> None:
-    content = os.urandom(2_000_000)
-    public.projects["requests"] = [PublicFile(NAME, content, after=1_000_000)]
-    with ThreadPoolExecutor(8) as pool:
-        answers = [pool.submit(client.send, "GET", FILE) for _ in range(8)]
-        time.sleep(0.3)
-        public.projects["requests"][0].go_on.set()
-        assert all(answer.result(30).content == content for answer in answers)
-    assert kept(cache) == [f"cached/requests/{NAME}"]
-
-
-def test_only_what_was_left_behind_is_swept(tmp_path: Path) -> None:
-    cache = Cache(tmp_path)
-    cache.sweep()
-    assert list(tmp_path.iterdir()) == [], "nothing is made before it is needed"
-    with cache.receive() as received:
-        received.write(b"x")
-        (tmp_path / "incoming/left-behind").write_bytes(b"x")
-        Cache(tmp_path).sweep()
-        assert list((tmp_path / "incoming").iterdir()) == [received.path]
-        cache.place(received, "requests", NAME)
-    assert kept(tmp_path) == [f"cached/requests/{NAME}"]
-
-
-# what is remembered
-
-
-def test_the_oldest_answers_are_forgotten() -> None:
-    recent: Recent[list[int]] = Recent(60, 5, len)
-    asked: list[str] = []
-
-    def find(name: str, size: int) -> list[int]:
-        asked.append(name)
-        return [0] * size
-
-    for name, size in (("a", 2), ("b", 2), ("a", 2), ("c", 2), ("b", 2), ("a", 2), ("huge", 6), ("huge", 6), ("d", 1)):
-        recent.get(name, lambda name=name, size=size: find(name, size))
-    assert asked == ["a", "b", "c", "a", "huge", "huge", "d"]
-
-
-def test_an_answer_is_good_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 1000.0
-    monkeypatch.setattr("time.monotonic", lambda: now)
-    recent: Recent[float] = Recent(60, 5, lambda _: 1)
-    assert recent.get("a", lambda: now) == 1000
-    now = 1059.0
-    assert recent.get("a", lambda: now) == 1000
-    now = 1061.0
-    assert recent.get("a", lambda: now) == 1061
-
-
-def test_a_failure_is_that_of_all_who_wait() -> None:
-    recent: Recent[int] = Recent(60, 5, lambda _: 1)
-    asked = threading.Event()
-
-    def fail() -> int:
-        asked.wait(10)
-        raise LookupError
-
-    with ThreadPoolExecutor(3) as pool:
-        waiting = [pool.submit(recent.get, "a", fail) for _ in range(3)]
-        time.sleep(0.1)
-        asked.set()
-        assert all(isinstance(one.exception(10), LookupError) for one in waiting)
-    assert recent.get("a", lambda: 7) == 7

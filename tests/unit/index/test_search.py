@@ -88,13 +88,14 @@ def test_results_have_summary_version_publisher_and_date(shelved: Client) -> Non
             "If matrix is a public project, pip install matrix and uv add matrix find it all the same",
         ),
         ("redirect", "acme matrix", "acme-matrix is one of the company's own names, so installers do not look for it"),
+        ("redirect", "evil-thing", "evil-thing is not let in from outside. To change that, ask it@acme.example."),
         ("closed", "???", "No project on this index has ??? in its name or summary. Fewer or shorter words"),
     ],
 )
 def test_what_is_not_found(
     shelved: Client, configure: Callable[..., None], upstream: str, query: str, says: str
 ) -> None:
-    configure(upstream=upstream)
+    configure(upstream=upstream, denied=["evil-*"])
     page = shown(shelved, "/search", f"q={query.replace(' ', '+')}")
     assert f"No project on this index has {query} in its name or summary." in page.text
     assert says in page.text

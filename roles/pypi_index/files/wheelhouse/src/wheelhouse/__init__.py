@@ -2,7 +2,7 @@
 
 Rooms, lowest first; each imports only from those above it:
 
-    outside       through which proxy, and trusting whom, others are asked
+    answers       what is answered to a request      outside  through which proxy, and trusting whom, others are asked
     config        what the administrator decided
     zipformat     what zipfile takes on trust
     distribution  open a wheel or sdist safely          rules    verdicts on it

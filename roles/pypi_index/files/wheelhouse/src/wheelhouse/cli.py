@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     reindex.add_argument(
         "--new",
         action="store_true",
-        help="only look for files that were copied in since the last such look; cheap, and done every minute",
+        help="only look for files that were copied in since the last such look; cheap, and done all the time by a timer",
     )
     verify = commands.add_parser(
         "verify",

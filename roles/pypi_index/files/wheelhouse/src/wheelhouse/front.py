@@ -14,13 +14,13 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from packaging.utils import InvalidName, canonicalize_name
 
 from wheelhouse.answers import Answer, Environ, Refusal
 from wheelhouse.catalogue import MAX_QUERY, Catalogue, terms
 from wheelhouse.config import Config, Settings
-from wheelhouse.rights import covers
+from wheelhouse.rights import normalised
 from wheelhouse.shelf import Shelf
+from wheelhouse.upstream import Whereabouts, whereabouts
 
 LATEST = 20
 """Publications on the front page."""
@@ -69,7 +69,7 @@ class Front:
         pages = max(1, ceil(found.total / RESULTS))
         if page > pages:
             return _redirect(f"/search?{urlencode({'q': query, 'page': pages})}", HTTPStatus.FOUND)
-        name = _name("-".join(terms(query)))
+        name = normalised("-".join(terms(query)))
         return self._page(
             "search.html",
             query=query,
@@ -85,7 +85,7 @@ class Front:
         """`/projects/<name>/`; another spelling is sent to the normal one."""
         rest = environ["PATH_INFO"].removeprefix("/projects/")
         asked = rest.removesuffix("/")
-        name = _name(asked)
+        name = normalised(asked)
         if name is None:
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
         if rest != f"{name}/":
@@ -119,17 +119,9 @@ class Front:
         )
         return Answer(status, text.encode(), HTML, HEADERS)
 
-    def _elsewhere(self, name: str) -> str:
-        """What happens to an installer that asks for a name that is not on the shelf: see `elsewhere` in parts.html.
-
-        `upstream.answer` is what decides.
-        """
-        settings = self._config.current()
-        if covers(settings.reserved, name):
-            return "reserved"
-        if self._shelf.has_project(name):
-            return "removed"
-        return "nowhere" if settings.upstream == "closed" else "public"
+    def _elsewhere(self, name: str) -> Whereabouts:
+        """What happens to an installer that asks for a name that is not on the shelf: see `elsewhere` in parts.html."""
+        return whereabouts(name, self._config.current(), self._shelf)
 
 
 def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
@@ -159,14 +151,6 @@ def _assets() -> dict[str, tuple[str, bytes]]:
 
 def _redirect(location: str, status: int) -> Answer:
     return Answer(status, headers={"Location": location})
-
-
-def _name(text: str) -> str | None:
-    """The name, normalised; None if no project can have it."""
-    try:
-        return canonicalize_name(text, validate=True)
-    except InvalidName:
-        return None
 
 
 def _number(text: str) -> int:

@@ -1,9 +1,17 @@
-"""Who may publish what."""
+"""Names of projects, and who may publish what."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidName, canonicalize_name
+
+
+def normalised(text: str) -> str | None:
+    """The name as PEP 503 normalises it; None if no project can have it."""
+    try:
+        return canonicalize_name(text, validate=True)
+    except InvalidName:
+        return None
 
 
 def covers(patterns: Iterable[str], project: str) -> bool:

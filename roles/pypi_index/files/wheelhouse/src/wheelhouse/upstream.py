@@ -5,8 +5,8 @@ installed by mistake. Nor is one that the administrator denied.
 """
 
 from datetime import timedelta
+from typing import Literal
 
-from packaging.utils import InvalidName, canonicalize_name
 from pypiserver.config import Config as PypiserverConfig
 
 from wheelhouse.answers import Answer, Environ, Refusal
@@ -14,11 +14,25 @@ from wheelhouse.cache import Cache
 from wheelhouse.config import Config, Settings
 from wheelhouse.distribution import MAX_NAME, SAFE_NAME
 from wheelhouse.mirror import Mirror, Upstream
-from wheelhouse.rights import covers
+from wheelhouse.rights import covers, normalised
 from wheelhouse.shelf import Shelf
 
 PUBLIC_INDEX = PypiserverConfig.default_with_overrides().fallback_url
 """Where pypiserver sends clients unless told otherwise: the public index. Ends with a slash."""
+
+Whereabouts = Literal["reserved", "removed", "denied", "closed", "public"]
+"""Why a name that has no page on the shelf is nowhere else either; or `public`: it may be asked for upstream."""
+
+
+def whereabouts(project: str, settings: Settings, shelf: Shelf) -> Whereabouts:
+    """Where a client finds `project`, a normalised name without a page on the shelf."""
+    if covers(settings.reserved, project):
+        return "reserved"
+    if shelf.has_project(project):
+        return "removed"
+    if covers(settings.denied, project):
+        return "denied"
+    return "closed" if settings.upstream == "closed" else "public"
 
 
 class OffTheShelf:
@@ -36,7 +50,7 @@ class OffTheShelf:
         settings = self._settings()
         rest = environ["PATH_INFO"].removeprefix("/simple/")
         name = rest.removesuffix("/")
-        project = _normalised(name)
+        project = normalised(name)
         if project is None:
             raise Refusal(404, f"{name[:100]!a} is not the name of a Python project.")
         if rest != f"{project}/":
@@ -45,15 +59,13 @@ class OffTheShelf:
             raise Refusal(404, sentence)
         if settings.upstream == "redirect":
             return Answer(302, headers={"Location": f"{_url(settings)}{project}/"})
-        if settings.upstream == "cached":
-            return self._mirror.page(_upstream(settings), project, environ.get("HTTP_ACCEPT", ""))
-        raise Refusal(404, f"{project} is not on {settings.index_url}; to have it let in, {settings.ask}.")
+        return self._mirror.page(_upstream(settings), project, environ.get("HTTP_ACCEPT", ""))
 
     def file(self, environ: Environ) -> Answer:
         """What to answer to `GET /cached/<rest>` when there is no such file, or to HEAD; raises `Refusal`."""
         settings = self._settings()
         project, _, filename = environ["PATH_INFO"].removeprefix("/cached/").partition("/")
-        is_name = _normalised(project) == project and SAFE_NAME.fullmatch(filename) and len(filename) <= MAX_NAME
+        is_name = normalised(project) == project and SAFE_NAME.fullmatch(filename) and len(filename) <= MAX_NAME
         if settings.upstream != "cached" or not is_name:
             raise Refusal(404, "There is no such file on this index.")
         if sentence := self._why_not(project, settings):
@@ -63,13 +75,13 @@ class OffTheShelf:
 
     def _why_not(self, project: str, settings: Settings) -> str | None:
         """Why a project is never asked upstream, as a sentence; None if it may be."""
-        if covers(settings.reserved, project):
-            return f"{project} is a name of this organisation's own, and nothing of it is published yet."
-        if self._shelf.has_project(project):
-            return f"{project} has no files at present; {settings.ask}."
-        if covers(settings.denied, project):
-            return f"{project} is not let in from outside; to change that, {settings.ask}."
-        return None
+        return {
+            "reserved": f"{project} is a name of this organisation's own, and nothing of it is published yet.",
+            "removed": f"{project} has no files at present; {settings.ask}.",
+            "denied": f"{project} is not let in from outside; to change that, {settings.ask}.",
+            "closed": f"{project} is not on {settings.index_url}; to have it let in, {settings.ask}.",
+            "public": None,
+        }[whereabouts(project, settings, self._shelf)]
 
     def _settings(self) -> Settings:
         """The settings of now. When they have changed, files that may not be served any more leave the cache.
@@ -83,13 +95,6 @@ class OffTheShelf:
                 if self._why_not(project, settings):
                     self._cache.forget(project)
         return settings
-
-
-def _normalised(name: str) -> str | None:
-    try:
-        return canonicalize_name(name, validate=True)
-    except InvalidName:
-        return None
 
 
 def _url(settings: Settings) -> str:
