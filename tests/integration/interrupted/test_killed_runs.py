@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from datetime import datetime
 
 import pytest
 from company import INVENTORY, ROOT
+from testinfra.host import Host
 
 # Each run gets further than the one before, since it finds done what those did.
 KILLED_AT_TASK = (9, 24, 40, 58, 76, 95)
@@ -35,3 +37,24 @@ def test_a_run_is_killed_while_it_works(task) -> None:
     assert seen == task, "the run ended before it could be killed:\n" + "".join(output)[-4000:]
     process.stdout.close()
     assert process.wait() == -signal.SIGKILL
+
+
+def test_services_are_told_what_a_killed_run_did_not_tell_them(index: Host) -> None:
+    """Settings that were written, and a run that ended before the handlers: the next run finds nothing to write."""
+    readers = {
+        "docker": "/etc/docker/daemon.json",
+        "nginx": "/etc/nginx/conf.d/wheelhouse.conf",
+    }
+
+    def read_at(unit: str) -> float:
+        since = index.check_output("systemctl show --value --property=StateChangeTimestamp --timestamp=us+utc %s", unit)
+        return datetime.strptime(f"{since}+0000", "%a %Y-%m-%d %H:%M:%S.%f UTC%z").timestamp()
+
+    written = {}
+    for unit, settings in readers.items():
+        index.check_output("touch %s", settings)
+        written[unit] = float(index.check_output("stat --format %%.Z %s", settings))
+        assert read_at(unit) < written[unit]
+    run = ["ansible-playbook", "-i", str(INVENTORY), "wheelhouse.onboarding.index"]
+    subprocess.run(run, cwd=ROOT, check=True)
+    assert {unit: read_at(unit) > written[unit] for unit in readers} == dict.fromkeys(readers, True)
