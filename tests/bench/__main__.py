@@ -56,6 +56,7 @@ def main() -> None:
         reindexed[size] = shelves.make(host, size, progress.tick)
 
     progress.say("The servers start")
+    host.run("systemctl", "start", shelves.TIMER)
     servers.variants(host)
     servers.start_devpi(host, f"{shelves.path(plan.small)}/packages", f"{WORK}/closure")
     servers.start_proxpi(host)
@@ -71,7 +72,7 @@ def main() -> None:
 
     progress.say(f"{packages} packages are installed")
     others = [servers.pypiserver("cached-dir", shelves.CLOSURE), servers.DEVPI, servers.PROXPI]
-    competitors = [servers.OURS, servers.PLAIN, servers.OURS_HTTP, *others]
+    competitors = [servers.OURS, servers.OPEN, servers.PLAIN, servers.OURS_HTTP, *others]
     with_login = servers.pypiserver("cached-dir", shelves.CLOSURE, login=True)
     uv_template = (ROOT / "roles/package_client/templates/uv.toml.j2").read_text(encoding="utf-8")
     installs.prepare(host, [*competitors, with_login], uv_template)

@@ -151,11 +151,14 @@ def variants(host: Host) -> None:
     root = re.search(r"^ *root .*;$", ours, re.MULTILINE)
     assert root, "the role's site has no root"
     without_tls = re.sub(r"^ *ssl_.*;\n", "", ours, flags=re.MULTILINE)
+    # what holds for the whole server; a block that asks for a login itself keeps doing so
+    without_login, logins = re.subn(r"^    access_by_lua_file .*;\n", "", ours, flags=re.MULTILINE)
+    assert logins == 1, "the role's site takes no login, or takes it in another way"
     host.write(
         VARIANTS,
         "\n".join(
             [
-                _listening(re.sub(r"^ *auth_request /.*;\n", "", ours, flags=re.MULTILINE), OPEN),
+                _listening(without_login, OPEN),
                 _listening(without_tls, OURS_HTTP),
                 _plain(PLAIN, tls, root[0]),
                 _plain(PLAIN_HTTP, "", root[0]),

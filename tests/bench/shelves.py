@@ -17,6 +17,8 @@ LINK = "/srv/wheelhouse/shelf"
 PARENT = "/srv/wheelhouse/shelves"
 OWNER = "wheelhouse"
 CONTAINER = "wheelhouse-index"
+TIMER = "wheelhouse-arrivals.timer"
+"""What takes in files that were copied onto the shelf; off while shelves are made, and the time of that is measured."""
 CLOSURE = "closure"
 FILES_PER_PROJECT = 10
 
@@ -53,6 +55,7 @@ def make_room(host: Host) -> None:
     """Turn the index's shelf directory into a link."""
     host.shell(
         f"""
+        systemctl stop {TIMER}
         install -d {PARENT}
         mv {LINK} {path("as-installed")}
         ln -sT {path("as-installed")} {LINK}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -64,10 +65,18 @@ def spellings(authorization: str, number: int) -> list[str]:
     ]
 
 
+@pytest.fixture
+def nobody_has_guessed(index: Host) -> Iterator[None]:
+    """The gateway forgets, before the test and after it, whom it has told to wait."""
+    index.check_output("systemctl restart nginx")
+    yield
+    index.check_output("systemctl restart nginx")
+
+
+@pytest.mark.usefixtures("nobody_has_guessed")
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_guessing_passwords_is_slow_and_hinders_nobody_else(office, gateway: Gateway, index: Host, method: str) -> None:
+def test_guessing_passwords_is_slow_and_hinders_nobody_else(office, gateway: Gateway, method: str) -> None:
     """Several guessers at one address, for some seconds; meanwhile two logins that are new to the gateway, elsewhere."""
-    index.check_output("systemctl restart nginx")  # nobody has guessed yet
     wheel = Wheel("acme_guessed")
     headers, body = (
         ({"Content-Type": MULTIPART}, multipart({":action": "file_upload"}, wheel.filename, wheel.build()))
