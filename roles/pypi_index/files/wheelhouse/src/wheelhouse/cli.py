@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     reindex.add_argument(
         "--new",
         action="store_true",
-        help="only look for files that were copied in since the last such look; cheap, and done all the time by a timer",
+        help="only look for files that were copied in since the last such look; cheap, and what the timer does",
     )
     verify = commands.add_parser(
         "verify",
