@@ -60,13 +60,23 @@ def run(job: dict, script: str) -> dict:
     command = ["wrk", f"-t{threads}", f"-c{job['clients']}", f"-d{job['seconds']}s", f"--timeout={REQUEST_TIMEOUT}s"]
     before = cpu_time(job["unit"])
     limit = job["seconds"] + 2 * REQUEST_TIMEOUT
-    ran = subprocess.run(
-        [*command, "-s", script, job["url"], "--", job["headers"], job["paths"]],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=limit,
-    )
+    try:
+        ran = subprocess.run(
+            [*command, "-s", script, job["url"], "--", job["headers"], job["paths"]],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+        )
+    except subprocess.TimeoutExpired:
+        # wrk ends by itself, whatever a server does, unless it cannot connect or this machine stands still
+        for look in (
+            ["ss", "-tnap"],
+            ["ps", "-eo", "pid,stat,pcpu,wchan:30,args"],
+            ["tail", "/var/log/nginx/error.log"],
+        ):
+            print(subprocess.run(look, capture_output=True, text=True, check=False).stdout, file=sys.stderr)
+        raise
     outcome = json.loads(ran.stdout.splitlines()[-1])
     after = cpu_time(job["unit"])
     return {"id": job["id"], **outcome, "cpu": sum(after[process] - before.get(process, 0) for process in after)}
