@@ -381,6 +381,35 @@ def test_an_upload_that_is_too_big_is_refused_before_it_is_sent(gateway: Gateway
 # --- what nobody notices
 
 
+@pytest.fixture
+def many_pages(index: Host) -> Iterator[list[str]]:
+    """Pages of more projects than a process may open files by default; their addresses."""
+    names = [f"acme-many-{number:04}" for number in range(1500)]
+    simple = f"{PLACE}/simple"
+    index.check_output(
+        "cd %s && for number in $(seq -w 0 1499); do install -D -m 644 acme-gateway/index.json acme-many-$number/index.json; done",
+        simple,
+    )
+    yield [f"/simple/{name}/" for name in names]
+    index.check_output("rm -r %s/acme-many-*", simple)
+
+
+def test_many_files_in_use_leave_room_for_new_clients(gateway: Gateway, wheel: Wheel, many_pages: list[str]) -> None:
+    """nginx keeps files open that were asked for lately, and may not run out of what it can open."""
+
+    def read(pages: list[str]) -> set[int]:
+        connection = gateway.connection()
+        headers = gateway.authorization("ada") | {"Accept": JSON}
+        answers = {connection.ask(page, headers=headers).status for page in pages}
+        connection.close()
+        return answers
+
+    # each of them reads all, so that every worker has
+    with ThreadPoolExecutor(8) as threads:
+        assert set().union(*threads.map(read, [many_pages] * 8)) == {200}
+    assert gateway.ask(PAGE).status == 200
+
+
 def workers(index: Host) -> set[str]:
     return set(index.run("pgrep --parent $(cat /run/nginx.pid)").stdout.split())
 
