@@ -69,3 +69,9 @@ def wheel(gateway: Gateway, version: str) -> Wheel:
     answer = gateway.upload(wheel.filename, wheel.build())
     assert answer.status == 200, answer
     return wheel
+
+
+@pytest.fixture(scope="session")
+def file(wheel: Wheel) -> str:
+    """The address of a published file."""
+    return f"/packages/acme-gateway/{wheel.filename}"

@@ -8,7 +8,7 @@ import subprocess
 from datetime import datetime
 
 import pytest
-from company import INVENTORY, ROOT
+from company import INVENTORY, ROOT, site
 from testinfra.host import Host
 
 # Each run gets further than the one before, since it finds done what those did.
@@ -55,6 +55,5 @@ def test_services_are_told_what_a_killed_run_did_not_tell_them(index: Host) -> N
         index.check_output("touch %s", settings)
         written[unit] = float(index.check_output("stat --format %%.Z %s", settings))
         assert read_at(unit) < written[unit]
-    run = ["ansible-playbook", "-i", str(INVENTORY), "wheelhouse.onboarding.index"]
-    subprocess.run(run, cwd=ROOT, check=True)
+    site(playbook="index")
     assert {unit: read_at(unit) > written[unit] for unit in readers} == dict.fromkeys(readers, True)

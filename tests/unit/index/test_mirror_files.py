@@ -40,6 +40,14 @@ def test_a_file_is_fetched_once_and_kept(client: Client, public: PublicIndex, ca
     assert public.asked == []
 
 
+def test_what_is_closed_serves_no_copies_any_more(client: Client, configure: Callable[..., None], cache: Path) -> None:
+    """The gateway serves a copy without asking anybody, so it has to go."""
+    assert client.send("GET", FILE).status == 200
+    configure(upstream="closed")
+    assert client.send("GET", PAGE).status == 404
+    assert kept(cache) == []
+
+
 def test_metadata_are_fetched_without_the_file(client: Client, public: PublicIndex, cache: Path) -> None:
     answer = client.send("GET", f"{FILE}.metadata")
     assert (answer.status, answer.content) == (200, public.projects["requests"][0].described)
