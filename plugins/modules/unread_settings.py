@@ -26,6 +26,10 @@ options:
       - The systemd unit that reads them when it is started or reloaded.
       - One that does not run has nothing to read again.
     type: str
+  at_start:
+    description: The unit reads them only when it is started; a reload does not count.
+    type: bool
+    default: false
   product:
     description: The file that a program makes of them.
     type: path
@@ -78,21 +82,15 @@ def everything(paths):
                 yield os.path.join(directory, name)
 
 
-def read_at(module, unit):
-    """When a unit was started or reloaded last, in seconds since the epoch; in the far future if it does not run."""
-    command = [
-        "systemctl",
-        "show",
-        "--timestamp=us+utc",
-        "--property=ActiveState",
-        "--property=StateChangeTimestamp",
-        unit,
-    ]
+def read_at(module, unit, at_start):
+    """When a unit was started, or reloaded last, in seconds since the epoch; in the far future if it does not run."""
+    event = "ActiveEnterTimestamp" if at_start else "StateChangeTimestamp"
+    command = ["systemctl", "show", "--timestamp=us+utc", "--property=ActiveState", f"--property={event}", unit]
     _rc, shown, _stderr = module.run_command(command, environ_update={"LC_ALL": "C"})
     state = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     if state.get("ActiveState") != "active":
         return float("inf")
-    since = datetime.strptime(state["StateChangeTimestamp"], "%a %Y-%m-%d %H:%M:%S.%f UTC")
+    since = datetime.strptime(state[event], "%a %Y-%m-%d %H:%M:%S.%f UTC")
     return since.replace(tzinfo=timezone.utc).timestamp()
 
 
@@ -101,6 +99,7 @@ def main():
         argument_spec={
             "paths": {"type": "list", "elements": "path", "required": True},
             "unit": {"type": "str"},
+            "at_start": {"type": "bool", "default": False},
             "product": {"type": "path"},
         },
         required_one_of=[("unit", "product")],
@@ -108,7 +107,7 @@ def main():
         supports_check_mode=True,
     )
     unit, product = module.params["unit"], module.params["product"]
-    since = read_at(module, unit) if unit else changed_at(product)
+    since = read_at(module, unit, module.params["at_start"]) if unit else changed_at(product)
     unread = sorted(path for path in everything(module.params["paths"]) if changed_at(path) > since)
     module.exit_json(changed=bool(unread), paths=unread)
 
