@@ -1,0 +1,120 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: proxy_region
+short_description: Choose the proxy that is nearest to a host
+version_added: 0.1.0
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
+description:
+  - Measures on the host how long a TCP connection to each proxy takes, and chooses the fastest of those that answer.
+  - The choice is kept in a file, and stays for as long as that proxy answers, so that a host does not wander between
+    proxies from run to run.
+options:
+  path:
+    description: The file with the choice, the name of a region. Delete it to have the host choose anew.
+    type: path
+    required: true
+  regions:
+    description: The proxies, a dictionary of region names and C(host:port), C(http://host:port) or C(https://host:port).
+    type: dict
+    required: true
+  timeout:
+    description: After how many seconds a proxy counts as one that does not answer.
+    type: float
+    default: 3
+attributes:
+  check_mode:
+    description: Measures, and writes nothing.
+    support: full
+  diff_mode:
+    description: Shows the region before and after.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: The nearest proxy is known
+  wheelhouse.onboarding.proxy_region:
+    path: /etc/wheelhouse/proxy-region
+    regions:
+      europe: proxy-eu.acme.example:8080
+      pacific: proxy-ap.acme.example:8080
+"""
+
+RETURN = r"""
+region:
+  description: The name of the chosen region; where no proxy answers, the one before or the first.
+  type: str
+  returned: always
+  sample: europe
+milliseconds:
+  description: How long a connection to each proxy took, the median of three. Those that did not answer are left out.
+  type: dict
+  returned: always
+  sample: {europe: 2.1, pacific: 210.4}
+"""
+
+import os
+import socket
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import read, replace
+
+
+def milliseconds(server, timeout):
+    """How long a connection to `server` takes, the median of three, or None where one takes over `timeout` seconds."""
+    address = urlsplit(server if "://" in server else "//" + server)
+    taken = []
+    try:
+        for _attempt in range(3):
+            start = time.monotonic()
+            with socket.create_connection((address.hostname, address.port), timeout):
+                taken.append(1000 * (time.monotonic() - start))
+    except OSError:
+        return None
+    return statistics.median(taken)
+
+
+def choose(regions, before, taken):
+    """The region to use: `before` while it answers, else the fastest that does."""
+    if before in taken:
+        return before
+    if taken:
+        return min(taken, key=taken.get)
+    return before if before in regions else next(iter(regions))
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "path": {"type": "path", "required": True},
+            "regions": {"type": "dict", "required": True},
+            "timeout": {"type": "float", "default": 3},
+        },
+        supports_check_mode=True,
+    )
+    path, regions = module.params["path"], module.params["regions"]
+    if not regions:
+        module.fail_json(msg="regions is empty; write at least one, as {europe: 'proxy.acme.example:8080'}.")
+    with ThreadPoolExecutor(len(regions)) as pool:
+        answers = pool.map(lambda server: milliseconds(server, module.params["timeout"]), regions.values())
+        taken = {region: round(answer, 1) for region, answer in zip(regions, answers) if answer is not None}
+    before = (read(path) or b"").decode(errors="replace").strip()
+    region = choose(regions, before, taken)
+    if not taken:
+        module.warn("None of the proxies answers this host: {}.".format(", ".join(regions.values())))
+    changed = region != before
+    if changed and not module.check_mode:
+        replace(path, region.encode() + b"\n", 0o644, os.geteuid(), os.getegid())
+    diff = {"before": before + "\n", "after": region + "\n", "before_header": path, "after_header": path}
+    module.exit_json(changed=changed, region=region, milliseconds=taken, diff=diff)
+
+
+if __name__ == "__main__":
+    main()
