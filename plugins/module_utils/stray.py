@@ -97,8 +97,8 @@ def _in_ini(text: str, lines: list[str]) -> list[Stray]:
     check_readable(text, "ini")
     return [
         Stray(first, end, key, True)
-        for _, _, keys in ini_sections(lines).values()
-        for key, (first, end) in keys.items()
+        for section in ini_sections(lines).values()
+        for key, (first, end) in section.keys.items()
         if key in _PIP_KEYS
     ]
 

@@ -7,14 +7,16 @@ import re
 import pytest
 from company import host_of, site
 from snapshots import snapshot
+from test_existing_files import FOREIGN
 
 # Below these the collection writes; what a package manager puts there is not the roles' own.
 OURS = re.compile(
     r"wheelhouse|jupyter|corporate-env|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/wheelhouse|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
 )
 # People's data stays: the shelf with what they published, and the homes of those who left.
+# So do the files in which others wrote, as they wrote them (test_existing_files.py).
 KEPT = re.compile(
-    r"^/srv/wheelhouse($|/shelf)|^/home/(ada|leo)\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
+    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf)|^/home/(ada|leo)\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
 )
 
 
@@ -43,6 +45,14 @@ def test_what_is_not_ours_stays(removed, role) -> None:
     assert host.file("/opt/not-ours").is_directory
     assert host.user("notours").exists
     assert host.file("/etc/ssl/certs/ca-certificates.crt").size > 100_000
+
+
+@pytest.mark.parametrize("path", FOREIGN)
+def test_what_others_wrote_is_as_it_was(removed, path) -> None:
+    workstation, there = host_of("workstation"), path
+    if path.startswith("/home/ada/"):  # who is a leaver now
+        there = workstation.check_output("ls -d /home/ada.left-*") + path.removeprefix("/home/ada")
+    assert workstation.file(there).content_string == FOREIGN[path]
 
 
 def test_another_site_of_nginx_goes_on(removed, index) -> None:

@@ -5,15 +5,25 @@
 from __future__ import annotations
 
 import json
+import netrc
 import os
 import pwd
+import socket
 import stat
+import subprocess
+import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.wheelhouse.onboarding.plugins.modules import person_files, unread_settings
+from ansible_collections.wheelhouse.onboarding.plugins.modules import (
+    proxy_region,
+    small_files,
+    stray_settings,
+    unread_settings,
+)
 
 Run = Callable[..., dict]
 
@@ -74,7 +84,44 @@ def test_an_idle_unit_has_nothing_to_read_again(run: Run, tmp_path: Path) -> Non
     assert not answer["changed"] and "failed" not in answer
 
 
-# --- person_files
+# --- proxy_region
+
+
+def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run: Run, tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "proxy-region"
+    regions = {"gone": "127.0.0.1:1", "far": "http://127.0.0.1:2", "near": "[::1]:3"}
+    ports = {}
+    listeners = {2: socket.create_server(("127.0.0.1", 0)), 3: socket.create_server(("::1", 0), family=socket.AF_INET6)}
+    connect = socket.create_connection
+
+    def to_listener(address: tuple[str, int], timeout: float) -> socket.socket:
+        """The connection that was asked for, to ports that are free here; that to `far` takes longer."""
+        host, port = address
+        ports[port] = ports.get(port, 0) + 1
+        time.sleep(0.05 if port == 2 else 0)
+        return connect((host, listeners[port].getsockname()[1] if port in listeners else port), timeout)
+
+    monkeypatch.setattr(proxy_region.socket, "create_connection", to_listener)
+
+    def choose(**arguments) -> dict:
+        return run(proxy_region, path=str(path), regions=regions, **arguments)
+
+    checked = choose(check_mode=True)
+    assert (checked["region"], checked["changed"], path.exists()) == ("near", True, False)
+    assert set(checked["milliseconds"]) == {"far", "near"} and checked["milliseconds"]["far"] >= 50
+    assert choose()["changed"] and (path.read_text(), stat.S_IMODE(path.stat().st_mode)) == ("near\n", 0o644)
+    path.write_text("far\n")
+    again = choose()
+    assert (again["region"], again["changed"]) == ("far", False), "a proxy that answers is kept"
+    listeners[2].close()
+    assert (choose()["region"], path.read_text()) == ("near", "near\n")
+    listeners[3].close()
+    assert (choose()["region"], choose()["changed"]) == ("near", False), "there is none to change to"
+    path.unlink()
+    assert choose()["region"] == "gone"
+
+
+# --- small_files
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another person takes root")
 
@@ -89,8 +136,9 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     entry = pwd.struct_passwd(("ada", "x", nobody.pw_uid, nobody.pw_gid, "", str(home), "/bin/sh"))
-    account = person_files.account
-    monkeypatch.setattr(person_files, "account", lambda name: entry if name == "ada" else account(name))
+    account = small_files.account
+    for module in (small_files, stray_settings):
+        monkeypatch.setattr(module, "account", lambda name: entry if name == "ada" else account(name))
     monkeypatch.setattr(os, "initgroups", lambda name, group: os.setgroups([group]))
     return home
 
@@ -99,22 +147,22 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_is_written_as_its_owner_and_once(run: Run, ada: Path) -> None:
     wanted = [{"owner": "ada", "path": "~/.config/uv/uv.toml", "content": "secret\n", "mode": "0600"}]
     path = ada / ".config/uv/uv.toml"
-    checked = run(person_files, check_mode=True, files=wanted)
+    checked = run(small_files, check_mode=True, files=wanted)
     assert (checked["changed"], checked["paths"], path.exists()) == (True, [str(path)], False)
-    written = run(person_files, files=wanted)
+    written = run(small_files, files=wanted)
     assert (written["changed"], written["paths"]) == (True, [str(path)])
     assert "secret" not in json.dumps(written)
     status = path.stat()
     assert (path.read_text(), stat.S_IMODE(status.st_mode), path.owner()) == ("secret\n", 0o600, "nobody")
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700 and path.parent.owner() == "nobody"
-    assert not run(person_files, files=wanted)["changed"]
+    assert not run(small_files, files=wanted)["changed"]
     path.chmod(0o644)
-    assert run(person_files, files=wanted)["changed"]
+    assert run(small_files, files=wanted)["changed"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [left.name for left in path.parent.iterdir()] == ["uv.toml"], "no partial file stays"
     gone = [{"owner": "ada", "path": "~/.config/uv/uv.toml", "state": "absent"}]
-    assert run(person_files, files=gone)["changed"] and not path.exists()
-    assert not run(person_files, files=gone)["changed"]
+    assert run(small_files, files=gone)["changed"] and not path.exists()
+    assert not run(small_files, files=gone)["changed"]
 
 
 @needs_root
@@ -124,7 +172,7 @@ def test_a_link_of_the_person_is_followed_with_their_rights_alone(run: Run, ada:
     (roots / "shadow").write_text("root's\n")
     (roots / "shadow").chmod(0o600)
     (ada / ".netrc").symlink_to(roots / "shadow")
-    answer = run(person_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])
+    answer = run(small_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])
     assert answer["failed"] and answer["msg"].startswith("As ada: ") and "Permission denied" in answer["msg"]
     assert (roots / "shadow").read_text() == "root's\n"
 
@@ -135,14 +183,14 @@ def test_a_link_to_a_file_of_their_own_stays_one(run: Run, ada: Path) -> None:
     dotfiles.mkdir()
     os.chown(dotfiles, *(ada.stat().st_uid, ada.stat().st_gid))
     (ada / ".netrc").symlink_to(dotfiles / "netrc")
-    assert run(person_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])["changed"]
+    assert run(small_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])["changed"]
     assert (ada / ".netrc").is_symlink() and (dotfiles / "netrc").read_text() == "ada's\n"
 
 
 @needs_root
 def test_faults_are_sentences(run: Run, ada: Path, tmp_path: Path) -> None:
     def says(**wanted) -> str:
-        answer = run(person_files, files=[wanted])
+        answer = run(small_files, files=[wanted])
         assert answer["failed"]
         return answer["msg"]
 
@@ -150,6 +198,140 @@ def test_faults_are_sentences(run: Run, ada: Path, tmp_path: Path) -> None:
     assert says(owner="ada", path="netrc") == "files[].path is netrc; write ~/... or an absolute path."
     assert "has to belong to root" in says(owner="ada", path=str(ada / "token"))
     assert "does not exist; create it" in says(owner="ada", path=str(tmp_path / "none" / "token"))
-    assert run(person_files, check_mode=True, files=[{"owner": "nemo-x", "path": "~/.netrc"}])["changed"]
+    assert run(small_files, check_mode=True, files=[{"owner": "nemo-x", "path": "~/.netrc"}])["changed"]
     gone = [{"owner": "nemo-x", "path": "~/.netrc", "state": "absent"}]
-    assert not run(person_files, files=gone)["changed"], "who has left has no files"
+    assert not run(small_files, files=gone)["changed"], "who has left has no files"
+
+
+NETRC = "machine packages.acme.example login ada password s3cret\n"
+OTHERS = (
+    "machine git.acme.example login ada password other\n\n# two of them\nmachine lab.acme.example login a password b"
+)
+
+
+@needs_root
+def test_what_others_wrote_stays(run: Run, ada: Path) -> None:
+    wanted = {"owner": "ada", "path": "~/.netrc", "content": NETRC, "merge": "netrc"}
+    path = ada / ".netrc"
+    path.write_text(OTHERS)
+    os.chown(path, ada.stat().st_uid, ada.stat().st_gid)
+    assert run(small_files, check_mode=True, files=[wanted])["changed"] and path.read_text() == OTHERS
+    assert run(small_files, files=[wanted])["changed"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert set(netrc.netrc(path).hosts) == {"packages.acme.example", "git.acme.example", "lab.acme.example"}
+    assert not run(small_files, files=[wanted])["changed"]
+    gone = {"owner": "ada", "path": "~/.netrc", "state": "absent", "merge": "netrc"}
+    assert run(small_files, check_mode=True, files=[gone])["changed"] and "s3cret" in path.read_text()
+    assert run(small_files, files=[gone])["changed"]
+    assert path.read_text() == OTHERS
+    assert not run(small_files, files=[gone])["changed"]
+
+
+@needs_root
+def test_a_file_with_nothing_else_in_it_is_deleted(run: Run, ada: Path) -> None:
+    wanted = {"owner": "ada", "path": "~/.netrc", "content": NETRC, "merge": "netrc"}
+    gone = wanted | {"state": "absent"}
+    run(small_files, files=[wanted])
+    assert run(small_files, files=[gone])["changed"] and not (ada / ".netrc").exists()
+    assert not run(small_files, files=[gone])["changed"]
+    (ada / ".netrc").symlink_to(ada / "netrc")
+    run(small_files, files=[wanted])
+    assert run(small_files, files=[gone])["changed"] and (ada / "netrc").read_text() == ""
+
+
+@needs_root
+def test_a_diff_shows_what_may_be_seen(run: Run, ada: Path) -> None:
+    (ada / "pip.conf").write_text("[global]\nindex-url = https://ada:S3ntinel@old.example/\n")
+    shown = {"owner": "ada", "path": "~/pip.conf", "content": "[global]\ntimeout = 5\n", "merge": "ini", "show": True}
+    hidden = {"owner": "ada", "path": "~/.netrc", "content": NETRC}
+    answer = run(small_files, check_mode=True, files=[shown, hidden])
+    seen, unseen = answer["diff"]
+    assert seen["before"] == "[global]\nindex-url = https://ada:***@old.example/\n"
+    assert "\ntimeout = 5\n" in seen["after"] and seen["after_header"] == str(ada / "pip.conf")
+    assert (unseen["before"], unseen["after"]) == ("", f"(the content of {ada}/.netrc is not shown)\n")
+    assert "s3cret" not in json.dumps(answer) and "S3ntinel" not in json.dumps(answer)
+
+
+@needs_root
+def test_one_broken_file_keeps_nobody_else_from_theirs(run: Run, ada: Path) -> None:
+    (ada / ".pypirc").write_text("no section = S3ntinel\n")
+    answer = run(
+        small_files,
+        files=[
+            {"owner": "ada", "path": "~/.pypirc", "content": "[pypi]\nusername = ada\n", "merge": "ini"},
+            {"owner": "ada", "path": "~/.netrc", "content": NETRC, "merge": "netrc"},
+        ],
+    )
+    assert answer["failed"] and answer["paths"] == [str(ada / ".netrc")]
+    assert answer["msg"] == f"{ada}/.pypirc can't be read as an INI file (line 1); mend it, or move it away."
+    assert (ada / ".netrc").read_text().count("s3cret") == 1
+    assert (ada / ".pypirc").read_text() == "no section = S3ntinel\n"
+
+
+# --- stray_settings
+
+INDEX = "https://packages.acme.example"
+
+
+@needs_root
+def test_what_points_elsewhere_is_told_and_removed(run: Run, ada: Path) -> None:
+    files = {
+        ".config/pip/pip.conf": """[global]
+timeout = 60
+extra-index-url =
+    https://x:S3ntinel@old.example/
+
+[install]
+index_url = https://packages.acme.example/simple/
+""",
+        ".config/uv/uv.toml": """[pip]
+extra-index-url = [
+  "https://old.example/",
+]
+[[index]]
+url = "https://old.example/"
+
+name = "old"
+""",
+        ".bashrc": """alias ll=ls
+if true; then
+    export PIP_INDEX_URL=https://old.example/
+fi
+[ -e /x ] && export UV_INDEX=x
+# PIP_PROXY=x
+""",
+        ".config/environment.d/pip.conf": "PIP_TRUSTED_HOST=old.example\n",
+    }
+    for name, text in files.items():
+        (ada / name).parent.mkdir(parents=True, exist_ok=True)
+        (ada / name).write_text(text)
+    for path in ada.rglob("*"):
+        os.chown(path, ada.stat().st_uid, ada.stat().st_gid)
+    expected = {
+        (".config/pip/pip.conf", 3, "extra-index-url", True),
+        (".config/uv/uv.toml", 2, "extra-index-url", True),
+        (".config/uv/uv.toml", 5, "[[index]]", True),
+        (".bashrc", 3, "PIP_INDEX_URL", True),
+        (".bashrc", 5, "UV_INDEX", False),
+        (".config/environment.d/pip.conf", 1, "PIP_TRUSTED_HOST", True),
+    }
+
+    def told(answer: dict, removed: bool) -> bool:
+        assert "S3ntinel" not in json.dumps(answer)
+        below = [setting for setting in answer["settings"] if setting["path"].startswith(str(ada))]
+        found = {(s["path"].removeprefix(f"{ada}/"), s["line"], s["setting"], s["removed"]) for s in below}
+        return found == {(path, line, setting, can and removed) for path, line, setting, can in expected}
+
+    for mode in ({}, {"remove": True, "check_mode": True}):
+        assert told(run(stray_settings, index_url=INDEX, people=["ada", "nemo-x"], **mode), bool(mode))
+        assert {name: (ada / name).read_text() for name in files} == files
+    answer = run(stray_settings, index_url=INDEX, people=["ada"], remove=True)
+    assert told(answer, True) and answer["changed"]
+    assert subprocess.run(["sh", "-n", ada / ".bashrc"], check=False).returncode == 0
+    assert tomllib.loads((ada / ".config/uv/uv.toml").read_text()) == {"pip": {}}
+    pip = (ada / ".config/pip/pip.conf").read_text()
+    assert "\n# removed by wheelhouse.onboarding:     https://x:" in pip and "\nindex_url = " in pip
+    again = run(stray_settings, index_url=INDEX, people=["ada"], remove=True)
+    assert not again["changed"] and {s["setting"] for s in again["settings"] if s["path"].startswith(str(ada))} == {
+        "UV_INDEX"
+    }

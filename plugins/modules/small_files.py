@@ -1,0 +1,260 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: small_files
+short_description: Write many small files, also for many people, in one task
+version_added: 0.1.0
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
+description:
+  - Brings a list of files to the wanted content, owner and mode, each whole or not at all, all of them in one task,
+    so that a play takes as many tasks for fifty people as for one.
+  - A file below a home directory is handled by a process that has become that person.
+    A symbolic link the person placed there is followed with the person's own rights, never with those of root.
+  - An absolute path is written by root and then belongs to O(files[].owner).
+    The directory it is in has to belong to root and be writable by nobody else.
+options:
+  files:
+    description: The files.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Where it is. Either C(~/...), below the owner's home, or an absolute path.
+        type: str
+        required: true
+      owner:
+        description: The account it belongs to, with that account's primary group.
+        type: str
+        default: root
+      mode:
+        description: Its permissions, as an octal number in quotes.
+        type: str
+        default: '0600'
+      content:
+        description: The text it holds.
+        type: str
+        default: ''
+      show:
+        description: >-
+          Show what changes in the file with C(--diff); passwords in URLs are replaced.
+          Without it, the file is named, and nothing of what is in it shown.
+        type: bool
+        default: false
+      merge:
+        description:
+          - The form of a file that may hold other settings, too. What is in it stays, O(files[].content) is put into it
+            between two marks, lines that set the same become comments, and V(absent) takes both back, to the byte.
+          - Of a netrc file, entries for the same machine are dropped for good, since they hold passwords.
+          - The file is written whole where this is left out.
+        type: str
+        choices: [ini, toml, netrc]
+      state:
+        description: >-
+          V(present) writes the file, V(absent) deletes it and leaves the directories.
+          With O(files[].merge), a file in which something else remains is not deleted.
+        type: str
+        choices: [present, absent]
+        default: present
+attributes:
+  check_mode:
+    description: Reports what would change, also for accounts that do not exist yet.
+    support: full
+  diff_mode:
+    description: Names the files that change; what is in them where O(files[].show) says so.
+    support: full
+"""
+
+EXAMPLES = r"""
+- name: Everybody's credentials for the index
+  wheelhouse.onboarding.small_files:
+    files:
+      - owner: ada
+        path: ~/.netrc
+        merge: netrc
+        content: "{{ 'packages.acme.example' | wheelhouse.onboarding.netrc_entry('ada', vault_ada_index) }}"
+      - owner: bob
+        path: ~/.netrc
+        merge: netrc
+        state: absent
+"""
+
+RETURN = r"""
+paths:
+  description: The files that were written or deleted, with the home spelled out.
+  type: list
+  elements: str
+  returned: always
+  sample: [/home/ada/.netrc]
+"""
+
+import os
+import stat
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.as_person import PersonError, account, as_person
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import CannotMerge, merged, without
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
+
+
+def settle(path, wanted, owner, check_mode):
+    """Bring one file to the wanted state with the rights of this process.
+
+    What it held before and after, or None where nothing changes.
+    """
+    if wanted["state"] == "present":
+        return write(path, wanted, owner, check_mode)
+    if wanted["merge"]:
+        return take_out(path, check_mode)
+    if not os.path.lexists(path):
+        return None
+    if not check_mode:
+        os.unlink(path)
+    return b"", b""
+
+
+def write(path, wanted, owner, check_mode):
+    """`settle` for a file that is to hold the content, alone or among what others wrote."""
+    path = os.path.realpath(path)
+    found, content, mode = read(path), wanted["content"].encode(), int(wanted["mode"], 8)
+    if wanted["merge"]:
+        content = encode(merged(decode(found or b""), wanted["content"], wanted["merge"]))
+    if found == content:
+        status = os.stat(path)
+        if (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, owner.pw_uid, owner.pw_gid):
+            return None
+    if not check_mode:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        replace(path, content, mode, owner.pw_uid, owner.pw_gid)
+    return found or b"", content
+
+
+def take_out(path, check_mode):
+    """`settle` for a file that is to hold only what others wrote, and to be gone where that is nothing."""
+    target = os.path.realpath(path)
+    found = read(target)
+    remaining = encode(without(decode(found or b"")))
+    if found is None or found == remaining:
+        return None
+    if not check_mode:
+        if remaining or os.path.islink(path):  # a link stays, and what it leads to must not keep a password
+            status = os.stat(target)
+            replace(target, remaining, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+        else:
+            os.unlink(target)
+    return found, remaining
+
+
+def difference(path, wanted, before, after):
+    """What `--diff` shows of a change, with the path. Nothing of what a file holds unless that is wanted."""
+    if not wanted["show"]:
+        return {"path": path, "before": "", "after": f"(the content of {path} is not shown)\n", "after_header": path}
+    before, after = (redact_credentials(decode(content)) for content in (before, after))
+    return {"path": path, "before": before, "after": after, "before_header": path, "after_header": path}
+
+
+def settle_each(paths, owner, check_mode):
+    """`settle` for [(path, wanted)]; the changes as `difference` tells them, and a sentence for each failure."""
+    changed, faults = [], []
+    for path, wanted in paths:
+        try:
+            contents = settle(path, wanted, owner, check_mode)
+            if contents:
+                changed.append(difference(path, wanted, *contents))
+        except CannotMerge as exc:
+            faults.append(f"{path} {exc}")
+        except OSError as exc:
+            faults.append(f"As {owner.pw_name}: {exc.filename}: {exc.strerror}")
+    return changed, faults
+
+
+def settle_as(owner, files, check_mode):
+    """`settle_each` for files below one person's home, with that person's rights."""
+    paths = [(os.path.join(owner.pw_dir, wanted["path"][2:]), wanted) for wanted in files]
+    try:
+        return as_person(owner, lambda: settle_each(paths, owner, check_mode))
+    except PersonError as exc:
+        return [], [str(exc)]
+
+
+def settle_by_root(owner, wanted, check_mode):
+    """`settle_each` for an absolute path, whose directory nobody but root may change."""
+    path = wanted["path"]
+    directory = os.path.dirname(path)
+    if os.path.isdir(directory):
+        status = os.stat(directory)
+        if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return [], [f"{directory} has to belong to root and be writable by nobody else, to hold {path}."]
+    elif not check_mode and wanted["state"] == "present":
+        return [], [f"The directory {directory} does not exist; create it before {path}."]
+    return settle_each([(path, wanted)], owner, check_mode)
+
+
+def settle_all(files, check_mode):
+    """Bring all files to the wanted state; the changes, and a sentence for each file that could not be brought there.
+
+    One person's files are handled by one process, and what is wrong with them keeps nobody else from theirs.
+    """
+    changed, faults = [], []
+    below_homes = {}
+
+    def note(outcome):
+        changed.extend(outcome[0])
+        faults.extend(outcome[1])
+
+    for wanted in files:
+        path, name = wanted["path"], wanted["owner"]
+        owner = account(name)
+        if owner is None and wanted["state"] == "absent" and os.path.isabs(path):
+            owner = account("root")
+        if not (path.startswith("~/") or os.path.isabs(path)):
+            faults.append(f"files[].path is {path}; write ~/... or an absolute path.")
+        elif owner is None and wanted["state"] == "present":
+            note(
+                ([difference(path, wanted, b"", encode(wanted["content"]))], [])
+                if check_mode
+                else ([], [f"There is no account {name} to own {path}; create it first."])
+            )
+        elif owner is not None and path.startswith("~/"):
+            below_homes.setdefault(name, (owner, []))[1].append(wanted)
+        elif owner is not None:
+            note(settle_by_root(owner, wanted, check_mode))
+    for owner, wanted in below_homes.values():
+        note(settle_as(owner, wanted, check_mode))
+    return changed, faults
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "owner": {"type": "str", "default": "root"},
+                    "mode": {"type": "str", "default": "0600"},
+                    "content": {"type": "str", "default": "", "no_log": True},
+                    "show": {"type": "bool", "default": False},
+                    "merge": {"type": "str", "choices": ["ini", "toml", "netrc"]},
+                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.no_log_values -= {wanted["content"] for wanted in module.params["files"] if wanted["show"]}
+    changes, faults = settle_all(module.params["files"], module.check_mode)
+    paths = [change.pop("path") for change in changes]
+    if faults:
+        module.fail_json(msg=" ".join(faults), changed=bool(paths), paths=paths)
+    module.exit_json(changed=bool(paths), paths=paths, diff=changes)
+
+
+if __name__ == "__main__":
+    main()
