@@ -21,10 +21,6 @@ options:
     description: The proxies, a dictionary of region names and C(host:port), C(http://host:port) or C(https://host:port).
     type: dict
     required: true
-  timeout:
-    description: After how many seconds a proxy counts as one that does not answer.
-    type: float
-    default: 3
 attributes:
   check_mode:
     description: Measures, and writes nothing.
@@ -66,15 +62,17 @@ from urllib.parse import urlsplit
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import read, replace
 
+TIMEOUT = 3  # seconds after which a proxy counts as one that does not answer
 
-def milliseconds(server, timeout):
-    """How long a connection to `server` takes, the median of three, or None where one takes over `timeout` seconds."""
+
+def milliseconds(server):
+    """How long a connection to `server` takes, the median of three, or None where there is no answer."""
     address = urlsplit(server if "://" in server else "//" + server)
     taken = []
     try:
         for _attempt in range(3):
             start = time.monotonic()
-            with socket.create_connection((address.hostname, address.port), timeout):
+            with socket.create_connection((address.hostname, address.port), TIMEOUT):
                 taken.append(1000 * (time.monotonic() - start))
     except OSError:
         return None
@@ -95,7 +93,6 @@ def main():
         argument_spec={
             "path": {"type": "path", "required": True},
             "regions": {"type": "dict", "required": True},
-            "timeout": {"type": "float", "default": 3},
         },
         supports_check_mode=True,
     )
@@ -103,7 +100,7 @@ def main():
     if not regions:
         module.fail_json(msg="regions is empty; write at least one, as {europe: 'proxy.acme.example:8080'}.")
     with ThreadPoolExecutor(len(regions)) as pool:
-        answers = pool.map(lambda server: milliseconds(server, module.params["timeout"]), regions.values())
+        answers = pool.map(milliseconds, regions.values())
         taken = {region: round(answer, 1) for region, answer in zip(regions, answers) if answer is not None}
     before = (read(path) or b"").decode(errors="replace").strip()
     region = choose(regions, before, taken)
