@@ -61,7 +61,7 @@ def stray_settings(text: str, form: str, index_url: str) -> list[Stray]:
     return [
         stray
         for stray in sorted(found)
-        if stray.first not in ours and not _names_only("".join(lines[stray.first : stray.end]), index_url)
+        if stray.first not in ours and not _is_in_order("".join(lines[stray.first : stray.end]), index_url)
     ]
 
 
@@ -76,8 +76,10 @@ def removed(text: str, strays: list[Stray], form: str) -> str:
     return "".join(lines)
 
 
-def _names_only(setting: str, index_url: str) -> bool:
-    """Whether the index's is the one address in a setting."""
+def _is_in_order(setting: str, index_url: str) -> bool:
+    """Whether a setting has the index as its one address, or is an index of uv's for what names it alone."""
+    if re.search(r"(?m)^\s*explicit\s*=\s*true\b", setting):
+        return True
     addresses = re.findall(r"""https?://[^\s"',]+""", setting)
     return bool(addresses) and all((address + "/").startswith(index_url + "/") for address in addresses)
 

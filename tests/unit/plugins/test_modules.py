@@ -292,6 +292,11 @@ extra-index-url = [
 url = "https://old.example/"
 
 name = "old"
+
+[[index]]
+name = "lab"
+url = "https://lab.example/"
+explicit = true
 """,
         ".bashrc": """alias ll=ls
 if true; then
@@ -328,7 +333,10 @@ fi
     answer = run(stray_settings, index_url=INDEX, people=["ada"], remove=True)
     assert told(answer, True) and answer["changed"]
     assert subprocess.run(["sh", "-n", ada / ".bashrc"], check=False).returncode == 0
-    assert tomllib.loads((ada / ".config/uv/uv.toml").read_text()) == {"pip": {}}
+    assert tomllib.loads((ada / ".config/uv/uv.toml").read_text()) == {
+        "pip": {},
+        "index": [{"name": "lab", "url": "https://lab.example/", "explicit": True}],
+    }
     pip = (ada / ".config/pip/pip.conf").read_text()
     assert "\n# removed by wheelhouse.onboarding:     https://x:" in pip and "\nindex_url = " in pip
     again = run(stray_settings, index_url=INDEX, people=["ada"], remove=True)
