@@ -66,6 +66,19 @@ def test_a_second_run_changes_nothing(met) -> None:
     assert site("--limit", "wheelhouse-workstation", playbook="clients").changed == 0
 
 
+def test_a_file_that_makes_no_sense_is_told_and_left_alone(met) -> None:
+    """The task that writes people's files hides what it does; that one of them could not be written is said all the same."""
+    workstation = host_of("workstation")
+    workstation.check_output("mv /home/ada/.pypirc /home/ada/kept && echo 'nonsense of hers' >/home/ada/.pypirc")
+    run = site("--limit", "wheelhouse-workstation", playbook="clients", check=False)
+    left = workstation.file("/home/ada/.pypirc").content_string
+    workstation.check_output("mv /home/ada/kept /home/ada/.pypirc")
+    assert run.rc != 0 and left == "nonsense of hers\n"
+    words = " ".join(run.output.split())
+    assert "/home/ada/.pypirc can't be read as an INI file (line 1); mend it, or move it away." in words
+    assert "nonsense of hers" not in words
+
+
 def test_it_is_removed_where_that_is_asked_for(met) -> None:
     remove = ("--limit", "wheelhouse-workstation", "--extra-vars", '{"package_client_remove_stray_settings": true}')
     assert site(*remove, playbook="clients").changed == 1
