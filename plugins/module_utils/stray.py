@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import merging_ini, merging_toml
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
     CLOSING,
     OPENING,
     OPENING_AFTER_NO_END,
     CannotMerge,
-    check_readable,
-    ini_sections,
     split_lines,
-    toml_statements,
 )
 
 REMOVED = "# removed by wheelhouse.onboarding: "
@@ -96,19 +94,19 @@ def _ours(lines: list[str]) -> set[int]:
 
 
 def _in_ini(text: str, lines: list[str]) -> list[Stray]:
-    check_readable(text, "ini")
+    merging_ini.read(text)  # raises CannotMerge
     return [
         Stray(first, end, key, True)
-        for section in ini_sections(lines).values()
+        for section in merging_ini.sections(lines).values()
         for key, (first, end) in section.keys.items()
         if key in _PIP_KEYS
     ]
 
 
 def _in_toml(text: str, lines: list[str]) -> list[Stray]:
-    check_readable(text, "toml")
+    merging_toml.read(text)  # raises CannotMerge
     found: list[Stray] = []
-    for first, end, path in toml_statements(lines):
+    for first, end, path in merging_toml.statements(lines):
         is_heading = lines[first].lstrip().startswith("[")
         if path[0] == "index" and len(path) > 1 and found:  # a line of the index whose heading came before
             found[-1] = found[-1]._replace(end=end)

@@ -96,7 +96,8 @@ import stat
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.as_person import PersonError, account, as_person
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import CannotMerge, merged, without
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import CannotMerge
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import merged, without
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
 
