@@ -287,3 +287,8 @@ class Office:
         for server in (self.index.server, self.world, self.proxy.server):
             server.shutdown()
             server.server_close()
+
+
+def rows(findings, check: str) -> list:
+    """The findings of one check."""
+    return [finding for finding in findings if finding.check == check]
