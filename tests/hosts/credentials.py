@@ -49,6 +49,7 @@ def passwords() -> dict[str, str]:
         "ada_proxy": secrets.token_urlsafe(9) + AWKWARD,
         "leo_index": secrets.token_urlsafe(9) + '#%@ +"',
         "leo_proxy": secrets.token_urlsafe(9) + AWKWARD,
+        "ci_index": secrets.token_urlsafe(18),
         "machines_index": secrets.token_urlsafe(18),
         "machines_proxy": secrets.token_urlsafe(9) + AWKWARD,
     }

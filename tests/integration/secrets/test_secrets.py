@@ -98,7 +98,7 @@ def told() -> dict:
         check=True,
         capture_output=True,
     )
-    users = {"ada_index": "ada", "leo_index": "leo", "machines_index": "machines"}
+    users = {"ada_index": "ada", "leo_index": "leo", "machines_index": "machines", "ci_index": "ci-acme-hello"}
     secrets = {
         f"{when} {name}": forms(secret, users.get(name, ""))
         for when, all_ in (("old", old), ("new", new))

@@ -22,6 +22,11 @@ def events(root: Path) -> list[dict]:
     return [json.loads(line) for line in (root / "journal.jsonl").read_text().splitlines()]
 
 
+def test_before_the_first_upload_the_list_of_projects_is_empty(client: Client, root: Path) -> None:
+    assert json.loads((root / "simple/index.json").read_text())["projects"] == []
+    assert (root / "simple/index.html").is_file()
+
+
 def test_wheel_is_shelved_and_listed(client: Client, root: Path) -> None:
     wheel, content = Wheel(), Wheel().build()
     answer = client.upload(

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from wheelhouse import rpc
+from wheelhouse import pages, rpc
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
 from wheelhouse.cache import Cache
 from wheelhouse.catalogue import Catalogue
@@ -34,6 +34,8 @@ def application() -> "Application":
     # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
     tempfile.tempdir = str(shelf.incoming)
     shelf.sweep()
+    if not (shelf.simple / "index.json").exists():  # nothing was ever published, and installers ask all the same
+        pages.write_root(shelf)
     cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
     cache.sweep()
     return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf, cache)
