@@ -16,7 +16,7 @@ from work import Work
 
 
 @pytest.mark.parametrize("cell", cells())
-def test_cell(cell: Cell, at_work: Callable[[str], Work], index: Host) -> None:
+def test_cell(cell: Cell, at_work: Callable[[str], Work], index: Host, proxy: Host) -> None:
     work = at_work(cell.batch.mode)
     outcome = work.outcome(cell.batch)
     if cell.batch.tool.publishes:
@@ -30,3 +30,6 @@ def test_cell(cell: Cell, at_work: Callable[[str], Work], index: Host) -> None:
         assert outcome.versions.get(INTERNAL) == work.version, outcome.said
     else:
         assert outcome.versions.get(PUBLIC), outcome.said
+        if cell.batch.mode == "direct":  # under nobody else's name
+            log = proxy.file("/var/log/squid/access.log").content_string
+            assert f" EMEA\\\\{work.person(cell.batch)} " in log

@@ -33,19 +33,20 @@ class Tool:
 
 
 VENV = ".venv/bin/python"
-WITH_PIP = "python3 -m venv .venv"
+# seconds faster than Python's own venv, and it comes with the newest pip; cron's PATH ends before /usr/local/bin
+NEW_PIP = "/usr/local/bin/uv venv --seed"
 PIP = ".venv/bin/pip install {package}"
 POETRY_PROJECT = r"""printf '[project]\nname = "consumer"\nversion = "1"\nrequires-python = ">=3.11"\n' >pyproject.toml
 printf '[tool.poetry]\npackage-mode = false\n' >>pyproject.toml
 export POETRY_VIRTUALENVS_IN_PROJECT=true"""
 
 TOOLS = [
-    Tool("pip of Debian", PIP, VENV, WITH_PIP),
-    Tool("pip, current", PIP, VENV, f"{WITH_PIP} && .venv/bin/pip install --upgrade pip"),
+    Tool("pip of Debian", PIP, VENV, "python3 -m venv .venv"),
+    Tool("pip, current", PIP, VENV, NEW_PIP),
     Tool("pip, virtualenv", PIP, VENV, "uvx virtualenv .venv"),
-    Tool("pip, non-login shell", PIP, VENV, WITH_PIP, shell="non-login"),
-    Tool("pip, cron", PIP, VENV, WITH_PIP, shell="cron"),
-    Tool("pip, service", PIP, VENV, WITH_PIP, shell="service"),
+    Tool("pip, non-login shell", PIP, VENV, NEW_PIP, shell="non-login"),
+    Tool("pip, cron", PIP, VENV, NEW_PIP, shell="cron"),
+    Tool("pip, service", PIP, VENV, NEW_PIP, shell="service"),
     Tool("pip, Jupyter kernel", "%pip install {package}", shell="kernel"),
     Tool("uv pip", "uv pip install {package}", VENV, "uv venv"),
     Tool("uv add", "uv add {package}", VENV, "uv init --bare"),
