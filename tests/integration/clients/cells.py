@@ -45,10 +45,12 @@ class Cell:
 
 def combinations(tool: Tool) -> list[tuple[str, str, bool]]:
     """(mode, kind of password, whether they have files) that make sense for a tool."""
-    kinds, files = list(PASSWORDS), (False, True)
+    modes, kinds, files = MODES, list(PASSWORDS), (False, True)
     if tool.shell == "kernel":  # on the Jupyter host, where only the demo's people are
         kinds, files = ["URL signs"], (False,)
-    return list(product(MODES, kinds, files))
+    if tool.shell == "docker":  # on a host of which people's way through the proxy says nothing
+        modes = ("direct",)
+    return list(product(modes, kinds, files))
 
 
 def always(number: int, tool: Tool) -> list[tuple[str, str, bool]]:

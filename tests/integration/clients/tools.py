@@ -21,7 +21,8 @@ class Tool:
     install     installs {package}, or publishes what is in dist/
     python      the interpreter in which {package} is afterwards
     prepare     what comes before, once for both packages
-    shell       where it runs: one of `SHELLS` in work.py, or `kernel`, a notebook's on the Jupyter host
+    shell       where it runs: one of `SHELLS` in work.py; or `kernel`, a notebook's on the Jupyter host; or `docker`, a
+                build with docs/docker/Dockerfile on the index host
     """
 
     name: str
@@ -48,6 +49,7 @@ TOOLS = [
     Tool("pip, cron", PIP, VENV, NEW_PIP, shell="cron"),
     Tool("pip, service", PIP, VENV, NEW_PIP, shell="service"),
     Tool("pip, Jupyter kernel", "%pip install {package}", shell="kernel"),
+    Tool("pip, Docker build", "{package}", shell="docker"),
     Tool("uv pip", "uv pip install {package}", VENV, "uv venv"),
     Tool("uv add", "uv add {package}", VENV, "uv init --bare"),
     Tool("uv tool", "uv tool install {package}", "tools/{package}/bin/python", "export UV_TOOL_DIR=$PWD/tools UV_TOOL_BIN_DIR=$PWD/bin"),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from cells import Batch
 from company import Office
+from docker_builds import build, remove
 from index.samples import Wheel, metadata
 from kernels import run_cells
 from people import Colleague
@@ -30,6 +31,8 @@ SHELLS = {
         "| crontab -u {name} - && timeout 180 sh -c 'until [ -e {script}.done ]; do sleep 0.5; done'; cat {script}.out"
     ),
 }
+# says which version of a package there is
+ASK = "import importlib.metadata as m, sys; print('@@', sys.argv[1], m.version(sys.argv[1]))"
 # what each package is fetched anew with, and never found in a cache
 FRESH = "export PIP_NO_CACHE_DIR=1 UV_NO_CACHE=1 POETRY_CACHE_DIR=$PWD/cache PIP_DISABLE_PIP_VERSION_CHECK=1"
 
@@ -95,18 +98,30 @@ class Work:
         return "leo" if batch.tool.shell == "kernel" else self.people[batch.kind, batch.has_files].name
 
     def _run(self, batch: Batch) -> Outcome:
-        name = self.person(batch)
-        if batch.tool.shell == "kernel":
-            lines = [f"%env PIP_NO_CACHE_DIR=1\n%pip uninstall -y {INTERNAL} {PUBLIC}"]
-            for package in (INTERNAL, PUBLIC):
-                lines.append(batch.tool.install.format(package=package))
-                lines.append(f"import importlib.metadata as m; print('@@ {package}', m.version('{package}'))")
-            said = run_cells(self.office, name, *lines)
-        else:
-            path = f"/home/{name}/clients/{batch.slug}.sh"
-            self._as(f"su - {name} -c 'mkdir -p clients && cat >{path}'", self._script(batch))
-            said = self._as(SHELLS[batch.tool.shell].format(name=name, script=path))
+        run = {"kernel": self._in_kernel, "docker": self._in_docker}.get(batch.tool.shell, self._in_shell)
+        said = run(batch, self.person(batch))
         return Outcome(said, dict(re.findall(r"^@@ (\S+) (\S+)$", said, re.MULTILINE)))
+
+    def _in_shell(self, batch: Batch, name: str) -> str:
+        path = f"/home/{name}/clients/{batch.slug}.sh"
+        self._as(f"su - {name} -c 'mkdir -p clients && cat >{path}'", self._script(batch))
+        return self._as(SHELLS[batch.tool.shell].format(name=name, script=path))
+
+    def _in_kernel(self, batch: Batch, name: str) -> str:
+        cells = [f"%env PIP_NO_CACHE_DIR=1\n%pip uninstall -y {INTERNAL} {PUBLIC}"]
+        for package in (INTERNAL, PUBLIC):
+            cells.append(batch.tool.install.format(package=package))
+            cells.append(f"import importlib.metadata as m; print('@@ {package}', m.version('{package}'))")
+        return run_cells(self.office, name, *cells)
+
+    def _in_docker(self, batch: Batch, name: str) -> str:
+        index, folder, image = self.office.host("index"), f"/root/{batch.slug}-{name}", f"wheelhouse-test-{name}"
+        requirements = "".join(batch.tool.install.format(package=package) + "\n" for package in (INTERNAL, PUBLIC))
+        said = build(self.office, index, name, requirements, folder, image)
+        for package in (INTERNAL, PUBLIC):
+            said += index.check_output(f"docker run --rm {image} python3 -c {shlex.quote(ASK)} {package}") + "\n"
+        remove(index, folder, image)
+        return said
 
     def _as(self, command: str, text: str = "") -> str:
         """Run a command on the workstation, with something to read; all that it says."""
@@ -132,10 +147,9 @@ class Work:
             ]
         else:
             lines.append(tool.prepare)
-            ask = "import importlib.metadata as m, sys; print('@@', sys.argv[1], m.version(sys.argv[1]))"
             for package in (INTERNAL, PUBLIC):
                 install, python = (part.format(package=package) for part in (tool.install, tool.python))
-                lines.append(f"{install} && {python} -c {shlex.quote(ask)} {package}")
+                lines.append(f"{install} && {python} -c {shlex.quote(ASK)} {package}")
         return "\n".join(lines) + "\n"
 
     def _distribution(self, project: str) -> str:
