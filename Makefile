@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Debian releases that `make molecule` runs on, and there the scenarios in the order in which they share one set of hosts.
 # `verify` is enough where the scenario before has set up what the next one needs.
 RELEASES ?= bookworm trixie
-on_bookworm ?= test:blank-check test:office verify:secrets verify:index verify:absent test:interrupted
+on_bookworm ?= test:blank-check test:office verify:secrets verify:index verify:clients verify:absent test:interrupted
 on_trixie ?= test:blank-check test:office
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
@@ -27,11 +27,14 @@ setup: .venv/.complete ## put the locked tools into .venv, with the collection i
 	@tests/hosts/venv
 
 .PHONY: lock
-lock: setup ## compile the locked requirements of the tools, the index's program and the benchmark from their pyproject.toml
+lock: setup ## compile the locked requirements: of development, the index's program, the benchmark, people's tools
 	@compile="uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url"
 	$$compile --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
 	$$compile $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
 	$$compile --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
+	for tool in roles/package_client/files/*.in; do
+	    $$compile $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
+	done
 
 .PHONY: demo
 demo: setup ## stand a working office up on this machine, prove it, and say where to look

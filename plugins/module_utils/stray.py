@@ -26,10 +26,15 @@ _PIP_KEYS = {"index-url", "extra-index-url", "trusted-host", "proxy"}
 _UV_KEYS = {"index", "index-url", "extra-index-url", "allow-insecure-host"}
 _VARIABLE = re.compile(
     r"""(?:^|[\s;&"'])(PIP_(?:INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|PROXY|CONFIG_FILE)"""
-    r"""|UV_(?:INDEX|INDEX_URL|DEFAULT_INDEX|EXTRA_INDEX_URL|INSECURE_HOST|CONFIG_FILE|NO_CONFIG))="""
+    r"""|UV_(?:INDEX|INDEX_URL|DEFAULT_INDEX|EXTRA_INDEX_URL|INSECURE_HOST|CONFIG_FILE|NO_CONFIG)"""
+    r"""|POETRY_PYPI_MIRROR_URL)="""
 )
 # an assignment that is all there is in its line, so that the line can go
 _ALONE = re.compile(r"""\s*(?:export\s+)?[A-Z_]+=(?:[^\s"'\\;&|]*|"[^"\\`$]*"|'[^']*')\s*\n?""")
+
+
+# of pip's options that pipx was given for a package, and gives to pip again whenever it upgrades it
+_PIPX_OPTION = re.compile(r"""\s*"(-i|--index-url|--extra-index-url|--trusted-host|--proxy)(=[^"]*)?",?\s*""")
 
 
 class Stray(NamedTuple):
@@ -45,7 +50,8 @@ def stray_settings(text: str, form: str, index_url: str) -> list[Stray]:
     """What in a file points elsewhere than to the index, in the order of the lines.
 
     text        what the file holds
-    form        'ini' (pip), 'toml' (uv), 'shell' or 'environment' (/etc/environment, environment.d)
+    form        'ini' (pip), 'toml' (uv), 'poetry' (its config.toml), 'pipx' (what it keeps of a package), 'shell' or
+                'environment' (/etc/environment, environment.d)
     index_url   the index's address; a setting that names nothing else is in order, and so is what merging put in
 
     A file that can't be read in that form holds none: its own reader has no use for it either.
@@ -115,6 +121,28 @@ def _in_toml(text: str, lines: list[str]) -> list[Stray]:
     return found
 
 
+def _in_poetry(text: str, lines: list[str]) -> list[Stray]:
+    merging_toml.read(text)  # raises CannotMerge
+    found, heading = [], ""
+    for first, end, _path in merging_toml.statements(lines):
+        statement = "".join(lines[first:end])
+        if statement.lstrip().startswith("["):
+            heading = statement
+        elif "url" in merging_toml.read(heading + statement).get(("plugins",), {}).get("pypi_mirror", {}):
+            found.append(Stray(first, end, "plugins.pypi_mirror.url", True))
+    return found
+
+
+def _in_pipx(text: str, lines: list[str]) -> list[Stray]:
+    # the value is in the next line where it is not in the same
+    return [
+        Stray(number, number + (1 if match[2] else 2), match[1], False)
+        for number, line in enumerate(lines)
+        for match in [_PIPX_OPTION.fullmatch(line)]
+        if match
+    ]
+
+
 def _in_variables(text: str, lines: list[str]) -> list[Stray]:
     return [
         Stray(number, number + 1, match[1], bool(_ALONE.fullmatch(line)))
@@ -125,4 +153,11 @@ def _in_variables(text: str, lines: list[str]) -> list[Stray]:
     ]
 
 
-_FINDERS = {"ini": _in_ini, "toml": _in_toml, "shell": _in_variables, "environment": _in_variables}
+_FINDERS = {
+    "ini": _in_ini,
+    "toml": _in_toml,
+    "poetry": _in_poetry,
+    "pipx": _in_pipx,
+    "shell": _in_variables,
+    "environment": _in_variables,
+}

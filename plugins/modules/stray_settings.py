@@ -9,8 +9,9 @@ short_description: Find settings by which packages would not come from the compa
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
-  - Looks for other indexes, trusted hosts and proxies in the settings of pip and uv, and for the C(PIP_*) and C(UV_*)
-    variables that mean the same in what shells and logins read.
+  - Looks for other indexes, trusted hosts and proxies in the settings of pip, uv and Poetry, in what pipx keeps of the
+    packages it installed, and for the C(PIP_*), C(UV_*) and C(POETRY_*) variables that mean the same in what shells and
+    logins read.
   - Each is a warning with the file and the line, and never with the value, which may hold a password.
   - Everybody's files are read, and written, by a process that has become that person.
 options:
@@ -24,7 +25,8 @@ options:
     elements: str
     default: []
   remove:
-    description: Make comments of the lines. What is part of a longer command is left for a person to change.
+    description: >-
+      Make comments of the lines. What is part of a longer command, or kept by pipx, is left for a person to change.
     type: bool
     default: false
 attributes:
@@ -79,6 +81,8 @@ MACHINE = {
 HOME = {
     "ini": [".config/pip/pip.conf", ".pip/pip.conf"],
     "toml": [".config/uv/uv.toml"],
+    "poetry": [".config/pypoetry/config.toml"],
+    "pipx": [f"{place}/venvs/*/pipx_metadata.json" for place in (".local/share/pipx", ".local/pipx")],
     "shell": [".profile", ".bash_profile", ".bash_login", ".bashrc", ".bash_aliases", ".zshenv", ".zprofile", ".zshrc"],
     "environment": [".config/environment.d/*.conf"],
 }

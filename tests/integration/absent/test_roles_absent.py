@@ -16,7 +16,7 @@ OURS = re.compile(
 # People's data stays: the shelf with what they published, and the homes of those who left.
 # So do the files in which others wrote, as they wrote them (test_existing_files.py).
 KEPT = re.compile(
-    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf)|^/home/(ada|leo)\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
+    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf)|^/home/[a-z]+\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
 )
 
 

@@ -228,6 +228,7 @@ class Office:
         self.use_proxy(self.proxy_url())
         self.secrets = {PASSWORD, INDEX_PASSWORD, quote(PASSWORD, safe="")}
         self.company_ca = self.company.pem
+        self.poetry = ""
 
     def proxy_url(self, password: str = PASSWORD, port: int = 0) -> str:
         return f"http://{quote(ACCOUNT, safe='')}:{quote(password, safe='')}@127.0.0.1:{port or self.proxy_port}"
@@ -238,7 +239,11 @@ class Office:
 
     def settings(self) -> Settings:
         return Settings(
-            f"https://localhost:{self.index_port}", str(self.store), self.company_ca, str(self.directory / "people")
+            f"https://localhost:{self.index_port}",
+            str(self.store),
+            self.company_ca,
+            self.poetry,
+            str(self.directory / "people"),
         )
 
     def set_by_it(self, url: str) -> None:

@@ -209,6 +209,49 @@ def test_a_poetry_project_with_another_source(office):
     assert "pyproject.toml:6 has Poetry ask https://mirror.acme.example/simple" in fault.sentence
 
 
+def told_poetry(office, *sources: str) -> None:
+    """A project, and a Poetry that IT has told of the index."""
+    poetry_project(office, *sources)
+    office.poetry = str(office.bin / "poetry")
+
+
+@pytest.mark.parametrize(
+    "source",
+    ['name = "PyPI"', 'name = "lab"\nurl = "https://lab.acme.example/simple"\npriority = "explicit"', None],
+)
+def test_its_own_poetry_needs_no_source(office, source):
+    told_poetry(office, *([source] if source else []))
+    assert [finding.verdict for finding in rows(office.ask(), "Poetry")] == [OK]
+
+
+def test_its_own_poetry_outside_of_projects(office):
+    told_poetry(office)
+    Path("pyproject.toml").unlink()
+    assert [finding.verdict for finding in rows(office.ask(), "Poetry")] == [OK]
+
+
+def test_its_own_poetry_elsewhere(office):
+    told_poetry(office, 'name = "lab"\nurl = "https://lab.acme.example/simple"')
+    sentences = [fault.sentence for fault in office.faults()]
+    assert len(sentences) == 2 and "besides" in sentences[0] and "does not name" in sentences[1]
+
+
+def test_its_own_poetry_with_a_supplemental_source(office):
+    url = "https://mirror.acme.example/simple"
+    told_poetry(office, f'name = "mirror"\nurl = "{url}"\npriority = "supplemental"')
+    assert "pyproject.toml:5 has Poetry ask https://mirror.acme.example/simple besides" in office.only_fault().sentence
+
+
+def test_a_variable_of_its_own_poetry(office):
+    told_poetry(office)
+    office.environ["POETRY_PYPI_MIRROR_URL"] = "https://u:pw-secret@lab.acme.example/simple/"
+    office.secrets.add("pw-secret")
+    fault = office.only_fault()
+    assert fault.sentence.startswith(
+        "POETRY_PYPI_MIRROR_URL has Poetry use https://***@lab.acme.example/simple/ instead"
+    )
+
+
 def conda(office, sources: str) -> None:
     (office.bin / "cat").symlink_to(shutil.which("cat"))
     office.command("conda", f"#!/bin/sh\ncat <<'END'\n{sources}\nEND\n")

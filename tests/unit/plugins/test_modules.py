@@ -305,7 +305,24 @@ fi
 [ -e /x ] && export UV_INDEX=x
 # PIP_PROXY=x
 """,
-        ".config/environment.d/pip.conf": "PIP_TRUSTED_HOST=old.example\n",
+        ".config/environment.d/pip.conf": "PIP_TRUSTED_HOST=old.example\nPOETRY_PYPI_MIRROR_URL=https://old.example/\n",
+        ".config/pypoetry/config.toml": """[virtualenvs]
+in-project = true
+[repositories.lab]
+url = "https://lab.example/"
+[plugins.pypi_mirror]
+url = "https://old.example/"
+""",
+        ".local/share/pipx/venvs/tool/pipx_metadata.json": """{
+    "main_package": {
+        "pip_args": [
+            "--extra-index-url",
+            "https://x:S3ntinel@old.example/",
+            "--index-url=https://packages.acme.example/simple/"
+        ]
+    }
+}
+""",
     }
     for name, text in files.items():
         (ada / name).parent.mkdir(parents=True, exist_ok=True)
@@ -319,6 +336,9 @@ fi
         (".bashrc", 3, "PIP_INDEX_URL", True),
         (".bashrc", 5, "UV_INDEX", False),
         (".config/environment.d/pip.conf", 1, "PIP_TRUSTED_HOST", True),
+        (".config/environment.d/pip.conf", 2, "POETRY_PYPI_MIRROR_URL", True),
+        (".config/pypoetry/config.toml", 6, "plugins.pypi_mirror.url", True),
+        (".local/share/pipx/venvs/tool/pipx_metadata.json", 4, "--extra-index-url", False),
     }
 
     def told(answer: dict, removed: bool) -> bool:
@@ -341,5 +361,8 @@ fi
     assert "\n# removed by wheelhouse.onboarding:     https://x:" in pip and "\nindex_url = " in pip
     again = run(stray_settings, index_url=INDEX, people=["ada"], remove=True)
     assert not again["changed"] and {s["setting"] for s in again["settings"] if s["path"].startswith(str(ada))} == {
-        "UV_INDEX"
+        "UV_INDEX",
+        "--extra-index-url",
     }
+    poetry = tomllib.loads((ada / ".config/pypoetry/config.toml").read_text())
+    assert poetry["repositories"] == {"lab": {"url": "https://lab.example/"}}, "where one may publish is no stray"

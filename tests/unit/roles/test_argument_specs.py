@@ -95,7 +95,8 @@ def test_defaults_have_the_documented_type(role):
             wrong = [item for item in value if not has_type(item, option["elements"])]
             assert wrong == [], f"{name}: these are no {option['elements']}"
         if "choices" in option:
-            assert value in option["choices"], f"{name}: {value!r} is none of its choices"
+            chosen = value if isinstance(value, list) else [value]
+            assert set(chosen) <= set(option["choices"]), f"{name}: {value!r} is none of its choices"
 
 
 def test_options_are_typed_and_described(role):

@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""What Poetry uses. It takes its sources from the project alone, so there is something to see only in one."""
+"""What Poetry uses: the sources of the project, and where there are none, those that IT's command for it knows."""
 
 from __future__ import annotations
 
@@ -13,28 +13,47 @@ from wheelhouse_doctor.redaction import shown_url
 from wheelhouse_doctor.settings import Settings
 
 CHECK = "Poetry"
+MIRROR = "POETRY_PYPI_MIRROR_URL"
 
 
 def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """The findings about the Poetry project that the current directory is in."""
+    """The findings about Poetry, and about the project of its that the current directory is in."""
     poetry = find("poetry", environ)
-    path = _project()
-    if poetry is None or path is None or tomllib is None:
-        reasons = {"there is none on the PATH": poetry, "the current directory is in no project": path}
-        reason = next((reason for reason, found in reasons.items() if not found), "this Python cannot read its files")
-        yield from skipped([CHECK], reason)
+    if poetry is None or tomllib is None:
+        yield from skipped([CHECK], "this Python cannot read its files" if poetry else "there is none on the PATH")
         return
+    # what it asks where a project names no source: IT's goes to the company's index, any other to the public one
+    by_itself = ""
+    if settings.poetry and os.path.realpath(poetry) == os.path.realpath(settings.poetry):
+        by_itself = environ.get(MIRROR) or settings.simple_url
+        if without_account(by_itself) != without_account(settings.simple_url):
+            yield fail(
+                CHECK,
+                poetry,
+                f"{MIRROR} has Poetry use {shown_url(by_itself)} instead of the company's index.",
+                f"Unset {MIRROR}, and take it out of ~/.profile or ~/.bashrc.",
+            )
+            return
+    path = _project()
     try:
-        document = toml(path)
+        document = toml(path) if path else {}
     except Unreadable as problem:
         yield fail(CHECK, poetry, f"Poetry cannot read its settings: {problem}.", "Mend the file.")
         return
-    tool = document.get("tool", {}).get("poetry", {})
+    if path and _is_of_poetry(path, document):
+        sources = document.get("tool", {}).get("poetry", {}).get("source", [])
+        yield from _sources(settings, path, sources, by_itself)
+    elif by_itself:
+        yield ok(CHECK, poetry, settings.simple_url)
+    else:
+        reason = f"{path} is no project of Poetry's" if path else "the current directory is in no project"
+        yield from skipped([CHECK], reason)
+
+
+def _is_of_poetry(path: str, document: dict) -> bool:
     backend = document.get("build-system", {}).get("build-backend", "")
-    if not tool and "poetry" not in backend and not os.path.exists(os.path.join(os.path.dirname(path), "poetry.lock")):
-        yield from skipped([CHECK], f"{path} is no project of Poetry's")
-        return
-    yield from _sources(settings, path, tool.get("source", []))
+    lock = os.path.join(os.path.dirname(path), "poetry.lock")
+    return "poetry" in document.get("tool", {}) or "poetry" in backend or os.path.exists(lock)
 
 
 def _project() -> str | None:
@@ -49,10 +68,13 @@ def _project() -> str | None:
         directory = os.path.dirname(directory)
 
 
-def _sources(settings: Settings, path: str, sources: list[dict]) -> Iterator[Finding]:
+def _sources(settings: Settings, path: str, sources: list[dict], by_itself: str) -> Iterator[Finding]:
+    """The findings about a project's sources; `by_itself` is the index that stands for the source named PyPI, if any."""
     # a source of priority explicit is asked only for what names it, and cannot be mistaken for the company's
     asked = [source for source in sources if source.get("priority", "primary") != "explicit"]
-    others = [one for one in asked if without_account(str(one.get("url", ""))) != without_account(settings.simple_url)]
+    if by_itself and not any(source.get("priority", "primary") == "primary" for source in asked):
+        asked.append({"name": "PyPI"})
+    others = [one for one in asked if without_account(_url(one, by_itself)) != without_account(settings.simple_url)]
     for source in others:
         where = line_with(path, str(source.get("url") or source.get("name")))
         what = shown_url(str(source["url"])) if source.get("url") else "the public index"
@@ -64,11 +86,16 @@ def _sources(settings: Settings, path: str, sources: list[dict]) -> Iterator[Fin
             'Take that source out, or give it `priority = "explicit"`, and run `poetry lock`.',
         )
     if len(others) == len(asked):
+        use = f"Use {settings.poetry}, or `" if settings.poetry and not by_itself else "`"
         yield fail(
             CHECK,
             path,
             f"The project {path} does not name the company's index, so Poetry goes elsewhere.",
-            f"`poetry source add --priority=primary company {settings.simple_url}`, then `poetry lock`.",
+            f"{use}poetry source add --priority=primary company {settings.simple_url}`, then `poetry lock`.",
         )
     elif not others:
         yield ok(CHECK, path, settings.simple_url)
+
+
+def _url(source: dict, by_itself: str) -> str:
+    return str(source.get("url") or (by_itself if str(source.get("name", "")).lower() == "pypi" else ""))

@@ -2,7 +2,7 @@
 # MIT License (see LICENSE)
 """What IT says of this machine: the file that the role package_client writes. It holds no secret.
 
-{"index_url": "https://packages.acme.example", "ca_store": PATH, "company_ca": [PEM, ...]}
+{"index_url": "https://packages.acme.example", "ca_store": PATH, "company_ca": [PEM, ...], "poetry": PATH}
 """
 
 from __future__ import annotations
@@ -25,12 +25,14 @@ class Settings:
     index_url       the one index, without a path: `https://packages.acme.example`
     ca_store        the file with all certificates that this machine trusts
     company_ca      the company's own CA certificates in PEM form; empty where it has none
+    poetry          the program with which IT has told Poetry of the index; empty where it has installed none
     environments    the directory with the proxy environment that IT has set for each person; the machine's is beside it
     """
 
     index_url: str
     ca_store: str = "/etc/ssl/certs/ca-certificates.crt"
     company_ca: str = ""
+    poetry: str = ""
     environments: str = "/etc/wheelhouse/people"
 
     @property

@@ -1,0 +1,48 @@
+"""The Dockerfile of docs/docker, built as people would, on the index host: the one host of the office with an engine."""
+
+from __future__ import annotations
+
+import base64
+from urllib.parse import urlsplit
+
+from company import ROOT, Office
+from testinfra.host import Host
+
+
+def write(host: Host, path: str, text: str) -> None:
+    """A file for root alone."""
+    content = base64.b64encode(text.encode()).decode()
+    host.check_output(f"umask 077 && mkdir -p $(dirname {path}) && echo {content} | base64 -d >{path}")
+
+
+def build(office: Office, index: Host, name: str, requirements: str, folder: str, image: str) -> str:
+    """Build an image with these requirements and the login of the person `name`; what was said.
+
+    folder      on the index host; what is built from is left there
+    image       the tag, beside which there is TAG-base afterwards, for the next build
+    """
+    workstation = office.host("workstation")
+    write(index, f"{folder}/Dockerfile", (ROOT / "docs/docker/Dockerfile").read_text())
+    write(index, f"{folder}/requirements.txt", requirements)
+    write(index, f"{folder}/netrc", workstation.file(f"/home/{name}/.netrc").content_string)
+    write(index, f"{folder}/pip.conf", workstation.file("/etc/pip.conf").content_string)
+    # the office has no registry; what Python there is comes with the index's own image, where root would not be root
+    base = index.check_output("docker inspect --format '{{.Config.Image}}' wheelhouse-index")
+    write(index, f"{folder}/base", f"FROM {base}\nUSER root\n")
+    index.check_output(f"docker build --quiet --tag {image}-base - <{folder}/base")
+    # BuildKit drops a name server on loopback, and that is what these hosts have, being containers themselves
+    hosts = [urlsplit(url).hostname for url in (office.index_url, office.access["proxy_url"])]
+    names = " ".join(f"--add-host {host}:{index.check_output('getent ahostsv4 %s', host).split()[0]}" for host in hosts)
+    command = (
+        f"cd {folder} && set -a && . /etc/wheelhouse/proxy.env && set +a && export DOCKER_BUILDKIT=1 && docker build"
+        " --secret id=netrc,src=netrc --secret id=pip,src=pip.conf --secret id=ca,src=/etc/ssl/certs/ca-certificates.crt"
+        " --build-arg HTTP_PROXY --build-arg HTTPS_PROXY --build-arg NO_PROXY"
+        f" --network host {names} --build-arg PYTHON_IMAGE={image}-base --progress plain --no-cache --tag {image} ."
+    )
+    built = index.run(command)
+    assert built.rc == 0, built.stdout + built.stderr
+    return built.stdout + built.stderr
+
+
+def remove(index: Host, folder: str, image: str) -> None:
+    index.check_output(f"docker image rm --force {image} {image}-base && rm -r {folder}")

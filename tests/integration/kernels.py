@@ -1,0 +1,64 @@
+"""Code run in the kernels of people's JupyterLabs."""
+
+from __future__ import annotations
+
+import shlex
+
+from company import Office
+
+# Runs cells, one per argument, in a kernel of the calling person's server, as the browser does: REST and a websocket.
+RUN_CELLS = """
+import http.client, json, socket, subprocess, sys, uuid
+import websocket
+
+me = json.loads(subprocess.run(["my-jupyter"], capture_output=True, check=True).stdout)
+authorization = {"Authorization": "token " + me["token"]}
+
+def connect():
+    connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(240)
+    connection.connect(me["socket"])
+    return connection
+
+def rest(method, path):
+    page = http.client.HTTPConnection("localhost")
+    page.sock = connect()
+    page.request(method, path, body="{}", headers=authorization)
+    return json.loads(page.getresponse().read() or "null")
+
+kernel = rest("POST", "/api/kernels")["id"]
+try:
+    channels = websocket.create_connection(
+        f"ws://localhost/api/kernels/{kernel}/channels", socket=connect(), header=authorization
+    )
+    for code in sys.argv[1:]:
+        header = {"msg_id": uuid.uuid4().hex, "session": "test", "username": "", "msg_type": "execute_request"}
+        content = {"code": code, "silent": False, "allow_stdin": False}
+        channels.send(json.dumps(
+            {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content}
+        ))
+        while True:
+            message = json.loads(channels.recv())
+            content = message["content"]
+            if message["parent_header"].get("msg_id") != header["msg_id"]:
+                continue
+            if message["msg_type"] == "stream":
+                print(content["text"], end="")
+            if message["msg_type"] == "error":
+                sys.exit("".join(content["traceback"]))
+            if message["msg_type"] == "status" and content["execution_state"] == "idle":
+                break
+finally:
+    rest("DELETE", f"/api/kernels/{kernel}")
+"""
+
+
+def script(code: str, *arguments: str, python: str = "python3") -> str:
+    """The shell command that runs a program given as text."""
+    return shlex.join([python, "-c", code, *arguments])
+
+
+def run_cells(office: Office, name: str, *cells: str) -> str:
+    """Run cells in a fresh kernel of the person `name`; what they print."""
+    command = script(RUN_CELLS, *cells, python="/opt/wheelhouse/jupyter/bin/python")
+    return office.succeed_as(name, command, on="jupyter")
