@@ -55,7 +55,7 @@ class Channels:
         return [directory.name for directory in self._shelf.directories(self._shelf.conda)]
 
     def names_since(self, last: float) -> list[str]:
-        """Those in which a directory changed after `last` (seconds since 1970), as it does when a file comes into it."""
+        """Those in which a directory changed after `last` (seconds since 1970)."""
         return [
             channel
             for channel in self.names()
