@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from packaging.version import Version
-from wheelhouse import cli, upkeep
+from wheelhouse import arrivals, cli
 from wheelhouse.catalogue import Catalogue
 from wheelhouse.journal import PUBLISH, REMOVE, YANK, Event, Journal, now
 from wheelhouse.rules import MAX_SUMMARY
@@ -62,7 +62,7 @@ def test_an_upload_is_known_at_once(catalogue: Catalogue, publish: Publish, root
 def test_a_copied_file_has_its_summary_too(
     client: Client, catalogue: Catalogue, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(upkeep, "QUIET", 0.0)
+    monkeypatch.setattr(arrivals, "QUIET", 0.0)
     pkg_info = metadata(extra="Summary: Copied\nRequires-Python: >=3.11\n")
     (root / "packages" / "acme_tools-1.0.tar.gz").write_bytes(sdist(pkg_info=pkg_info))
     assert cli.main(["reindex", "--by", "carol"]) == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urljoin
 
 import pytest
-from wheelhouse import cli, front, upkeep
+from wheelhouse import arrivals, cli, front
 from wheelhouse.journal import PUBLISH, Event, Journal
 
 from .samples import Answer, Client, Wheel, metadata, sdist
@@ -59,7 +59,7 @@ def shelved(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> Clie
         wheel = Wheel(version=version, metadata=described)
         assert client.upload(wheel.filename, wheel.build()).status == 200
     assert client.upload("acme_tools-1.0.tar.gz", sdist(pkg_info=metadata("Acme.Tools"))).status == 200
-    monkeypatch.setattr(upkeep, "QUIET", 0.0)
+    monkeypatch.setattr(arrivals, "QUIET", 0.0)
     (root / "packages" / "acme_more-1.0.tar.gz").write_bytes(sdist("acme_more"))
     assert cli.main(["reindex", "--by", "carol"]) == 0
     assert cli.main(["yank", "acme-tools", "1.1", "--reason", "it leaks"]) == 0

@@ -10,7 +10,8 @@ Rooms, lowest first; each imports only from those above it:
     shelf         the files, atomically                 journal  what happened
     pages         the simple index, from the journal's events
     publishing    one change to one project: publish, yank, unyank, remove
-    upkeep        the whole shelf: reindex, verify
+    arrivals      files that were copied in         condapackage  read a conda package
+    upkeep        the whole shelf: reindex, verify  channels      conda channels
     cache         copies of public files                recent   one answer for many who ask
     mirror        public pages and files through us     upstream names that are not on the shelf
     catalogue     what is on the shelf, for people

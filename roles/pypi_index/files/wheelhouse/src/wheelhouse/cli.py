@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 from tqdm import tqdm
 
 from wheelhouse import config, publishing
+from wheelhouse.arrivals import Report
+from wheelhouse.channels import CHANNEL, Channels
 from wheelhouse.config import ConfigError
 from wheelhouse.journal import Journal
 from wheelhouse.publishing import NotThere
@@ -51,9 +53,10 @@ def _parser() -> argparse.ArgumentParser:
 
     reindex = commands.add_parser(
         "reindex",
-        help="take in files that were copied into packages/, and rewrite pages that differ from the files",
+        help="take in files that were copied in, and rewrite pages and indexes that differ from the files",
         description="Check the files that were copied into packages/ as uploads are checked, publish the good ones,"
-        " move the bad ones to the quarantine with the reason beside them, and rewrite the pages that differ.",
+        " move the bad ones to the quarantine with the reason beside them, and rewrite the pages that differ. The same"
+        " for conda packages that were copied into conda/CHANNEL/, and for the channels' indexes.",
     )
     reindex.set_defaults(run=_reindex)
     reindex.add_argument(
@@ -63,13 +66,24 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify = commands.add_parser(
         "verify",
-        help="compare every file with the journal's hashes",
-        description="Read every published file and compare it with the hashes in the journal, and the pages with both."
-        " Changes nothing.",
+        help="compare every file with the hashes it was published with",
+        description="Read every published file and compare it with the hashes in the journal, and the pages with both;"
+        " conda packages with their channel's index. Changes nothing.",
     )
     verify.set_defaults(run=_verify)
     for command in (reindex, verify):
-        command.add_argument("projects", nargs="*", metavar="PROJECT", help="only these projects (default: all)")
+        command.add_argument(
+            "projects", nargs="*", metavar="PROJECT", help="only these projects (default: all, and all channels)"
+        )
+
+    channel = commands.add_parser(
+        "channel",
+        help="make conda channels",
+        description="Make conda channels of these names, which are then served below /conda/, empty. Those that are"
+        " there are looked after as `reindex` does.",
+    )
+    channel.set_defaults(run=_channel)
+    channel.add_argument("channels", nargs="+", metavar="CHANNEL", type=_channel_name)
 
     yank = commands.add_parser(
         "yank",
@@ -92,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("version", metavar="VERSION")
     for command in (yank, remove):
         command.add_argument("--reason", required=True, help="why; people who ask for the release are shown it")
-    for command in (reindex, verify, yank, unyank, remove):
+    for command in (reindex, verify, channel, yank, unyank, remove):
         command.add_argument(
             "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
         )
@@ -119,7 +133,11 @@ def _reindex(options: argparse.Namespace) -> int:
     for project in _progress(wanted, "reindex"):
         upkeep.reindex(project, arrivals.get(project, ()))
     report = upkeep.report
-    if wanted or not options.new:
+    channels = Channels(shelf, journal, options.by, report)
+    touched = channels.names_since(shelf.looked_at()) if options.new else [] if options.projects else channels.names()
+    for channel in touched:
+        channels.reindex(channel)
+    if wanted or touched or not options.new:
         upkeep.finish()
     if options.new and not report.problems:  # what is still being written is looked at again
         shelf.looked(start)
@@ -133,9 +151,21 @@ def _verify(options: argparse.Namespace) -> int:
     wanted = _names(options.projects) or upkeep.projects()
     for project in _progress(wanted, "verify"):
         upkeep.verify(project)
+    channels = Channels(shelf, journal, options.by, upkeep.report)
+    for channel in [] if options.projects else channels.names():
+        channels.verify(channel)
     upkeep.note_verified(len(wanted))
     print(f"{len(wanted)} projects, {len(upkeep.report.problems)} problems.")
     return _tell(upkeep.report.problems)
+
+
+def _channel(options: argparse.Namespace) -> int:
+    report = Report()
+    channels = Channels(*_open(), options.by, report)
+    for channel in options.channels:
+        channels.make(channel)
+    print(f"{len(report.published)} files published, {report.pages_written} indexes written.")
+    return _tell(report.problems)
 
 
 def _yank(options: argparse.Namespace) -> int:
@@ -171,6 +201,12 @@ def _health(options: argparse.Namespace) -> int:
 def _open() -> tuple[Shelf, Journal]:
     shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
     return shelf, Journal(shelf.journal)
+
+
+def _channel_name(name: str) -> str:
+    if not CHANNEL.fullmatch(name):
+        raise argparse.ArgumentTypeError(f"{name!r} is not made of a-z, 0-9, `-`, `_` and `.`, beginning with a letter")
+    return name
 
 
 def _names(projects: Iterable[str]) -> list[str]:

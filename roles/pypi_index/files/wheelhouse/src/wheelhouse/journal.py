@@ -27,6 +27,8 @@ class Event:
     origin: str | None = None
     """The client's address, or how the file arrived where there is none."""
     project: str | None = None
+    channel: str | None = None
+    """Channel and subdir of a conda package, which has no `project`."""
     version: str | None = None
     name: str | None = None
     """The project's name as its author spells it, where that is not `project`."""

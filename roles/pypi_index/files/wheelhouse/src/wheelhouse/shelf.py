@@ -3,6 +3,7 @@
     packages/<project>/<file>           published files, immutable
     packages/<project>/<file>.metadata  core metadata of a wheel
     simple/...                          pages
+    conda/<channel>/<subdir>/...        conda packages and their index, see `channels`
     quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
     reports/                            pages for auditors, where something writes them
     journal.jsonl                       see `journal`
@@ -28,7 +29,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from conda_package_streaming.package_streaming import zstd
+
 _LOCKS = 256
+_ZSTD_LEVEL = 16  # smaller by a fifth than the default; a large index takes a second
 _FILE_MODE = 0o644
 _STALE = 86_400
 """Seconds after which a file in `incoming` is what a kill left behind."""
@@ -44,6 +48,7 @@ class Shelf:
         self.quarantine = root / "quarantine"
         self.incoming = root / "incoming"
         self.reports = root / "reports"
+        self.conda = root / "conda"
         self.journal = root / "journal.jsonl"
         self.last_look = root / "last-look"
         self._locks = root / "locks"
@@ -155,6 +160,37 @@ class Shelf:
             (directory / name).unlink(missing_ok=True)
         if directory.is_dir():
             _sync(directory)
+
+    def place_in_channel(self, received: Path, path: Path) -> None:
+        """Put a received conda package where it is published. The caller syncs the directory."""
+        received.rename(path)
+
+    def make_subdir(self, channel: str, subdir: str) -> Path:
+        """Make the directory of a conda channel's subdir."""
+        for directory in (self.conda, self.conda / channel, self.conda / channel / subdir):
+            self._make(directory)
+        return directory
+
+    def write_repodata(self, directory: Path, content: bytes) -> bool:
+        """Write the index of a subdir, as it is and compressed; False if it was like that already."""
+        packed = directory / "repodata.json.zst"
+        if _content(packed) and _content(directory / "repodata.json") == content:
+            return False
+        self._write(packed, zstd.compress(content, _ZSTD_LEVEL), time.time())
+        self.write_page(directory, "repodata.json", content)
+        return True
+
+    def directories(self, directory: Path) -> list[Path]:
+        """The directories in one, sorted, but for hidden ones; none where it is not there."""
+        try:
+            entries = list(os.scandir(directory))
+        except FileNotFoundError:
+            return []
+        return sorted(Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+
+    def sync_directory(self, directory: Path) -> None:
+        """Have the names in a directory on the disk."""
+        _sync(directory)
 
     def make_project(self, project: str) -> None:
         """Make the directory for a project's pages."""

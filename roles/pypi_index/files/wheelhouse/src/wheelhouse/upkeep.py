@@ -4,39 +4,20 @@ Copying a file into `packages/` is a way to publish it. `reindex` finds it there
 upload goes through; what does not pass is moved to the quarantine.
 """
 
-import contextlib
 import os
-import stat
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
 from datetime import UTC
 from pathlib import Path
 
 from simple_repository.model import File
 
 from wheelhouse import distribution, pages, publishing, rules
+from wheelhouse.arrivals import COPIED_IN, Report, is_being_written, received
 from wheelhouse.distribution import BadDistribution
 from wheelhouse.journal import QUARANTINE, REMOVE, VERIFY, Event, Journal, Tail, now
 from wheelhouse.pages import Files
 from wheelhouse.publishing import Conflict
 from wheelhouse.shelf import Shelf
-
-QUIET = 2.0
-"""Seconds without a change after which a file that is not whole is taken for broken and not for being copied."""
-COPIED_IN = "copied in"
-"""`Event.origin` of a file that was found on the shelf."""
-
-
-@dataclass
-class Report:
-    """What a run found and did."""
-
-    published: list[str] = field(default_factory=list)
-    """File names."""
-    pages_written: int = 0
-    problems: list[str] = field(default_factory=list)
-    """Sentences; somebody has to look at each."""
 
 
 class Upkeep:
@@ -58,7 +39,9 @@ class Upkeep:
 
         Those whose names say nothing go to the quarantine.
         """
-        return self._arrivals([self._shelf.packages, *_directories(self._shelf.packages)], self._ledger.files)
+        return self._arrivals(
+            [self._shelf.packages, *self._shelf.directories(self._shelf.packages)], self._ledger.files
+        )
 
     def arrivals_since(self, last: float) -> dict[str, list[Path]]:
         """The same in the directories that changed after `last` (seconds since 1970).
@@ -68,7 +51,7 @@ class Upkeep:
         return self._arrivals(
             [
                 directory
-                for directory in [self._shelf.packages, *_directories(self._shelf.packages)]
+                for directory in [self._shelf.packages, *self._shelf.directories(self._shelf.packages)]
                 # file systems round their times
                 if directory.stat().st_mtime >= last - 1
             ],
@@ -86,7 +69,7 @@ class Upkeep:
                 try:
                     found.setdefault(distribution.parse_filename(path.name).project, []).append(path)
                 except BadDistribution as error:
-                    with self._noting_errors(path):
+                    with self.report.noting_errors(path):
                         self._journal.append([self._quarantine(path, None, str(error))])
         return found
 
@@ -98,7 +81,7 @@ class Upkeep:
             events: list[Event] = []
             for name, file in sorted(files.items()):
                 path = self._shelf.package(project, name)
-                with self._noting_errors(path):
+                with self.report.noting_errors(path):
                     if not path.exists():
                         missing.add(name)
                         self.report.problems.append(
@@ -109,7 +92,7 @@ class Upkeep:
             for event in events:
                 pages.apply(files, event)
             for path in arrivals:
-                with self._noting_errors(path):
+                with self.report.noting_errors(path):
                     for event in self._take_in(path, project, files):
                         pages.apply(files, event)
                         events.append(event)
@@ -142,15 +125,12 @@ class Upkeep:
         if in_place and path.name in files:  # its upload was in the middle when the file was found
             return []
         try:
-            with self._received(path) as received:
+            with received(self._shelf, path) as ours:
                 before = path.stat()
                 try:
-                    checked = rules.check(distribution.read(received, path.name), rules.Claims())
+                    checked = rules.check(distribution.read(ours, path.name), rules.Claims())
                 except BadDistribution:
-                    # Half of a file that is being copied looks like a broken one.
-                    if time.time() - before.st_mtime < QUIET:
-                        time.sleep(QUIET)
-                    if _changed(path, before):
+                    if is_being_written(path, before):
                         self.report.problems.append(
                             f"{path.name} is still being written; the next run looks at it again."
                         )
@@ -160,25 +140,13 @@ class Upkeep:
                 if path.name in files:  # the same bytes are published already
                     path.unlink()
                     return []
-                event = publishing.place(self._shelf, received, checked, self._who, COPIED_IN, durable=False)
+                event = publishing.place(self._shelf, ours, checked, self._who, COPIED_IN, durable=False)
         except (BadDistribution, Conflict) as error:
             return [self._quarantine(path, project, str(error))]
         if not in_place:
             path.unlink(missing_ok=True)
         self.report.published.append(path.name)
         return [event]
-
-    @contextlib.contextmanager
-    def _received(self, path: Path) -> Iterator[Path]:
-        """The file as one that nobody else writes to: itself if it is ours and at rest, else a copy."""
-        status = path.lstat()
-        at_rest = time.time() - status.st_mtime >= QUIET
-        if at_rest and stat.S_ISREG(status.st_mode) and (status.st_uid, status.st_nlink) == (os.getuid(), 1):
-            self._shelf.receive_in_place(path)
-            yield path
-        else:
-            with path.open("rb") as stream, self._shelf.receive(stream) as copy:
-                yield copy
 
     def _look_after(self, path: Path, project: str, file: File) -> list[Event]:
         """See that a published file is still the one that was published, with its metadata, and readable."""
@@ -228,17 +196,6 @@ class Upkeep:
             found.append(f"The page of {project} does not list what was published: run reindex.")
         return found
 
-    @contextlib.contextmanager
-    def _noting_errors(self, path: Path) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            pass  # taken away while we looked
-        except OSError as error:
-            self.report.problems.append(
-                f"{path} cannot be looked after ({error.strerror}): give it and its directory to the user this runs as."
-            )
-
 
 class _Ledger:
     """What the journal adds up to for every project, kept up to date while others append to it."""
@@ -263,10 +220,6 @@ class _Ledger:
                 pages.apply(self._projects.setdefault(event.project, {}), event)
 
 
-def _directories(directory: Path) -> list[Path]:
-    return sorted(Path(entry) for entry in os.scandir(directory) if entry.is_dir() and not entry.name.startswith("."))
-
-
 def _files(directory: Path) -> list[str]:
     """Names of the distributions in a directory, or of what may be meant to be some.
 
@@ -281,11 +234,6 @@ def _files(directory: Path) -> list[str]:
         for entry in entries
         if not entry.name.startswith(".") and not entry.name.endswith(".metadata") and not entry.is_dir()
     )
-
-
-def _changed(path: Path, before: os.stat_result) -> bool:
-    after = path.stat()
-    return (after.st_size, after.st_mtime_ns, after.st_ino) != (before.st_size, before.st_mtime_ns, before.st_ino)
 
 
 def _timestamp(file: File) -> float:

@@ -1,0 +1,220 @@
+"""Conda channels: plain files below `conda/`, with an index (repodata.json) in each subdir.
+
+    conda/<channel>/<subdir>/<file>           published packages, immutable
+    conda/<channel>/<subdir>/repodata.json    their records, also as .gz and .zst
+
+Copying a package into a channel, or into the subdir where it belongs, is the way to publish it. A record that is in the
+index is kept as it stands for as long as its file is: what an upstream corrected in one is not in the package.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wheelhouse import condapackage, publishing
+from wheelhouse.arrivals import COPIED_IN, Report, is_being_written, received
+from wheelhouse.condapackage import BadPackage
+from wheelhouse.journal import PUBLISH, QUARANTINE, REMOVE, Event, Journal, now
+from wheelhouse.shelf import Shelf
+
+CHANNEL = re.compile(r"[a-z][a-z0-9._-]*")
+"""The name of a channel."""
+SUBDIRS = ("linux-64", "linux-aarch64", "noarch", "osx-64", "osx-arm64", "win-64")
+"""Those that a new channel has. Clients take a channel without noarch for none."""
+_GROUPS = {".conda": "packages.conda", ".tar.bz2": "packages"}
+"""Where in repodata.json a file is listed, by how its name ends."""
+
+Records = dict[str, dict[str, Any]]
+"""File name -> record."""
+
+
+@dataclass
+class _Subdir:
+    """A subdir as it is found."""
+
+    directory: Path
+    records: Records
+    written_at: float
+    """When its index was, in seconds since 1970."""
+
+
+class Channels:
+    """The channels of one shelf, looked after on behalf of `who`. Others may use the shelf meanwhile."""
+
+    def __init__(self, shelf: Shelf, journal: Journal, who: str, report: Report) -> None:
+        self._shelf = shelf
+        self._journal = journal
+        self._who = who
+        self._report = report
+
+    def names(self) -> list[str]:
+        """All channels, sorted."""
+        return [directory.name for directory in self._shelf.directories(self._shelf.conda)]
+
+    def names_since(self, last: float) -> list[str]:
+        """Those in which a directory changed after `last` (seconds since 1970)."""
+        return [
+            channel
+            for channel in self.names()
+            if any(directory.stat().st_mtime >= last - 1 for directory in self._places(channel))
+        ]
+
+    def make(self, channel: str) -> None:
+        """See that the channel is there, empty or not, and complete."""
+        with self._shelf.locked(f"conda/{channel}"):
+            for subdir in SUBDIRS:
+                self._shelf.make_subdir(channel, subdir)
+        self.reindex(channel)
+
+    def reindex(self, channel: str) -> None:
+        """Take in new packages, leave out those that are gone, and rewrite the indexes that differ."""
+        with self._shelf.locked(f"conda/{channel}"):
+            subdirs = {
+                directory.name: self._read(directory)
+                for directory in self._places(channel)[1:]
+                if condapackage.SUBDIR.fullmatch(directory.name)
+            }
+            events: list[Event] = []
+            for subdir in subdirs.values():
+                events += self._look_after(subdir)
+            for path in self._arrivals(channel, subdirs):
+                with self._report.noting_errors(path):
+                    events += self._take_in(path, channel, subdirs)
+            for subdir in subdirs.values():
+                self._shelf.sync_directory(subdir.directory)
+            # Before the index: what is listed is in the journal.
+            self._journal.append(events)
+            for subdir in subdirs.values():
+                self._write(subdir)
+
+    def verify(self, channel: str) -> None:
+        """Compare the channel's files with its index. Changes nothing."""
+        if self._disagreements(channel):
+            with self._shelf.locked(f"conda/{channel}"):  # once more, with nobody in the middle of a change
+                self._report.problems += self._disagreements(channel)
+
+    def _disagreements(self, channel: str) -> list[str]:
+        found: list[str] = []
+        subdirs = {directory.name: self._read(directory) for directory in self._places(channel)[1:]}
+        for subdir in subdirs.values():
+            for name, record in sorted(subdir.records.items()):
+                try:
+                    if publishing.sha256(subdir.directory / name) != record.get("sha256"):
+                        found.append(f"{name} of {self._where(subdir)} is not what was published.")
+                except OSError as error:
+                    found.append(f"{name} of {self._where(subdir)} cannot be read: {error.strerror}.")
+        for path in self._arrivals(channel, subdirs):
+            found.append(f"{path.name} of {channel} is on the shelf and was never published: run reindex.")
+        return found
+
+    def _places(self, channel: str) -> list[Path]:
+        """The channel's directory and its subdirs."""
+        top = self._shelf.conda / channel
+        return [top, *self._shelf.directories(top)]
+
+    def _read(self, directory: Path) -> _Subdir:
+        """What the index of a subdir says; an index that is not there or broken says nothing, and is made anew."""
+        page = directory / "repodata.json"
+        try:
+            repodata = json.loads(page.read_bytes())
+            records = {name: dict(one) for group in _GROUPS.values() for name, one in repodata[group].items()}
+            return _Subdir(directory, records, page.stat().st_mtime)
+        except (FileNotFoundError, ValueError, KeyError, AttributeError, TypeError):
+            return _Subdir(directory, {}, 0.0)
+
+    def _look_after(self, subdir: _Subdir) -> Iterator[Event]:
+        """Take records out whose file is gone, or is not the one that was published any more."""
+        for name, record in sorted(subdir.records.items()):
+            path = subdir.directory / name
+            reason = None
+            with self._report.noting_errors(path):
+                if not path.exists():
+                    reason = "its file was taken away"
+                # Unlike the other times of a file, this one cannot be set to an older one by whoever copies.
+                elif path.stat().st_ctime >= subdir.written_at and publishing.sha256(path) != record.get("sha256"):
+                    reason = "its contents were replaced"
+                    yield self._quarantine(
+                        path,
+                        subdir,
+                        "It is not the file that was published under this name: the index promised other contents.",
+                    )
+            if reason:
+                del subdir.records[name]
+                yield self._event(REMOVE, subdir, name, reason=reason)
+
+    def _arrivals(self, channel: str, subdirs: dict[str, _Subdir]) -> Iterator[Path]:
+        for directory in self._places(channel):
+            known = subdirs[directory.name].records if directory.name in subdirs else {}
+            for path in sorted(directory.iterdir()):
+                # hidden files are those of copying programs
+                if path.name not in known and not path.name.startswith(".") and condapackage.is_package(path.name):
+                    yield path
+
+    def _take_in(self, path: Path, channel: str, subdirs: dict[str, _Subdir]) -> Iterator[Event]:
+        """Put a package that was copied in where it belongs, or in the quarantine."""
+        found_in = subdirs.get(path.parent.name) if path.parent.parent.name == channel else None
+        try:
+            with received(self._shelf, path) as ours:
+                before = path.stat()
+                try:
+                    record = condapackage.record(ours, path.name, found_in and found_in.directory.name)
+                except BadPackage:
+                    if is_being_written(path, before):
+                        self._report.problems.append(
+                            f"{path.name} is still being written; the next run looks at it again."
+                        )
+                        return
+                    raise
+                subdir = subdirs.get(record["subdir"]) or self._new_subdir(channel, record["subdir"], subdirs)
+                listed = subdir.records.get(path.name)
+                if listed and listed.get("sha256") != record["sha256"]:
+                    raise BadPackage(
+                        f"{path.name} already exists in {self._where(subdir)} with other contents; a published file is"
+                        " never replaced: raise the build number and build again."
+                    )
+                if not listed:
+                    self._shelf.place_in_channel(ours, subdir.directory / path.name)
+        except BadPackage as error:
+            yield self._quarantine(path, found_in, str(error))
+            return
+        if path.parent != subdir.directory:
+            path.unlink(missing_ok=True)
+        if not listed:
+            subdir.records[path.name] = record
+            self._report.published.append(path.name)
+            yield self._event(PUBLISH, subdir, path.name, version=record["version"], sha256=record["sha256"])
+
+    def _new_subdir(self, channel: str, name: str, subdirs: dict[str, _Subdir]) -> _Subdir:
+        subdirs[name] = self._read(self._shelf.make_subdir(channel, name))
+        return subdirs[name]
+
+    def _write(self, subdir: _Subdir) -> None:
+        """Write the index of a subdir, if it differs."""
+        repodata: dict[str, Any] = {
+            "info": {"subdir": subdir.directory.name},
+            **{group: {} for group in _GROUPS.values()},
+            "removed": [],
+            "repodata_version": 1,
+        }
+        for name, record in sorted(subdir.records.items()):
+            group = next(group for suffix, group in _GROUPS.items() if name.endswith(suffix))
+            repodata[group][name] = record
+        content = json.dumps(repodata, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+        self._report.pages_written += self._shelf.write_repodata(subdir.directory, content)
+
+    def _where(self, subdir: _Subdir) -> str:
+        return f"{subdir.directory.parent.name}/{subdir.directory.name}"
+
+    def _event(self, what: str, subdir: _Subdir | None, name: str, **more: Any) -> Event:
+        channel = self._where(subdir) if subdir else None
+        return Event(what, self._who, now(), COPIED_IN, channel=channel, file=name, **more)
+
+    def _quarantine(self, path: Path, subdir: _Subdir | None, reason: str) -> Event:
+        where = path.relative_to(self._shelf.conda.parent)
+        digest = publishing.sha256(path)
+        kept = self._shelf.set_aside(path, {"found": str(where), "reason": reason, "sha256": digest, "time": now()})
+        self._report.problems.append(f"{path.name} was moved to the quarantine as {kept.name}: {reason}")
+        return self._event(QUARANTINE, subdir, path.name, sha256=digest, reason=reason)
