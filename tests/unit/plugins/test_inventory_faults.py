@@ -77,6 +77,9 @@ def of_person(groups=GROUPS, **changes):
         {"wheelhouse_index_username": "", "wheelhouse_index_password": ""},
         {"wheelhouse_proxy_username": "", "wheelhouse_proxy_password": ""},
         {"wheelhouse_proxy": {"regions": {"europe": "http://[2001:db8::1]:80", "pacific": "192.0.2.7:1"}}},
+        {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "direct"}},
+        {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "relay"}},
+        {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "relay", "authentication": "ntlm"}},
         {"wheelhouse_ca_bundle": "ca.pem"},
     ],
 )
@@ -163,6 +166,17 @@ def test_index_url(url, words):
         ({"regions": {"europe": "p.example:80"}, "no_proxy": "a,b"}, "wheelhouse_proxy.no_proxy", "not a list"),
         ({"regions": {"europe": "p.example:80"}, "no_proxy": ["http://x"]}, "wheelhouse_proxy.no_proxy", "scheme"),
         ({"regions": {"europe": "p.example:80"}, "noproxy": []}, "wheelhouse_proxy ", "'noproxy'"),
+        ({"regions": {"europe": "p.example:80"}, "noproxy": []}, "wheelhouse_proxy ", "did you mean 'no_proxy'?"),
+        ({"regions": {"europe": "p.example:80"}, "pac": ""}, "wheelhouse_proxy ", "authentication."),
+        ({"regions": {"europe": "p.example:80"}, "mode": "relais"}, "wheelhouse_proxy.mode", "direct or relay"),
+        ({"regions": {"europe": "p.example:80"}, "mode": []}, "wheelhouse_proxy.mode", "direct or relay"),
+        (
+            {"regions": {"europe": "p.example:80"}, "authentication": "kerberos"},
+            "wheelhouse_proxy.authentication",
+            "basic or ntlm",
+        ),
+        ({"regions": {"europe": "p.example:80"}, "authentication": "ntlm"}, "wheelhouse_proxy.authentication", "relay"),
+        ({"regions": {"europe": "p.example:80"}, "mode": "relay"}, "wheelhouse_proxy.mode", "_password"),
     ],
 )
 def test_proxy(proxy, path, words):
@@ -197,6 +211,13 @@ def test_accounts_at_a_proxy_that_is_not_there():
     assert len(found) == 2
     assert all("of no use without wheelhouse_proxy" in fault for fault in found)
     assert "wheelhouse_people[0].proxy_username" in found[1]
+
+
+def test_a_password_that_ntlm_does_not_carry():
+    relay = {**SETTINGS["wheelhouse_proxy"], "mode": "relay"}
+    [fault] = faults(wheelhouse_proxy={**relay, "authentication": "ntlm"}, wheelhouse_proxy_password=f"{SECRET}ü")
+    assert "wheelhouse_proxy_password has a character outside ASCII" in fault
+    assert faults(wheelhouse_proxy={**relay, "authentication": "basic"}, wheelhouse_proxy_password=f"{SECRET}ü") == []
 
 
 def test_passwords_of_the_index_that_clients_send_differently():
