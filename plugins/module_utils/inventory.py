@@ -126,7 +126,8 @@ def _proxy_faults(proxy):
 def _choice_faults(proxy: dict, key: str, choices: tuple[str, ...]):
     value = proxy.get(key)
     if value is not None and value not in choices:
-        yield f"wheelhouse_proxy.{key} is {shown(value)}: write {' or '.join(choices)}, or leave it out for {choices[0]}."
+        words = " or ".join(choices)
+        yield f"wheelhouse_proxy.{key} is {shown(value)}: write {words}, or leave it out for {choices[0]}."
 
 
 def _relay_faults(settings: dict):

@@ -110,6 +110,10 @@ def test_someone_who_left_needs_only_a_name():
     assert faults(wheelhouse_people=[left]) == []
 
 
+def test_someone_who_types_their_password_at_the_proxy_has_none_in_the_inventory():
+    assert of_person(proxy_password=...) == []
+
+
 def test_all_faults_are_said_at_once():
     found = inventory_faults(
         {"wheelhouse_people": [{"jupyter": 1}, "x"], "wheelhouse_proxy": {}}, {"workstatons": ["ws-9"]}
@@ -290,7 +294,7 @@ def test_people(people, words):
         ({"index_password": SECRET * 10}, ".index_password is longer than the 72 bytes"),
         ({"index_password": f" {SECRET}"}, ".index_password begins or ends with a space"),
         ({"index_password": f"{SECRET} "}, ".index_password begins or ends with a space"),
-        ({"proxy_password": ...}, ".proxy_username is given without wheelhouse_people[1].proxy_password"),
+        ({"proxy_password": ..., "proxy_username": f"ada:{SECRET}"}, ".proxy_username has a ':'"),
         ({"proxy_username": ...}, ".proxy_password is given without wheelhouse_people[1].proxy_username"),
         ({"proxy_username": f"ada:{SECRET}"}, ".proxy_username has a ':'"),
         ({"proxy_password": f"{SECRET}\x00"}, ".proxy_password has a line break, a tab or another control character"),
