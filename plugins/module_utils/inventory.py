@@ -22,6 +22,9 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values impor
 
 INDEX_EXAMPLE = "https://packages.acme.example"
 PROXY_EXAMPLE = "{regions: {europe: 'proxy.acme.example:8080'}, no_proxy: ['.acme.example']}"
+PROXY_KEYS = ("regions", "no_proxy", "mode", "authentication")
+PROXY_MODES = ("direct", "relay")
+PROXY_AUTHENTICATION = ("basic", "ntlm")
 WORKING_GROUPS = ("index_hosts", "jupyter_hosts", "workstations")
 KNOWN_GROUPS = (*WORKING_GROUPS, "windows", "proxy_hosts")
 
@@ -41,6 +44,7 @@ def inventory_faults(settings: dict, groups: dict) -> list[str]:
         *_index_account_faults(settings),
         *_proxy_faults(settings.get("wheelhouse_proxy")),
         *_proxy_account_faults(settings, has_proxy),
+        *_relay_faults(settings),
         *people_faults(
             settings.get("wheelhouse_people"),
             workstations=hosts.get("workstations", []),
@@ -109,10 +113,45 @@ def _proxy_faults(proxy):
         yield f"wheelhouse_proxy is {kind(proxy)}, not a mapping: write {PROXY_EXAMPLE}."
         return
     for key in proxy:
-        if key not in ("regions", "no_proxy"):
-            yield f"wheelhouse_proxy has the key {shown(key)}, which is not known: write {PROXY_EXAMPLE}."
+        if key not in PROXY_KEYS:
+            close = get_close_matches(key, PROXY_KEYS, n=1) if isinstance(key, str) else []
+            advice = f"did you mean '{close[0]}'?" if close else f"write one of {', '.join(PROXY_KEYS)}."
+            yield f"wheelhouse_proxy has the key {shown(key)}, which is not known: {advice}"
+    yield from _choice_faults(proxy, "mode", PROXY_MODES)
+    yield from _choice_faults(proxy, "authentication", PROXY_AUTHENTICATION)
     yield from _region_faults(proxy.get("regions"))
     yield from _no_proxy_faults(proxy.get("no_proxy"))
+
+
+def _choice_faults(proxy: dict, key: str, choices: tuple[str, ...]):
+    value = proxy.get(key)
+    if value is not None and value not in choices:
+        words = " or ".join(choices)
+        yield f"wheelhouse_proxy.{key} is {shown(value)}: write {words}, or leave it out for {choices[0]}."
+
+
+def _relay_faults(settings: dict):
+    """What a relay can't do; and what nothing but a relay can."""
+    proxy = settings.get("wheelhouse_proxy")
+    if not isinstance(proxy, dict):
+        return
+    password = settings.get("wheelhouse_proxy_password")
+    if proxy.get("mode") != "relay":
+        if proxy.get("authentication") == "ntlm":
+            yield (
+                "wheelhouse_proxy.authentication is 'ntlm', which tools can't send themselves: "
+                "write mode: relay beside it, or leave it out."
+            )
+    elif settings.get("wheelhouse_proxy_username") in (None, "") or password in (None, ""):
+        yield (
+            "wheelhouse_proxy.mode is 'relay', which logs in with the machines' account: "
+            "give wheelhouse_proxy_username and wheelhouse_proxy_password, or write direct."
+        )
+    elif proxy.get("authentication") == "ntlm" and isinstance(password, str) and not password.isascii():
+        yield (
+            "wheelhouse_proxy_password has a character outside ASCII in it, which px does not send right with NTLM: "
+            "have it changed to letters A to Z, digits, spaces and ASCII punctuation."
+        )
 
 
 def _region_faults(regions):

@@ -174,7 +174,9 @@ def _proxy_account_faults(person: dict, where: str, has_proxy: bool):
     username, password = person.get("proxy_username"), person.get("proxy_password")
     if username in (None, "") and password in (None, ""):
         return
-    yield from account_faults(username, password, f"{where}.proxy_username", f"{where}.proxy_password")
+    # without a password, the person types it on the workstation
+    typed = "" if password is None and username else password
+    yield from account_faults(username, typed, f"{where}.proxy_username", f"{where}.proxy_password")
     if not has_proxy:
         yield f"{where}.proxy_username is of no use without wheelhouse_proxy: set wheelhouse_proxy, or take it out."
 

@@ -52,6 +52,13 @@ options:
           - The file is written whole where this is left out.
         type: str
         choices: [ini, toml, netrc]
+      keep_passwords:
+        description:
+          - Where a variable in O(files[].content) has a URL with a user name and no password, and the same one in the
+            file has one for the same user name, the password in it stays.
+          - For files in which people keep a password of their own.
+        type: bool
+        default: false
       state:
         description: >-
           V(present) writes the file, V(absent) deletes it and leaves the directories.
@@ -92,6 +99,7 @@ paths:
 """
 
 import os
+import re
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
@@ -124,6 +132,8 @@ def write(path, wanted, owner, check_mode):
     found, content, mode = read(path), wanted["content"].encode(), int(wanted["mode"], 8)
     if wanted["merge"]:
         content = encode(merged(decode(found or b""), wanted["content"], wanted["merge"]))
+    elif wanted["keep_passwords"]:
+        content = encode(with_passwords(wanted["content"], decode(found or b"")))
     if found == content:
         status = os.stat(path)
         if (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, owner.pw_uid, owner.pw_gid):
@@ -132,6 +142,24 @@ def write(path, wanted, owner, check_mode):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         replace(path, content, mode, owner.pw_uid, owner.pw_gid)
     return found or b"", content
+
+
+def with_passwords(content, found):
+    """`content` with the passwords that `found` has in the URLs of its variables, where user names agree.
+
+    `found` is somebody else's: what is not percent-encoded is no password.
+    """
+    has = re.compile(r"^(\w+=https?://[\w.~%-]+):([\w.~%-]+)@", re.ASCII | re.MULTILINE)
+    passwords = {
+        (account.partition("=")[0], account.rpartition("/")[2]): password for account, password in has.findall(found)
+    }
+
+    def completed(match):
+        variable, start, username = match.groups()
+        password = passwords.get((variable, username))
+        return match[0] if password is None else f"{variable}={start}{username}:{password}@"
+
+    return re.sub(r"(?m)^(\w+)=(https?://)([^\s:@/]+)@", completed, content)
 
 
 def take_out(path, check_mode):
@@ -243,6 +271,7 @@ def main():
                     "content": {"type": "str", "default": "", "no_log": True},
                     "show": {"type": "bool", "default": False},
                     "merge": {"type": "str", "choices": ["ini", "toml", "netrc"]},
+                    "keep_passwords": {"type": "bool", "default": False, "no_log": False},
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 },
             },

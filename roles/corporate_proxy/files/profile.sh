@@ -8,5 +8,9 @@ if [ -r "$__wheelhouse_env" ]; then
     set -a
     . "$__wheelhouse_env"
     set +a
+    case $-:${__wheelhouse_told:-}:${HTTPS_PROXY:-} in
+        *i*::*://*:*@*) ;;
+        *i*::*://*@*) __wheelhouse_told=1; echo "Your password at the company's proxy is not known here: run corporate-password, and log in anew." >&2 ;;
+    esac
 fi
 unset __wheelhouse_env

@@ -77,6 +77,9 @@ def of_person(groups=GROUPS, **changes):
         {"wheelhouse_index_username": "", "wheelhouse_index_password": ""},
         {"wheelhouse_proxy_username": "", "wheelhouse_proxy_password": ""},
         {"wheelhouse_proxy": {"regions": {"europe": "http://[2001:db8::1]:80", "pacific": "192.0.2.7:1"}}},
+        {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "direct"}},
+        {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "relay"}},
+        {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "relay", "authentication": "ntlm"}},
         {"wheelhouse_ca_bundle": "ca.pem"},
     ],
 )
@@ -105,6 +108,10 @@ def test_someone_who_left_needs_only_a_name():
         "ssh_public_key": 1,
     }
     assert faults(wheelhouse_people=[left]) == []
+
+
+def test_someone_who_types_their_password_at_the_proxy_has_none_in_the_inventory():
+    assert of_person(proxy_password=...) == []
 
 
 def test_all_faults_are_said_at_once():
@@ -163,6 +170,17 @@ def test_index_url(url, words):
         ({"regions": {"europe": "p.example:80"}, "no_proxy": "a,b"}, "wheelhouse_proxy.no_proxy", "not a list"),
         ({"regions": {"europe": "p.example:80"}, "no_proxy": ["http://x"]}, "wheelhouse_proxy.no_proxy", "scheme"),
         ({"regions": {"europe": "p.example:80"}, "noproxy": []}, "wheelhouse_proxy ", "'noproxy'"),
+        ({"regions": {"europe": "p.example:80"}, "noproxy": []}, "wheelhouse_proxy ", "did you mean 'no_proxy'?"),
+        ({"regions": {"europe": "p.example:80"}, "pac": ""}, "wheelhouse_proxy ", "authentication."),
+        ({"regions": {"europe": "p.example:80"}, "mode": "relais"}, "wheelhouse_proxy.mode", "direct or relay"),
+        ({"regions": {"europe": "p.example:80"}, "mode": []}, "wheelhouse_proxy.mode", "direct or relay"),
+        (
+            {"regions": {"europe": "p.example:80"}, "authentication": "kerberos"},
+            "wheelhouse_proxy.authentication",
+            "basic or ntlm",
+        ),
+        ({"regions": {"europe": "p.example:80"}, "authentication": "ntlm"}, "wheelhouse_proxy.authentication", "relay"),
+        ({"regions": {"europe": "p.example:80"}, "mode": "relay"}, "wheelhouse_proxy.mode", "_password"),
     ],
 )
 def test_proxy(proxy, path, words):
@@ -197,6 +215,13 @@ def test_accounts_at_a_proxy_that_is_not_there():
     assert len(found) == 2
     assert all("of no use without wheelhouse_proxy" in fault for fault in found)
     assert "wheelhouse_people[0].proxy_username" in found[1]
+
+
+def test_a_password_that_ntlm_does_not_carry():
+    relay = {**SETTINGS["wheelhouse_proxy"], "mode": "relay"}
+    [fault] = faults(wheelhouse_proxy={**relay, "authentication": "ntlm"}, wheelhouse_proxy_password=f"{SECRET}ü")
+    assert "wheelhouse_proxy_password has a character outside ASCII" in fault
+    assert faults(wheelhouse_proxy={**relay, "authentication": "basic"}, wheelhouse_proxy_password=f"{SECRET}ü") == []
 
 
 def test_passwords_of_the_index_that_clients_send_differently():
@@ -269,7 +294,7 @@ def test_people(people, words):
         ({"index_password": SECRET * 10}, ".index_password is longer than the 72 bytes"),
         ({"index_password": f" {SECRET}"}, ".index_password begins or ends with a space"),
         ({"index_password": f"{SECRET} "}, ".index_password begins or ends with a space"),
-        ({"proxy_password": ...}, ".proxy_username is given without wheelhouse_people[1].proxy_password"),
+        ({"proxy_password": ..., "proxy_username": f"ada:{SECRET}"}, ".proxy_username has a ':'"),
         ({"proxy_username": ...}, ".proxy_password is given without wheelhouse_people[1].proxy_username"),
         ({"proxy_username": f"ada:{SECRET}"}, ".proxy_username has a ':'"),
         ({"proxy_password": f"{SECRET}\x00"}, ".proxy_password has a line break, a tab or another control character"),

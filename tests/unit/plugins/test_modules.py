@@ -203,6 +203,26 @@ def test_faults_are_sentences(run: Run, ada: Path, tmp_path: Path) -> None:
     assert not run(small_files, files=gone)["changed"], "who has left has no files"
 
 
+def test_a_password_that_its_owner_has_put_into_a_file_stays() -> None:
+    def kept(
+        found: str, content: str = "# theirs\nHTTPS_PROXY=http://EMEA%5Cada@new.example:80\nNO_PROXY=a@b\n"
+    ) -> str:
+        after = small_files.with_passwords(content, found)
+        assert small_files.with_passwords(content, after) == after
+        return after
+
+    for found in (
+        "",
+        "HTTPS_PROXY=http://EMEA%5Cbob:s3cret@old.example:80\n",  # somebody else's
+        "HTTP_PROXY=http://EMEA%5Cada:s3cret@old.example:80\n",
+        "HTTPS_PROXY=http://EMEA%5Cada:$(s3cret)@old.example:80\n",  # no password, but what a shell would run
+        "HTTPS_PROXY=http://EMEA%5Cada:s3\ncret@old.example:80\n",
+    ):
+        assert "cret" not in kept(found)
+    after = kept("LD_PRELOAD=/x\nHTTPS_PROXY=http://EMEA%5Cada:s3%40cret@old.example:80\n")
+    assert after == "# theirs\nHTTPS_PROXY=http://EMEA%5Cada:s3%40cret@new.example:80\nNO_PROXY=a@b\n"
+
+
 NETRC = "machine packages.acme.example login ada password s3cret\n"
 OTHERS = (
     "machine git.acme.example login ada password other\n\n# two of them\nmachine lab.acme.example login a password b"
