@@ -27,8 +27,6 @@ with open(TOKEN, "rb") as stream:
 
 c.ServerApp.root_dir = os.path.expanduser("~")
 c.ServerApp.open_browser = False
-# this would be a page with the token in it
-c.ServerApp.no_browser_open_file = True
 
 # Kernels on loopback ports would be within reach of everybody on the host, and their output channel asks for no key.
 c.KernelManager.transport = "ipc"

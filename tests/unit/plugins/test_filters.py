@@ -32,6 +32,7 @@ FILTERS = [
     "redact_credentials",
     "netrc_entry",
     "htpasswd",
+    "previous_logins",
     "no_proxy",
     "inventory_faults",
 ]
