@@ -132,6 +132,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
         assert (name, type(junk)) in [
             ("redact_credentials", str),
             ("netrc_entry", str),
+            ("previous_logins", str),
             ("no_proxy", list),
             ("inventory_faults", dict),
         ]
