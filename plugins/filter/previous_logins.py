@@ -16,7 +16,7 @@ description:
 positional: existing, previous
 options:
   _input:
-    description: The content of the htpasswd file to be, as the filter P(wheelhouse.onboarding.htpasswd#filter) makes it.
+    description: The content of the htpasswd file to be, as the filter C(htpasswd) makes it.
     type: str
     required: true
   existing:

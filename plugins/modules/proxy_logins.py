@@ -9,7 +9,7 @@ short_description: Ask a proxy whether it accepts some logins
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
-  - Asks the proxy once for a way out with each login, so that a wrong password counts as one wrong try and locks nobody out.
+  - Asks the proxy once for a way out with each login. A wrong password counts as one wrong try, and locks nobody out.
   - Writes nothing, and nothing of a password is in a command line or in the result.
 options:
   proxy:
