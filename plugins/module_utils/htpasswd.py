@@ -47,6 +47,22 @@ def htpasswd(people: list[dict], existing: str = "", rounds: int = 10) -> str:
         return "".join(pool.map(line, sorted(passwords)))
 
 
+def previous_logins(current: str, existing: str = "", previous: str = "") -> str:
+    """The former lines of accounts that have another one in `current`: logins that clients may still have.
+
+    current     the content of the htpasswd file to be
+    existing    its content so far
+    previous    what this returned when the file was changed before, as long as those logins are not withdrawn
+
+    At most one line an account: where a password is changed once more, the one before the last counts no longer.
+    """
+    accounts = _hashes(current)
+    former = _hashes(previous) | {
+        name: known for name, known in _hashes(existing).items() if known != accounts.get(name)
+    }
+    return "".join(f"{name}:{former[name]}\n" for name in sorted(former.keys() & accounts.keys()))
+
+
 def check_index_password(password, what: str) -> None:
     """Refuse a password that not every client of the index would send alike, or that bcrypt would cut off."""
     check_printable_ascii(password, what)

@@ -4,12 +4,26 @@ import os
 import pwd
 import shutil
 
+from jupyter_server.auth.identity import PasswordIdentityProvider
+
 c = get_config()  # noqa: F821
 
-with open(f"/etc/wheelhouse/jupyter/tokens/{pwd.getpwuid(os.getuid()).pw_name}", encoding="ascii") as stream:
-    c.IdentityProvider.token = stream.read().strip()
-# a browser stays logged in across restarts of the server, and no longer than the token is good
-c.ServerApp.cookie_secret = hashlib.sha256(b"cookie " + c.IdentityProvider.token.encode()).digest()
+TOKEN = f"/etc/wheelhouse/jupyter/tokens/{pwd.getpwuid(os.getuid()).pw_name}"
+
+
+class TokenOfNow(PasswordIdentityProvider):
+    """Reads the token from its file each time, so that a new one counts at once, and no kernel ends for it."""
+
+    @property
+    def token(self):
+        with open(TOKEN, encoding="ascii") as stream:
+            return stream.read().strip()
+
+
+c.ServerApp.identity_provider_class = TokenOfNow
+# a browser stays logged in across restarts of the server, and until the first one after the token was made anew
+with open(TOKEN, "rb") as stream:
+    c.ServerApp.cookie_secret = hashlib.sha256(b"cookie " + stream.read().strip()).digest()
 
 c.ServerApp.root_dir = os.path.expanduser("~")
 c.ServerApp.open_browser = False

@@ -5,6 +5,7 @@ import logging
 import os
 from pathlib import Path
 
+import bcrypt
 import pytest
 from wheelhouse.config import Config, ConfigError, load
 
@@ -155,6 +156,18 @@ def test_a_file_replaced_by_one_of_the_same_size_and_time_is_seen(config: Path) 
     replacement.rename(path)
     assert watched.current().knows("eve", PASSWORD)
     assert not watched.current().knows("ada", PASSWORD)
+
+
+def test_a_password_of_before_is_good_for_as_long_as_its_file_is_there(config: Path) -> None:
+    watched = Config(config)
+    previous = config / "htpasswd.previous"
+    previous.write_text((config / "htpasswd").read_text().splitlines()[0] + "\n")
+    changed = bcrypt.hashpw(b"new", bcrypt.gensalt(4)).decode()
+    (config / "htpasswd").write_text(f"ada:{changed}\nbob:{changed}\n")
+    assert watched.current().knows("ada", "new") and watched.current().knows("ada", PASSWORD)
+    assert watched.current().knows("bob", "new") and not watched.current().knows("bob", PASSWORD)
+    previous.unlink()
+    assert watched.current().knows("ada", "new") and not watched.current().knows("ada", PASSWORD)
 
 
 @pytest.mark.parametrize("password", ["", "x" * 73, "x" * 100_000, "nul\0", "söme", "\ud800"])

@@ -32,6 +32,7 @@ FILTERS = [
     "redact_credentials",
     "netrc_entry",
     "htpasswd",
+    "previous_logins",
     "no_proxy",
     "inventory_faults",
 ]
@@ -131,6 +132,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
         assert (name, type(junk)) in [
             ("redact_credentials", str),
             ("netrc_entry", str),
+            ("previous_logins", str),
             ("no_proxy", list),
             ("inventory_faults", dict),
         ]

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import netrc
 import os
@@ -11,14 +12,17 @@ import pwd
 import socket
 import stat
 import subprocess
+import threading
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
+    proxy_logins,
     proxy_region,
     small_files,
     stray_settings,
@@ -119,6 +123,70 @@ def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run: Run, tmp_path: P
     assert (choose()["region"], choose()["changed"]) == ("near", False), "there is none to change to"
     path.unlink()
     assert choose()["region"] == "gone"
+
+
+# --- proxy_logins
+
+SECRET = "S3ntinel"
+
+
+@pytest.fixture
+def office_proxy() -> Iterator[Callable[..., str]]:
+    """A proxy that knows one login, and asks for it by the schemes given; its address. Its tries are in `seen`."""
+    servers = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_CONNECT(self) -> None:
+            login = self.headers.get("Proxy-Authorization")
+            self.server.seen.append(login)
+            good = "Basic " + base64.b64encode(f"EMEA\\ada:{SECRET}".encode()).decode()
+            self.send_response(502 if login == good or not self.server.schemes else 407)
+            for scheme in self.server.schemes:
+                self.send_header("Proxy-Authenticate", scheme)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def start(*schemes: str) -> ThreadingHTTPServer:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+        server.schemes, server.seen = schemes, []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+LOGINS = [
+    {"name": "ada", "username": "EMEA\\ada", "password": SECRET},
+    {"name": "leo", "username": "EMEA\\leo wu", "password": SECRET},
+]
+
+
+def test_refused_logins_are_named_and_tried_once(run: Run, office_proxy) -> None:
+    proxy = office_proxy("Negotiate", 'Basic realm="x"')
+    answer = run(proxy_logins, proxy=f"127.0.0.1:{proxy.server_port}", logins=LOGINS)
+    assert (answer["refused"], answer["unasked"], answer["changed"]) == (["leo"], "", False)
+    assert sorted(map(bool, proxy.seen)) == [False, True, True], "a second try counts as a second wrong one"
+    assert SECRET not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("schemes", [(), ("NTLM", "Negotiate")])
+def test_a_proxy_that_takes_no_password_is_not_given_any(run: Run, office_proxy, schemes: tuple[str, ...]) -> None:
+    proxy = office_proxy(*schemes)
+    answer = run(proxy_logins, proxy=f"http://127.0.0.1:{proxy.server_port}", logins=LOGINS)
+    assert answer["refused"] == [] and "proxy" in answer["unasked"]
+    assert proxy.seen == [None]
+
+
+def test_a_proxy_that_does_not_answer_is_a_failure(run: Run) -> None:
+    answer = run(proxy_logins, proxy="127.0.0.1:1", logins=LOGINS)
+    assert answer["failed"] and "127.0.0.1:1 does not answer" in answer["msg"]
+    assert SECRET not in json.dumps(answer)
 
 
 # --- small_files

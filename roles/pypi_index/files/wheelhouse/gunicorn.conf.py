@@ -11,6 +11,7 @@ workers = 2
 threads = 32  # downloads that are on their way wait for the network, and hold one each
 worker_class = "gthread"
 worker_tmp_dir = "/dev/shm"  # heartbeats, on a read-only root file system
+keepalive = 75  # seconds; nginx closes an idle connection after 60, and must be the first: an upload is not sent twice
 graceful_timeout = 60  # a large upload is checked and published to its end
 control_socket_disable = True  # it would be written to the home directory
 accesslog = "-"

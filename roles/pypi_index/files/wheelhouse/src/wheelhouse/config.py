@@ -1,6 +1,7 @@
 """What the administrator decided: the files of one directory, re-read when they change.
 
 config.json, htpasswd   always there
+htpasswd.previous       while clients are given new passwords: those that were good before
 proxy.env, ca.pem       where the index asks upstream itself; see `outside`
 """
 
@@ -24,7 +25,8 @@ from wheelhouse.outside import CA_FILE, PROXY_FILE, Outside
 log = logging.getLogger(__name__)
 
 UPSTREAM_POLICIES = ("closed", "redirect", "cached")
-_FILES = ("config.json", "htpasswd", PROXY_FILE, CA_FILE)
+_PASSWORDS = ("htpasswd", "htpasswd.previous")
+_FILES = ("config.json", *_PASSWORDS, PROXY_FILE, CA_FILE)
 _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
@@ -54,13 +56,14 @@ class Settings:
     index_url: str
     contact: str | None
     """Who to ask, for the sentences people are shown."""
-    passwords: HtpasswdFile
+    passwords: tuple[HtpasswdFile, ...]
+    """Of now, and of before a change that is under way. Each name is in a file once."""
     outside: Outside
 
     def knows(self, user: str, password: str) -> bool:
-        """Whether `user` is in htpasswd with this password."""
+        """Whether `user` has this password, or had it before a change that is under way."""
         try:
-            return bool(self.passwords.check_password(user, password))
+            return any(file.check_password(user, password) for file in self.passwords)
         except ValueError:  # what no htpasswd can hold: a colon or NUL, a name or password that is too long
             return False
 
@@ -110,7 +113,9 @@ def _stat(path: Path) -> tuple[int, int, int] | None:
 
 def load(directory: Path) -> Settings:
     """Read the files; raises `ConfigError`."""
-    return _settings(directory / "config.json", _passwords(directory / "htpasswd"), _outside(directory))
+    now, before = (directory / name for name in _PASSWORDS)
+    passwords = _passwords(_read(now), now), _passwords(_read_if_there(before), before)
+    return _settings(directory / "config.json", passwords, _outside(directory))
 
 
 def _outside(directory: Path) -> Outside:
@@ -122,9 +127,9 @@ def _outside(directory: Path) -> Outside:
         raise ConfigError(str(error)) from None
 
 
-def _passwords(path: Path) -> HtpasswdFile:
+def _passwords(content: bytes, path: Path) -> HtpasswdFile:
     try:
-        passwords = HtpasswdFile.from_string(_read(path), context=_BCRYPT_ONLY)
+        passwords = HtpasswdFile.from_string(content, context=_BCRYPT_ONLY)
     except ValueError as error:  # its text quotes the line, so it stays out of the sentence
         raise ConfigError(f"{path} has a line that is not `name:hash`.") from error
     for user in passwords.users():
@@ -134,7 +139,7 @@ def _passwords(path: Path) -> HtpasswdFile:
     return passwords
 
 
-def _settings(path: Path, passwords: HtpasswdFile, way_out: Outside) -> Settings:
+def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Outside) -> Settings:
     try:
         raw = json.loads(_read(path))
     except ValueError as error:
@@ -222,3 +227,7 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {os.strerror(error.errno)}.") from error
+
+
+def _read_if_there(path: Path) -> bytes:
+    return _read(path) if path.exists() else b""
