@@ -111,7 +111,7 @@ class Company:
             "onboarding_bundle_index_url": self.url,
             "onboarding_bundle_ca_bundle": str(self.ca_file),
             "onboarding_bundle_proxy": f"127.0.0.1:{self.proxy_port}",
-            "onboarding_bundle_no_proxy": [".acme.example", "localhost"],
+            "onboarding_bundle_no_proxy": [".inside.acme.example", "localhost"],
             "onboarding_bundle_jupyter_hosts": {"jupyter-1": {"address": "192.0.2.9", "host_key": HOST_KEY}},
             "onboarding_bundle_contact": "it@acme.example",
             **changed,
@@ -153,7 +153,9 @@ class Laptop:
         self.environ = {"HOME": str(self.home), "PATH": f"{self.bin}:/usr/bin:/bin", "SHELL": "/bin/bash"}
         self.base = self.home / ".config" / "wheelhouse"
 
-    def run(self, *arguments: str, answers: list[str] | None = None, shell: str = "dash") -> subprocess.CompletedProcess:
+    def run(
+        self, *arguments: str, answers: list[str] | None = None, shell: str = "dash"
+    ) -> subprocess.CompletedProcess:
         """Run install.sh with this shell, and type these answers."""
         return subprocess.run(
             [*shell.split(), self.bundle / "install.sh", *arguments],
@@ -194,7 +196,7 @@ class Laptop:
             for name in [*folders, *files]:
                 path = Path(directory, name)
                 status = path.lstat()
-                content = os.readlink(path) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
+                content = str(path.readlink()) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
                 kind = stat.S_IFMT(status.st_mode)
                 found[str(path.relative_to(self.home))] = (kind, stat.S_IMODE(status.st_mode), content)
         return found
