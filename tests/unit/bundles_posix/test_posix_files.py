@@ -1,4 +1,4 @@
-"""A person's own files: what is in them stays, counts where it contradicts nothing, and is all that is left in the end."""
+"""A person's own files: what is in them stays, counts where nothing contradicts it; it is all that is left in the end."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ def read_ini(text: str) -> dict[str, dict[str, str]] | None:
 
 OURS_INI = "[global]\n# why\nindex-url = https://a.example\ncert = ~/x\n\n[search]\nindex = https://a.example\n"
 LINES = ["[global]", "[search]", "  [global]", "[other]", "index-url = x", "  index-url=y", "Cert: z", "    more",
-         "\tmore", "timeout = 9", "  retries: 1", "# c", "  ; c", "", "   ", "index=q", "\xe9 = \xe9", "  cert"]  # fmt: skip
+         "\tmore", "timeout = 9", "  retries: 1", "# c", "  ; c", "",
+         "   ", "index=q", "\xe9 = \xe9", "  cert"]  # fmt: skip
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

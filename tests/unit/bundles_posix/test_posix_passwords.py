@@ -16,8 +16,8 @@ from .test_posix_install import installs_with_pip, installs_with_uv
 
 ODD = [
     ("a@b:c/d#e%f?&+ \"q'", "a@b:c/d#e%f?&+ \"q'"),
-    ('back\\slash \\"$(id)`id`*', "grün €\\ %41'"),
-    ("-n", "-e \\n"),
+    ('back\\slash \\"$(id)`id`*', "\\ %41'$x", marks=pytest.mark.long),
+    pytest.param("-n", "-e \\n", marks=pytest.mark.long),
 ]
 
 
@@ -29,6 +29,15 @@ def test_odd_passwords(laptop: Laptop, company: Company, index_password: str, pr
     assert installs_with_uv(laptop)
     # and they are read back: nothing is asked the next time
     assert laptop.run().returncode == 0
+
+
+def test_a_proxy_password_that_pip_cannot_send(laptop: Laptop, company: Company) -> None:
+    """requests, and so pip, sends names and passwords in Latin-1; curl and uv send what squid and others expect."""
+    company.proxy.password = "grün €"
+    done = laptop.run(answers=company.answers)
+    assert done.returncode == 0, done.stderr.decode()
+    assert "that pip may not be able to send" in done.stderr.decode()
+    assert installs_with_uv(laptop)
 
 
 def test_a_wrong_password_is_told_and_nothing_is_saved(laptop: Laptop, company: Company) -> None:
@@ -61,17 +70,16 @@ def test_a_changed_password_is_asked_for_at_the_next_run(laptop: Laptop, company
 
 def test_what_keeps_it_from_asking_is_said(laptop: Laptop, company: Company) -> None:
     company.proxy.schemes = ["Negotiate", "NTLM"]
-    done = laptop.run(answers=company.answers)
+    done = laptop.run(answers=[company.index_password, "whatever"])
     assert (done.returncode, laptop.holds()) == (1, {})
     assert "takes no password of the kind" in done.stderr.decode()
+    company.proxy.schemes = ['Basic realm="proxy"']
     settings = laptop.bundle / "settings"
-    settings.write_text(settings.read_text().replace("localhost", "nowhere.invalid"))
-    (laptop.bundle / "SHA256SUMS").write_text("")
-    laptop.environ["PATH"] = f"{laptop.bin}:/usr/bin:/bin"
+    settings.write_text(settings.read_text().replace("localhost:", "nowhere.invalid:"))
     (laptop.bin / "sha256sum").symlink_to("/bin/true")
     done = laptop.run(answers=company.answers)
     assert (done.returncode, laptop.holds()) == (1, {})
-    assert "nowhere.invalid does not answer. Are you in the company's network" in done.stderr.decode()
+    assert "does not answer. Are you in the company's network" in done.stderr.decode()
 
 
 def test_an_index_that_a_stranger_vouches_for_is_sent_nothing(laptop: Laptop, company: Company) -> None:
@@ -96,7 +104,7 @@ def test_nothing_is_shown_on_a_terminal(laptop: Laptop, company: Company, shell:
         except OSError:
             break
         shown += more
-        if answers and shown.rstrip(b" ").endswith(b"):") or (answers and shown.endswith(b"): ")):
+        if answers and shown.endswith(b"): "):
             shown += b"<typed>"
             os.write(ours, answers.pop(0).encode() + b"\n")
     assert child.wait(10) == 0, shown.decode()

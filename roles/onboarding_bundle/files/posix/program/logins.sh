@@ -8,8 +8,9 @@ esac
 
 # Ask for a password, into `answer`.
 ask() {
-    printf '%s: ' "$1" >&2
+    # before the question, which some answer faster than a command starts
     [ ! -t 0 ] || stty -echo
+    printf '%s: ' "$1" >&2
     answer=
     IFS= read -r answer || [ -n "$answer" ] || { say ''; stop "No password was given; nothing was changed."; }
     if [ -t 0 ]; then
@@ -148,10 +149,13 @@ proxy_login() {
     fi
     for _ in 1 2 3; do
         ask "Your password for the proxy ($proxy_username at ${proxy#*://})"
-        if [ -z "$answer" ]; then
-            say "That was empty."
-            continue
-        fi
+        case $answer in
+            '')
+                say "That was empty."
+                continue
+                ;;
+            *[!\ -~]*) say "This password has a letter, like an umlaut or a currency sign, that pip may not be able to send. If pip fails, change it." ;;
+        esac
         proxy_password=$(percent_encoded "$answer")
         ! proxy_accepts "$proxy_password" || return 0
         say "The proxy does not accept that for $proxy_username: it is wrong, or has expired. Try again."
