@@ -1,4 +1,4 @@
-"""A person's own files: what is in them stays, counts where nothing contradicts it; it is all that is left in the end."""
+"""A person's own files: what is in them stays, counts where nothing contradicts it, and is all that is left at last."""
 
 from __future__ import annotations
 

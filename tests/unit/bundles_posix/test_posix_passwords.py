@@ -16,7 +16,7 @@ from .test_posix_install import installs_with_pip, installs_with_uv
 
 ODD = [
     ("a@b:c/d#e%f?&+ \"q'", "a@b:c/d#e%f?&+ \"q'"),
-    ('back\\slash \\"$(id)`id`*', "\\ %41'$x", marks=pytest.mark.long),
+    pytest.param('back\\slash \\"$(id)`id`*', "\\ %41'$x", marks=pytest.mark.long),
     pytest.param("-n", "-e \\n", marks=pytest.mark.long),
 ]
 
