@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import netrc
 import os
 import re
+import threading
+from collections.abc import Iterator
 from urllib.parse import quote, unquote
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
@@ -46,14 +49,31 @@ def decoded(line: str) -> str:
     return unquote(line.removeprefix(ENCODED), errors="surrogateescape") if line.startswith(ENCODED) else line
 
 
+@contextlib.contextmanager
+def _pipe(content: bytes) -> Iterator[str]:
+    """A path at which the content can be read once, on Linux and macOS alike."""
+    reader, writer = os.pipe()
+
+    def write() -> None:
+        # whoever reads may give up early
+        with contextlib.suppress(BrokenPipeError), os.fdopen(writer, "wb") as stream:
+            stream.write(content)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    try:
+        yield f"/dev/fd/{reader}"
+    finally:
+        os.close(reader)
+        writing.join()
+
+
 def read(text: str) -> dict:
     """{(machine,): (login, account, password), (name, 'macro'): lines}. Raises CannotMerge."""
-    # Python reads such a file by its name only; this one is in memory, where a run that is killed leaves no passwords
-    with os.fdopen(os.memfd_create("netrc"), "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-        stream.write(text)
-        stream.flush()
+    # Python reads such a file by its name only; this one is a pipe, where a run that is killed leaves no passwords
+    with _pipe(text.encode("utf-8", "surrogateescape")) as path:
         try:
-            parsed = netrc.netrc(f"/proc/self/fd/{stream.fileno()}")
+            parsed = netrc.netrc(path)
         except (netrc.NetrcParseError, UnicodeError) as exc:  # whose own message quotes what it found
             at = f" (near line {exc.lineno})" if getattr(exc, "lineno", None) else ""
             raise CannotMerge(
