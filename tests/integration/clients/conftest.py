@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 import pytest
 from cells import MODES, PACKAGES, Batch, Cell
@@ -34,14 +34,15 @@ def everybody(office: Office) -> dict[tuple[str, bool], Colleague]:
 
 
 @pytest.fixture(scope="session")
-def work(office: Office, everybody: dict[tuple[str, bool], Colleague]) -> Work:
+def work(office: Office, everybody: dict[tuple[str, bool], Colleague]) -> Iterator[Work]:
     """What there is to install, published by ada."""
     host_of("workstation").check_output(
         "command -v crontab || corporate-env apt-get install -qq -y --no-install-recommends cron"
     )
     work = Work(office, everybody, version=f"1.{int(time.time())}")
     work.publish_what_is_installed()
-    return work
+    yield work
+    work.stop()
 
 
 @pytest.fixture(scope="session")
