@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cells import MODES, PACKAGES, Batch, Cell
@@ -19,17 +20,19 @@ SETTINGS = STATE / "clients.json"
 
 
 def apply(playbook: str, *hosts: str) -> None:
+    """Run a playbook with the scenario's settings; nothing more is worth trying where it fails."""
     limit = ",".join(f"wheelhouse-{host}" for host in hosts)
-    site("--extra-vars", f"@{SETTINGS}", "--limit", limit, playbook=playbook)
+    run = site("--extra-vars", f"@{SETTINGS}", "--limit", limit, playbook=playbook, check=False)
+    if run.rc != 0:
+        pytest.exit(f"{playbook}.yml failed:\n{run.output[-8000:]}", returncode=1)
 
 
 @pytest.fixture(scope="session")
 def everybody(office: Office) -> dict[tuple[str, bool], Colleague]:
-    """The colleagues, known to the company's proxy and to its index."""
+    """The colleagues, known to the company's proxy."""
     write_settings(SETTINGS, {})
     create = ["ansible-playbook", "-i", str(INVENTORY), "-e", f"@{SETTINGS}", "--limit", "wheelhouse-proxy"]
     subprocess.run([*create, str(ROOT / "tests/hosts/create.yml")], cwd=ROOT, check=True, capture_output=True)
-    apply("index", "index")
     return {(one.kind, one.has_files): one for one in colleagues()}
 
 
@@ -55,7 +58,9 @@ def at_work(
     def begin(mode: str) -> Work:
         if now != [mode]:
             write_settings(SETTINGS, {"corporate_proxy_mode": mode} if mode == "relay" else {})
-            apply("machines", "workstation", "jupyter")
+            plays = [("machines", "workstation", "jupyter")] + ([] if now else [("index", "index")])
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda play: apply(*play), plays))
             if not now:
                 write_files(everybody.values())
                 apply("clients", "workstation")
