@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cells import MODES, PACKAGES, Batch, Cell
@@ -19,29 +20,32 @@ SETTINGS = STATE / "clients.json"
 
 
 def apply(playbook: str, *hosts: str) -> None:
+    """Run a playbook with the scenario's settings; nothing more is worth trying where it fails."""
     limit = ",".join(f"wheelhouse-{host}" for host in hosts)
-    site("--extra-vars", f"@{SETTINGS}", "--limit", limit, playbook=playbook)
+    run = site("--extra-vars", f"@{SETTINGS}", "--limit", limit, playbook=playbook, check=False)
+    if run.rc != 0:
+        pytest.exit(f"{playbook}.yml failed:\n{run.output[-8000:]}", returncode=1)
 
 
 @pytest.fixture(scope="session")
 def everybody(office: Office) -> dict[tuple[str, bool], Colleague]:
-    """The colleagues, known to the company's proxy and to its index."""
+    """The colleagues, known to the company's proxy."""
     write_settings(SETTINGS, {})
     create = ["ansible-playbook", "-i", str(INVENTORY), "-e", f"@{SETTINGS}", "--limit", "wheelhouse-proxy"]
     subprocess.run([*create, str(ROOT / "tests/hosts/create.yml")], cwd=ROOT, check=True, capture_output=True)
-    apply("index", "index")
     return {(one.kind, one.has_files): one for one in colleagues()}
 
 
 @pytest.fixture(scope="session")
-def work(office: Office, everybody: dict[tuple[str, bool], Colleague]) -> Work:
+def work(office: Office, everybody: dict[tuple[str, bool], Colleague]) -> Iterator[Work]:
     """What there is to install, published by ada."""
     host_of("workstation").check_output(
         "command -v crontab || corporate-env apt-get install -qq -y --no-install-recommends cron"
     )
     work = Work(office, everybody, version=f"1.{int(time.time())}")
     work.publish_what_is_installed()
-    return work
+    yield work
+    work.stop()
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +58,9 @@ def at_work(
     def begin(mode: str) -> Work:
         if now != [mode]:
             write_settings(SETTINGS, {"corporate_proxy_mode": mode} if mode == "relay" else {})
-            apply("machines", "workstation", "jupyter")
+            plays = [("machines", "workstation", "jupyter")] + ([] if now else [("index", "index")])
+            with ThreadPoolExecutor(2) as pool:
+                list(pool.map(lambda play: apply(*play), plays))
             if not now:
                 write_files(everybody.values())
                 apply("clients", "workstation")

@@ -28,7 +28,7 @@ SHELLS = {
     # cron starts something once a minute; what it started takes its own line out, and says when it is done
     "cron": (
         """rm -f {script}.done; echo "* * * * * crontab -r; /usr/local/bin/corporate-env bash {script} >{script}.out 2>&1; touch {script}.done" """
-        "| crontab -u {name} - && timeout 180 sh -c 'until [ -e {script}.done ]; do sleep 0.5; done'; cat {script}.out"
+        "| crontab -u {name} - && timeout 600 sh -c 'until [ -e {script}.done ]; do sleep 0.5; done'; cat {script}.out"
     ),
 }
 # says which version of a package there is
@@ -73,7 +73,7 @@ class Work:
         self.version = version
         self._outcomes: dict[Batch, Future[Outcome]] = {}
         # who waits for cron keeps nobody else waiting
-        self._pool, self._waiting = ThreadPoolExecutor(2), ThreadPoolExecutor(8)
+        self._pool, self._waiting = ThreadPoolExecutor(2), ThreadPoolExecutor(2)
 
     def publish_what_is_installed(self) -> None:
         """The company's package, by ada."""
@@ -86,6 +86,11 @@ class Work:
         for batch in batches:
             pool = self._waiting if batch.tool.shell == "cron" else self._pool
             self._outcomes[batch] = pool.submit(self._run, batch)
+
+    def stop(self) -> None:
+        """Begin with nothing more, as after an interrupt."""
+        for pool in (self._pool, self._waiting):
+            pool.shutdown(cancel_futures=True)
 
     def outcome(self, batch: Batch) -> Outcome:
         return self._outcomes[batch].result()

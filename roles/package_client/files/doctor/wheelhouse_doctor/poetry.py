@@ -69,7 +69,7 @@ def _project() -> str | None:
 
 
 def _sources(settings: Settings, path: str, sources: list[dict], by_itself: str) -> Iterator[Finding]:
-    """The findings about a project's sources; `by_itself` is the index that stands for the source named PyPI, if any."""
+    """The findings about a project's sources; `by_itself` is the index that stands for the one named PyPI, if any."""
     # a source of priority explicit is asked only for what names it, and cannot be mistaken for the company's
     asked = [source for source in sources if source.get("priority", "primary") != "explicit"]
     if by_itself and not any(source.get("priority", "primary") == "primary" for source in asked):
