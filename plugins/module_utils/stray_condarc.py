@@ -4,7 +4,7 @@
 
 A managed host has no YAML library that can be counted on, and what matters here are settings at the margin of the file,
 which is where everybody, and `conda config`, writes them. So the file is taken apart by its lines: a setting goes on to
-the next line at the margin that is no item of a list. One that is written in any other way is not found, and left alone.
+the next line at the margin that is no item of a list. One that is written in another way is not found, and left alone.
 """
 
 from __future__ import annotations

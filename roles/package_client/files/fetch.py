@@ -1,4 +1,4 @@
-"""Fetch a file by the proxy variables of the environment, which no module of Ansible's can be given without showing them.
+"""Fetch a file by the environment's proxy variables, which no module of Ansible's can be given without showing them.
 
 python3 -c PROGRAM URL PATH
 """
