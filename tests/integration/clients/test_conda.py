@@ -112,7 +112,7 @@ def conda(
         "other_channels": [PUBLIC],
     }
     play(**settings)
-    office.succeed_as("ada", f"rm -rf .conda; printf %s {MINE!r} >.condarc")
+    office.succeed_as("ada", f"rm -rf .conda; cat >.condarc <<'END'\n{MINE}END\n")
     office.succeed_as("leo", "rm -rf .conda")
     yield settings
     office.succeed_as("ada", "rm -rf .conda .condarc conda-build")
