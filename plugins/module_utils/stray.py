@@ -8,9 +8,10 @@ Used by the module stray_settings, on the managed host.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import merging_ini, merging_toml
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import merging_ini, merging_toml, stray_condarc
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
     CLOSING,
     OPENING,
@@ -27,7 +28,8 @@ _UV_KEYS = {"index", "index-url", "extra-index-url", "allow-insecure-host"}
 _VARIABLE = re.compile(
     r"""(?:^|[\s;&"'])(PIP_(?:INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|PROXY|CONFIG_FILE)"""
     r"""|UV_(?:INDEX|INDEX_URL|DEFAULT_INDEX|EXTRA_INDEX_URL|INSECURE_HOST|CONFIG_FILE|NO_CONFIG)"""
-    r"""|POETRY_PYPI_MIRROR_URL)="""
+    r"""|POETRY_PYPI_MIRROR_URL"""
+    r"""|CONDA_(?:CHANNELS|CHANNEL_ALIAS|DEFAULT_CHANNELS|PROXY_SERVERS)|CONDARC|MAMBARC)="""
 )
 # an assignment that is all there is in its line, so that the line can go
 _ALONE = re.compile(r"""\s*(?:export\s+)?[A-Z_]+=(?:[^\s"'\\;&|]*|"[^"\\`$]*"|'[^']*')\s*\n?""")
@@ -46,17 +48,20 @@ class Stray(NamedTuple):
     removable: bool  # the lines can become comments without harm to what stands around them
 
 
-def stray_settings(text: str, form: str, index_url: str) -> list[Stray]:
+def stray_settings(text: str, form: str, index_url: str, channels: Sequence[str] = ()) -> list[Stray]:
     """What in a file points elsewhere than to the index, in the order of the lines.
 
     text        what the file holds
-    form        'ini' (pip), 'toml' (uv), 'poetry' (its config.toml), 'pipx' (what it keeps of a package), 'shell' or
+    form        'ini' (pip), 'toml' (uv), 'poetry' (its config.toml), 'pipx' (what it keeps of a package), 'condarc', 'shell' or
                 'environment' (/etc/environment, environment.d)
     index_url   the index's address; a setting that names nothing else is in order, and so is what merging put in
+    channels    names and addresses of conda channels that are in order
 
     A file that can't be read in that form holds none: its own reader has no use for it either.
     """
     lines = split_lines(text)
+    if form == "condarc":
+        return [Stray(*place, removable=True) for place in stray_condarc.strays(lines, index_url, channels)]
     try:
         found = _FINDERS[form](text, lines)
     except CannotMerge:

@@ -9,9 +9,9 @@ short_description: Find settings by which packages would not come from the compa
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
-  - Looks for other indexes, trusted hosts and proxies in the settings of pip, uv and Poetry, in what pipx keeps of the
-    packages it installed, and for the C(PIP_*), C(UV_*) and C(POETRY_*) variables that mean the same in what shells and
-    logins read.
+  - Looks for other indexes, channels, trusted hosts and proxies in the settings of pip, uv, Poetry and conda, in what pipx keeps of
+    the packages it installed, and for the C(PIP_*), C(UV_*), C(POETRY_*) and C(CONDA_*) variables that mean the same in what shells
+    and logins read.
   - Each is a warning with the file and the line, and never with the value, which may hold a password.
   - Everybody's files are read, and written, by a process that has become that person.
 options:
@@ -19,6 +19,11 @@ options:
     description: The index's address without a path. A setting that names it and nothing else is in order.
     type: str
     required: true
+  channels:
+    description: Names and addresses of conda channels that are in order beside those on the index.
+    type: list
+    elements: str
+    default: []
   people:
     description: The accounts whose homes are looked at, besides the files for the whole machine.
     type: list
@@ -65,9 +70,15 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.as_person im
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import removed, stray_settings
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
 
+CONDARC = [".condarc", "condarc", "condarc.d/*.yml", "condarc.d/*.yaml", ".mambarc"]
 MACHINE = {
     "ini": ["/etc/xdg/pip/pip.conf", "/etc/pip.conf"],
     "toml": ["/etc/xdg/uv/uv.toml", "/etc/uv/uv.toml"],
+    "condarc": [
+        *(f"{place}/conda/{name}" for place in ("/etc", "/var/lib") for name in CONDARC),
+        "/opt/*/.condarc",
+        "/opt/*/.mambarc",
+    ],
     "shell": [
         "/etc/profile",
         "/etc/profile.d/*.sh",
@@ -83,12 +94,18 @@ HOME = {
     "toml": [".config/uv/uv.toml"],
     "poetry": [".config/pypoetry/config.toml"],
     "pipx": [f"{place}/venvs/*/pipx_metadata.json" for place in (".local/share/pipx", ".local/pipx")],
+    # and those of installations in the home
+    "condarc": [
+        *(f"{place}/{name}" for place in (".conda", ".config/conda", "*") for name in CONDARC),
+        ".condarc",
+        ".mambarc",
+    ],
     "shell": [".profile", ".bash_profile", ".bash_login", ".bashrc", ".bash_aliases", ".zshenv", ".zprofile", ".zshrc"],
     "environment": [".config/environment.d/*.conf"],
 }
 
 
-def look(places, index_url, remove):
+def look(places, index_url, channels, remove):
     """What is found in files that this process may read: [{path, line, setting, removable}].
 
     places      {form: patterns of absolute paths}
@@ -103,7 +120,7 @@ def look(places, index_url, remove):
                 text = decode(read(path) or b"")
             except PermissionError:  # a link to somebody else's
                 continue
-            strays = stray_settings(text, form, index_url)
+            strays = stray_settings(text, form, index_url, channels)
             if remove and any(stray.removable for stray in strays):
                 target = os.path.realpath(path)
                 status = os.stat(target)
@@ -125,20 +142,22 @@ def main():
     module = AnsibleModule(
         argument_spec={
             "index_url": {"type": "str", "required": True},
+            "channels": {"type": "list", "elements": "str", "default": []},
             "people": {"type": "list", "elements": "str", "default": []},
             "remove": {"type": "bool", "default": False},
         },
         supports_check_mode=True,
     )
     index_url, remove = module.params["index_url"], module.params["remove"]
+    channels = module.params["channels"]
     write = remove and not module.check_mode
     try:
-        found = look(MACHINE, index_url, write)
+        found = look(MACHINE, index_url, channels, write)
         for owner in filter(None, map(account, module.params["people"])):
             places = {
                 form: [os.path.join(glob.escape(owner.pw_dir), path) for path in paths] for form, paths in HOME.items()
             }
-            found += as_person(owner, lambda places=places: look(places, index_url, write))
+            found += as_person(owner, lambda places=places: look(places, index_url, channels, write))
     except (PersonError, OSError) as exc:
         module.fail_json(msg=str(exc))
     for setting in found:

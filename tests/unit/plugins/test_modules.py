@@ -20,6 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
     proxy_logins,
@@ -411,6 +412,22 @@ url = "https://old.example/"
     }
 }
 """,
+        ".condarc": """# mine
+channels:
+- lab-forge   # S3ntinel
+- https://x:S3ntinel@old.example/conda
+
+proxy_servers:
+  # of the old guide
+  https: http://x:S3ntinel@proxy.example:3128
+ssl_verify: /etc/ssl/certs/ca-certificates.crt
+"channel_alias" : https://old.example/
+always_yes: true
+""",
+        "miniforge3/.condarc": """channels: [internal, lab-forge,
+  'https://packages.acme.example/conda/other'
+]
+ssl_verify: False""",
     }
     for name, text in files.items():
         (ada / name).parent.mkdir(parents=True, exist_ok=True)
@@ -427,7 +444,12 @@ url = "https://old.example/"
         (".config/environment.d/pip.conf", 2, "POETRY_PYPI_MIRROR_URL", True),
         (".config/pypoetry/config.toml", 6, "plugins.pypi_mirror.url", True),
         (".local/share/pipx/venvs/tool/pipx_metadata.json", 4, "--extra-index-url", False),
+        (".condarc", 2, "channels", True),
+        (".condarc", 6, "proxy_servers", True),
+        (".condarc", 10, "channel_alias", True),
+        ("miniforge3/.condarc", 4, "ssl_verify", True),
     }
+    channels = ["internal", "lab-forge"]
 
     def told(answer: dict, removed: bool) -> bool:
         assert "S3ntinel" not in json.dumps(answer)
@@ -436,18 +458,26 @@ url = "https://old.example/"
         return found == {(path, line, setting, can and removed) for path, line, setting, can in expected}
 
     for mode in ({}, {"remove": True, "check_mode": True}):
-        assert told(run(stray_settings, index_url=INDEX, people=["ada", "nemo-x"], **mode), bool(mode))
+        answer = run(stray_settings, index_url=INDEX, channels=channels, people=["ada", "nemo-x"], **mode)
+        assert told(answer, bool(mode))
         assert {name: (ada / name).read_text() for name in files} == files
-    answer = run(stray_settings, index_url=INDEX, people=["ada"], remove=True)
+    answer = run(stray_settings, index_url=INDEX, channels=channels, people=["ada"], remove=True)
     assert told(answer, True) and answer["changed"]
     assert subprocess.run(["sh", "-n", ada / ".bashrc"], check=False).returncode == 0
     assert tomllib.loads((ada / ".config/uv/uv.toml").read_text()) == {
         "pip": {},
         "index": [{"name": "lab", "url": "https://lab.example/", "explicit": True}],
     }
+    assert yaml.safe_load((ada / ".condarc").read_text()) == {
+        "ssl_verify": "/etc/ssl/certs/ca-certificates.crt",
+        "always_yes": True,
+    }
+    assert yaml.safe_load((ada / "miniforge3/.condarc").read_text()) == {
+        "channels": ["internal", "lab-forge", "https://packages.acme.example/conda/other"]
+    }
     pip = (ada / ".config/pip/pip.conf").read_text()
     assert "\n# removed by wheelhouse.onboarding:     https://x:" in pip and "\nindex_url = " in pip
-    again = run(stray_settings, index_url=INDEX, people=["ada"], remove=True)
+    again = run(stray_settings, index_url=INDEX, channels=channels, people=["ada"], remove=True)
     assert not again["changed"] and {s["setting"] for s in again["settings"] if s["path"].startswith(str(ada))} == {
         "UV_INDEX",
         "--extra-index-url",
