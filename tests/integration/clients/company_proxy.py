@@ -79,7 +79,7 @@ class CompanyProxy:
         self.host.check_output(f"systemctl stop way-{port}.socket way-{port}.service")
 
     def accept(self, password: str) -> None:
-        """The account's password at squid is `password` now, and squid forgets what it remembered."""
+        """The account's password at squid is `password` from now on; squid may take one that it remembers for a while."""
         script = """
 import re, subprocess, sys
 account, password = sys.stdin.read().split("\\n")
@@ -88,7 +88,10 @@ lines = [line for line in open("/etc/squid/passwords") if not line.startswith(ac
 open("/etc/squid/passwords", "w").writelines([account + ":" + hashed.stdout, *lines])
 """
         self._python(script, f"{ACCOUNT}\n{password}")
-        self.host.check_output("squid -k reconfigure")
+
+    def forget(self) -> None:
+        """Squid takes nothing any more but what is in its file; what goes through it ends."""
+        self.host.check_output("systemctl restart squid")
         eventually(lambda: self.host.run(f"ss -Hltn sport = :{BASIC_PORT}").stdout != "", "squid listens again", 30)
 
     def accept_by_ntlm(self, password: str) -> None:

@@ -223,6 +223,14 @@ def test_the_next_proxy_is_taken_while_the_nearest_is_down(squid: CompanyProxy, 
     the_next_proxy_is_taken(squid, workstation, NEAR, BASIC_PORT, "access")
 
 
+def test_a_wrong_password_is_refused(squid: CompanyProxy, workstation: Host, basic: dict) -> None:
+    squid.accept("another")
+    squid.forget()
+    eventually(lambda: status(workstation) == "407", "the relay is refused", 20)
+    squid.accept(vault()["machines_proxy"])
+    eventually(lambda: status(workstation) == "200", "the relay is let through", 20)
+
+
 def test_a_password_changes_and_no_download_is_cut_off(
     squid: CompanyProxy, workstation: Host, relay: Relay, basic: dict
 ) -> None:
@@ -230,10 +238,10 @@ def test_a_password_changes_and_no_download_is_cut_off(
 
     def change() -> None:
         squid.accept(new)
-        eventually(lambda: status(workstation) == "407", "the old one is refused", 20)
         relay(**basic, wheelhouse_proxy_password=new)
 
     changed_during_downloads(squid, workstation, change)
+    squid.forget()
     eventually(lambda: status(workstation) == "200", "the new password is used", 20)
 
 
