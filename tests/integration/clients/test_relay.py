@@ -184,6 +184,7 @@ def changed_during_downloads(squid: CompanyProxy, workstation: Host, change: Cal
     squid.host.check_output("rm -f /run/enough")
     files = {how: f"/run/download-{how}" for how in ("get", "tunnel")}
     for how, file in files.items():
+        workstation.run(f"systemctl stop download-{how}; rm -f {file}")
         workstation.check_output("systemd-run --quiet --unit=download-%s python3 -c %s %s %s", how, DOWNLOAD, how, file)
     for file in files.values():
         eventually(lambda file=file: workstation.file(file).exists and workstation.file(file).size > 0, file, 30)
