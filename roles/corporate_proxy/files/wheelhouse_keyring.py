@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import keyring.backend
+import keyring.errors
 
 
 class Keyring(keyring.backend.KeyringBackend):
@@ -16,3 +17,7 @@ class Keyring(keyring.backend.KeyringBackend):
     def get_password(self, service: str, username: str) -> str:
         """The password as it is now: px asks for it at each new connection."""
         return Path(os.environ["RUNTIME_DIRECTORY"], "password").read_text(encoding="utf-8")
+
+    def set_password(self, service: str, username: str, password: str) -> None:
+        """The role corporate_proxy does that."""
+        raise keyring.errors.PasswordSetError("the password is set by IT")

@@ -11,7 +11,7 @@ from test_existing_files import FOREIGN
 
 # Below these the collection writes; what a package manager puts there is not the roles' own.
 OURS = re.compile(
-    r"wheelhouse|jupyter|corporate-env|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/wheelhouse|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
+    r"wheelhouse|jupyter|corporate-(env|password)|user-environment-generators|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/wheelhouse|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
 )
 # People's data stays: the shelf with what they published, and the homes of those who left.
 # So do the files in which others wrote, as they wrote them (test_existing_files.py).
@@ -53,6 +53,11 @@ def test_what_others_wrote_is_as_it_was(removed, path) -> None:
     if path.startswith("/home/ada/"):  # who is a leaver now
         there = workstation.check_output("ls -d /home/ada.left-*") + path.removeprefix("/home/ada")
     assert workstation.file(there).content_string == FOREIGN[path]
+
+
+@pytest.mark.parametrize("role", ["index", "jupyter", "workstation"])
+def test_shells_and_logins_know_nothing_of_it(removed, role) -> None:
+    assert host_of(role).run("grep -H wheelhouse /etc/bash.bashrc /etc/environment").stdout == ""
 
 
 def test_another_site_of_nginx_goes_on(removed, index) -> None:

@@ -78,17 +78,20 @@ class CompanyProxy:
         """Nobody answers there any more."""
         self.host.check_output(f"systemctl stop way-{port}.socket way-{port}.service")
 
-    def accept(self, password: str) -> None:
-        """The account's password at squid is `password` now, and squid forgets what it remembered."""
+    def accept(self, password: str, account: str = ACCOUNT) -> None:
+        """The account's password at squid is `password` from now on; squid may take one that it remembers for a while."""
         script = """
 import re, subprocess, sys
 account, password = sys.stdin.read().split("\\n")
 hashed = subprocess.run(["openssl", "passwd", "-6", "-stdin"], input=password, capture_output=True, text=True, check=True)
-lines = [line for line in open("/etc/squid/passwords") if not line.startswith(account + ":")]
+lines = [line for line in open("/etc/squid/passwords", encoding="utf-8") if not line.startswith(account + ":")]
 open("/etc/squid/passwords", "w").writelines([account + ":" + hashed.stdout, *lines])
 """
-        self._python(script, f"{ACCOUNT}\n{password}")
-        self.host.check_output("squid -k reconfigure")
+        self._python(script, f"{account}\n{password}")
+
+    def forget(self) -> None:
+        """Squid takes nothing any more but what is in its file; what goes through it ends."""
+        self.host.check_output("systemctl restart squid")
         eventually(lambda: self.host.run(f"ss -Hltn sport = :{BASIC_PORT}").stdout != "", "squid listens again", 30)
 
     def accept_by_ntlm(self, password: str) -> None:

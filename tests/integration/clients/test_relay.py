@@ -184,6 +184,7 @@ def changed_during_downloads(squid: CompanyProxy, workstation: Host, change: Cal
     squid.host.check_output("rm -f /run/enough")
     files = {how: f"/run/download-{how}" for how in ("get", "tunnel")}
     for how, file in files.items():
+        workstation.run(f"systemctl stop download-{how}; rm -f {file}")
         workstation.check_output("systemd-run --quiet --unit=download-%s python3 -c %s %s %s", how, DOWNLOAD, how, file)
     for file in files.values():
         eventually(lambda file=file: workstation.file(file).exists and workstation.file(file).size > 0, file, 30)
@@ -223,6 +224,14 @@ def test_the_next_proxy_is_taken_while_the_nearest_is_down(squid: CompanyProxy, 
     the_next_proxy_is_taken(squid, workstation, NEAR, BASIC_PORT, "access")
 
 
+def test_a_wrong_password_is_refused(squid: CompanyProxy, workstation: Host, basic: dict) -> None:
+    squid.accept("another")
+    squid.forget()
+    eventually(lambda: status(workstation) == "407", "the relay is refused", 20)
+    squid.accept(vault()["machines_proxy"])
+    eventually(lambda: status(workstation) == "200", "the relay is let through", 20)
+
+
 def test_a_password_changes_and_no_download_is_cut_off(
     squid: CompanyProxy, workstation: Host, relay: Relay, basic: dict
 ) -> None:
@@ -230,10 +239,10 @@ def test_a_password_changes_and_no_download_is_cut_off(
 
     def change() -> None:
         squid.accept(new)
-        eventually(lambda: status(workstation) == "407", "the old one is refused", 20)
         relay(**basic, wheelhouse_proxy_password=new)
 
     changed_during_downloads(squid, workstation, change)
+    squid.forget()
     eventually(lambda: status(workstation) == "200", "the new password is used", 20)
 
 
