@@ -93,6 +93,7 @@ class Work:
             {script}
             while [ ! -e {OVER} ]; do
                 if turn >{DIRECTORY}/{job}.said 2>&1; then echo good; else echo BAD "$(date +%T)"; cat {DIRECTORY}/{job}.said; fi
+                sleep 1 # so that something of the machine is left for the run
             done >{DIRECTORY}/{job}.log 2>&1
             """
             command = ["docker", "exec", self.workstation.backend.name, "su", "-", person, "-c", loop]
@@ -102,7 +103,7 @@ class Work:
     def a_turn_of_each(self) -> None:
         """Wait until each job has had a whole turn from now on."""
         before = {job: self.turns(job) for job in JOBS}
-        eventually(lambda: all(self.turns(job) >= before[job] + 2 for job in JOBS), "a turn of each job", 180)
+        eventually(lambda: all(self.turns(job) >= before[job] + 2 for job in JOBS), "a turn of each job", 300)
 
     def turns(self, job: str) -> int:
         return sum(line.startswith(("good", "BAD ")) for line in self.log(job).splitlines())
