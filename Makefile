@@ -68,6 +68,7 @@ sanity: setup ## ansible-test sanity
 .PHONY: unit
 unit: setup ## unit tests
 	@$(step) "A browser" -- tests/hosts/browser
+	$(step) "A Windows, nearly" -- tests/hosts/wine
 	$(step) --show "Unit tests" -- pytest -m "$$WHEELHOUSE_TESTS" tests/unit
 
 .PHONY: test-long

@@ -21,12 +21,14 @@ KEYS = (
     "proxy_username",
     "proxy_password",
     "ssh_public_key",
+    "laptops",
 )
 # Accounts that Debian, Ubuntu and the Red Hat family have, or that the roles' packages bring.
 _SYSTEM_ACCOUNT = re.compile(
     "root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|gnats|nobody|_apt|adm|shutdown|halt"
     "|operator|ftp|dbus|tss|polkitd|sshd|messagebus|syslog|uuidd|tcpdump|nginx|docker|pypiserver|systemd-.*"
 )
+LAPTOPS = ("windows", "linux", "macos")
 _LOGIN_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]+")
 _PUBLIC_KEY = re.compile(
@@ -61,6 +63,7 @@ def people_faults(people, workstations: list[str], has_jupyter_hosts: bool, has_
         if person.get("state") == "absent":
             continue
         yield from _workstations_faults(person.get("workstations"), where, workstations)
+        yield from _laptops_faults(person.get("laptops"), where)
         yield from _jupyter_faults(person.get("jupyter"), where, has_jupyter_hosts)
         yield from _publishes_faults(person, where)
         yield from _index_password_faults(person.get("index_password"), where)
@@ -119,6 +122,18 @@ def _workstations_faults(names, where: str, workstations: list[str]):
             )
 
 
+def _laptops_faults(systems, where: str):
+    where += ".laptops"
+    if systems is None:
+        return
+    if not isinstance(systems, list):
+        yield f"{where} is {kind(systems)}, not a list: write the systems of the person's own machines, like [windows]."
+        return
+    for system in systems:
+        if system not in LAPTOPS:
+            yield f"{where} has {shown(system)} in it: write {', '.join(LAPTOPS)}, or what of these there is."
+
+
 def _jupyter_faults(jupyter, where: str, has_jupyter_hosts: bool):
     where += ".jupyter"
     if jupyter is None:
@@ -174,7 +189,10 @@ def _proxy_account_faults(person: dict, where: str, has_proxy: bool):
     username, password = person.get("proxy_username"), person.get("proxy_password")
     if username in (None, "") and password in (None, ""):
         return
-    yield from account_faults(username, password, f"{where}.proxy_username", f"{where}.proxy_password")
+    # who works on a laptop of their own alone types the password there
+    on_hosts = person.get("workstations") or person.get("jupyter")
+    known = "" if password is None and person.get("laptops") and not on_hosts else password
+    yield from account_faults(username, known, f"{where}.proxy_username", f"{where}.proxy_password")
     if not has_proxy:
         yield f"{where}.proxy_username is of no use without wheelhouse_proxy: set wheelhouse_proxy, or take it out."
 
