@@ -88,9 +88,10 @@ def used(role: str) -> set[str]:
 
 
 def given_to_templates(template: jinja2.nodes.Template) -> set[str]:
-    """What a template of a list gives to those of its files: the keys of what it calls `values`."""
-    assigned = (node for node in template.find_all(jinja2.nodes.Assign) if getattr(node.target, "name", "") == "values")
-    return {pair.key.value for node in assigned for pair in node.find_all(jinja2.nodes.Pair)}
+    """What a template of a list gives to those of its files: keys of `template_vars`, and of what is called `values`."""
+    given = [node for node in template.find_all(jinja2.nodes.Assign) if getattr(node.target, "name", "") == "values"]
+    given += [node for node in template.find_all(jinja2.nodes.Keyword) if node.key == "template_vars"]
+    return {pair.key.value for node in given for pair in node.find_all(jinja2.nodes.Pair)}
 
 
 def made_by_tasks(role: str) -> set[str]:
