@@ -88,7 +88,7 @@ def used(role: str) -> set[str]:
 
 
 def given_to_templates(template: jinja2.nodes.Template) -> set[str]:
-    """What a template of a list gives to those of its files: keys of `template_vars`, and of what is called `values`."""
+    """What a template of a list gives to those of its files: keys of `template_vars` and of what is called `values`."""
     given = [node for node in template.find_all(jinja2.nodes.Assign) if getattr(node.target, "name", "") == "values"]
     given += [node for node in template.find_all(jinja2.nodes.Keyword) if node.key == "template_vars"]
     return {pair.key.value for node in given for pair in node.find_all(jinja2.nodes.Pair)}
