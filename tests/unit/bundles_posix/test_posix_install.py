@@ -165,3 +165,12 @@ def test_a_damaged_bundle_is_not_begun_with(laptop: Laptop, company: Company) ->
     assert done.returncode == 1
     assert "damaged" in done.stderr.decode()
     assert laptop.holds() == {}
+
+
+def test_it_is_not_for_sudo_and_explains_itself(laptop: Laptop) -> None:
+    assert b"sh install.sh --uninstall" in laptop.run("--help").stdout
+    assert laptop.run("--nonsense").returncode == 2
+    laptop.environ["SUDO_USER"] = "ada"
+    done = laptop.run()
+    assert (done.returncode, laptop.holds()) == (2, {})
+    assert "without sudo" in done.stderr.decode()

@@ -28,7 +28,8 @@ def kill_at(laptop: Laptop, company: Company, number: int) -> int:
     shim.unlink()
     calls = len(count.read_text())
     count.unlink()
-    assert done.returncode == (-signal.SIGKILL if calls == number else 0)
+    # 1 where it was a part of a pipe that was killed
+    assert done.returncode in ((-signal.SIGKILL, 1) if calls == number else (0,))
     return calls
 
 

@@ -79,10 +79,19 @@ def used(role: str) -> set[str]:
     texts = [text for document in yaml_files for text in strings(document)]
     texts += [path.read_text(encoding="utf-8") for path in sorted((ROLES / role / "templates").rglob("*.j2"))]
     names: set[str] = set()
+    given: set[str] = set()
     for template in map(environment.parse, texts):
         set_here = {node.name for node in template.find_all(jinja2.nodes.Name) if node.ctx == "store"}
         names |= jinja2.meta.find_undeclared_variables(template) - set_here
-    return names
+        given |= given_to_templates(template)
+    return names - given
+
+
+def given_to_templates(template: jinja2.nodes.Template) -> set[str]:
+    """What a template of a list gives to those of its files: keys of `template_vars` and of what is called `values`."""
+    given = [node for node in template.find_all(jinja2.nodes.Assign) if getattr(node.target, "name", "") == "values"]
+    given += [node for node in template.find_all(jinja2.nodes.Keyword) if node.key == "template_vars"]
+    return {pair.key.value for node in given for pair in node.find_all(jinja2.nodes.Pair)}
 
 
 def made_by_tasks(role: str) -> set[str]:
