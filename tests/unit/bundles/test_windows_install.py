@@ -15,11 +15,15 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import merged, without
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.netrc import netrc_entry
 
-from .conftest import Bundle, Company, Office
+from .conftest import Bundle, Office
 from .windows import Windows
 
-INDEX_PASSWORDS = ["correct horse battery", 'a@b:c/d#e%f?&+ "q', "100%PATH%!x!^&|<>()", "'\\\"`~;,=*[]{}$"]
-PROXY_PASSWORDS = ["p@ss:w/rd#1", "100%", '%41!PATH!%PATH%^&|<>" \\', "Grüße '()*~-._"]
+PASSWORDS = [  # at the index, at the proxy
+    ("correct horse battery", "p@ss:w/rd#1"),
+    ('a@b:c/d#e%f?&+ "q', "100%"),
+    ("100%PATH%!x!^&|<>()", '%41!PATH!%PATH%^&|<>" \\'),
+    ("'\\\"`~;,=*[]{}$", "Grüße '()*~-._"),
+]
 SESSION = r"HKCU\Software\SimonTatham\PuTTY\Sessions\wheelhouse-jupyter-1"
 
 
@@ -56,7 +60,10 @@ def uv_logs_in(windows: Windows, office: Office) -> bool:
     return logs_in([*command, "no-such"], windows, office, NETRC=str(windows.home / "_netrc"), UV_HTTP_RETRIES="0")
 
 
-@pytest.mark.parametrize(("index", "proxy"), list(zip(INDEX_PASSWORDS, PROXY_PASSWORDS, strict=True)))
+@pytest.mark.parametrize(
+    ("index", "proxy"),
+    [*PASSWORDS[2:], *(pytest.param(*both, marks=pytest.mark.long) for both in PASSWORDS[:2])],
+)
 def test_passwords_are_typed_once_and_used_by_everything(
     windows: Windows, office: Office, ada: Bundle, index: str, proxy: str
 ) -> None:
@@ -96,15 +103,12 @@ def test_a_proxy_that_lets_nobody_in_keeps_nobody_from_the_rest(windows: Windows
     assert windows.registry(r"HKCU\Environment")["HTTP_PROXY"] == f"http://{office.server}"
 
 
-def test_an_index_that_does_not_answer_keeps_nobody(
-    windows: Windows, company: Company, tmp_path: Path, office: Office
-) -> None:
-    company.run(onboarding_bundle_index_url="http://127.0.0.1:9", onboarding_bundle_proxy="127.0.0.1:9")
-    bundle = Bundle(company.bundles / "ada-windows.zip", tmp_path / "away", windows, "127.0.0.1:9")
-    company.run()
-    code, said = bundle.install("one", "two")
-    assert code == 0 and said.count("does not answer just now") == 2, said
-    assert netrc.netrc(windows.home / "_netrc").authenticators("127.0.0.1") == ("ada", "", "one")
+def test_an_index_that_does_not_answer_keeps_nobody(windows: Windows, office: Office, leo: Bundle) -> None:
+    program = leo.directory / "setup.js"
+    program.write_text(program.read_text().replace(office.server, "127.0.0.1:9"))
+    code, said = leo.install("one")
+    assert code == 0 and said.count("does not answer just now") == 1, said
+    assert netrc.netrc(windows.home / "_netrc").authenticators("127.0.0.1") == ("leo", "", "one")
 
 
 def test_comes_and_goes_without_a_trace(windows: Windows, office: Office, ada: Bundle) -> None:
@@ -185,7 +189,7 @@ NETRCS = [
 ]
 
 
-@pytest.mark.parametrize("theirs", NETRCS)
+@pytest.mark.parametrize("theirs", [NETRCS[-1], *(pytest.param(text, marks=pytest.mark.long) for text in NETRCS[:-1])])
 def test_a_netrc_is_merged_as_on_managed_machines(windows: Windows, office: Office, leo: Bundle, theirs: str) -> None:
     office.index_account = "leo:one two"
     path = windows.home / "_netrc"
