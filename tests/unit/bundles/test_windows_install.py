@@ -95,7 +95,7 @@ def test_who_knows_no_password_has_changed_nothing(windows: Windows, office: Off
     office.index_account = "leo:right"
     before = windows.state()
     code, said = leo.install(*["wrong"] * 3)
-    assert code == 1 and "Nothing was changed. Ask it@acme.example." in said
+    assert code == 1 and "Nothing was set up. Ask it@acme.example." in said
     assert windows.state() == before
 
 
