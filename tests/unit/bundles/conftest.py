@@ -38,8 +38,8 @@ class Handler(BaseHTTPRequestHandler):
     server: Office
 
     def do_GET(self) -> None:
-        # Wine's client takes everything to a proxy that the environment names, the index's requests too
-        if self.path.startswith("http://") and "Authorization" not in self.headers:
+        # not told apart by the path: Wine's client takes all requests to a proxy that the environment names
+        if "Proxy-Authorization" in self.headers:
             header, wanted, refusal = "Proxy-Authorization", self.server.proxy_account, 407
         else:
             header, wanted, refusal = "Authorization", self.server.index_account, 401
