@@ -52,8 +52,8 @@ def stray_settings(text: str, form: str, index_url: str, channels: Sequence[str]
     """What in a file points elsewhere than to the index, in the order of the lines.
 
     text        what the file holds
-    form        'ini' (pip), 'toml' (uv), 'poetry' (its config.toml), 'pipx' (what it keeps of a package), 'condarc', 'shell' or
-                'environment' (/etc/environment, environment.d)
+    form        'ini' (pip), 'toml' (uv), 'poetry' (its config.toml), 'pipx' (what it keeps of a package), 'condarc',
+                'shell' or 'environment' (/etc/environment, environment.d)
     index_url   the index's address; a setting that names nothing else is in order, and so is what merging put in
     channels    names and addresses of conda channels that are in order
 

@@ -9,9 +9,9 @@ short_description: Find settings by which packages would not come from the compa
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
-  - Looks for other indexes, channels, trusted hosts and proxies in the settings of pip, uv, Poetry and conda, in what pipx keeps of
-    the packages it installed, and for the C(PIP_*), C(UV_*), C(POETRY_*) and C(CONDA_*) variables that mean the same in what shells
-    and logins read.
+  - Looks for other indexes, channels, trusted hosts and proxies in the settings of pip, uv, Poetry and conda, in what
+    pipx keeps of the packages it installed, and for the C(PIP_*), C(UV_*), C(POETRY_*) and C(CONDA_*) variables that
+    mean the same in what shells and logins read.
   - Each is a warning with the file and the line, and never with the value, which may hold a password.
   - Everybody's files are read, and written, by a process that has become that person.
 options:
