@@ -103,7 +103,8 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files 
 
 SUMS = "SHA256SUMS"
 # the earliest time that a zip file can tell: 1980-01-01, as zip and as tar write it
-ZIP_TIME, TAR_TIME = (1980, 1, 1, 0, 0, 0), 315532800
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+TAR_TIME = 315532800
 
 
 def with_sums(files):
