@@ -165,11 +165,8 @@ def test_a_persons_own_settings_stay_and_come_second(office, conda, published, v
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    "asked", [f"{OUTSIDE}/other::acme-hello", f"--override-channels -c {OUTSIDE}/other acme-hello"]
-)
-def test_who_names_a_channel_gets_it_where_nothing_is_locked(office, conda, asked) -> None:
-    office.succeed_as("ada", f"conda create --yes --quiet -n named {asked}")
+def test_who_wants_another_channel_alone_gets_it_where_nothing_is_locked(office, conda) -> None:
+    office.succeed_as("ada", f"conda create --yes --quiet -n named --override-channels -c {OUTSIDE}/other acme-hello")
     assert channels_of(office, "ada", "named")["acme-hello"] == ("99999999999.0", f"{OUTSIDE}/other")
 
 
