@@ -164,6 +164,12 @@ def test_a_persons_own_settings_stay_and_come_second(office, conda, published, v
     assert found["other-thing"] == ("1.0", f"{OUTSIDE}/other")
 
 
+@pytest.mark.long
+def test_who_wants_another_channel_alone_gets_it_where_nothing_is_locked(office, conda) -> None:
+    office.succeed_as("ada", f"conda create --yes --quiet -n named --override-channels -c {OUTSIDE}/other acme-hello")
+    assert channels_of(office, "ada", "named")["acme-hello"] == ("99999999999.0", f"{OUTSIDE}/other")
+
+
 def test_the_outside_was_reached_through_the_proxy_as_oneself(office, proxy: Host, conda) -> None:
     log = proxy.check_output("grep conda.example.net /var/log/squid/access.log")
     assert "leo" in log and "noarch/public-thing-1.0-0.conda" in log
@@ -262,7 +268,13 @@ def locked(office, play: Play, conda) -> None:
     play(channels=["internal"], locked=True)
 
 
-@pytest.mark.parametrize("way", LOCKED_OUT)
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param(way, marks=pytest.mark.long) if way in ("a name", "an alias", "another list") else way
+        for way in LOCKED_OUT
+    ],
+)
 def test_a_locked_list_is_not_got_around(office, locked, way) -> None:
     result = office.run_as("ada", LOCKED_OUT[way])
     assert result.rc != 0
