@@ -48,14 +48,15 @@ def jupyter_is_off(tmp_path: Path) -> list[str]:
 def test_who_is_off_is_named_and_caught_up(
     old, jupyter_is_off, workstation: Host, jupyter: Host, office: Office
 ) -> None:
+    held = jupyter.file("/home/leo/.netrc").content_string
     run = site(*jupyter_is_off, playbook="rotate", check=False)
     assert run.rc == 4, "Ansible's own code for a host that does not answer"
     assert "Off, and caught up by their next run: wheelhouse-jupyter." in said(run)
     assert "The index refuses the old ones." in said(run)
     assert statuses(workstation, "ada", old) == NEW_ALONE
-    assert old["leo_index"] in jupyter.file("/home/leo/.pypirc").content_string.replace("%%", "%")
+    assert jupyter.file("/home/leo/.netrc").content_string == held
     site(playbook="rotate")
-    assert vault()["leo_index"] in jupyter.file("/home/leo/.pypirc").content_string.replace("%%", "%")
+    assert jupyter.file("/home/leo/.netrc").content_string != held
     office.succeed_as(
         "leo", "uv venv -q --clear v && uv pip install -q --no-cache --python v/bin/python idna", on="jupyter"
     )
