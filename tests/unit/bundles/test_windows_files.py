@@ -75,6 +75,10 @@ def test_a_second_run_changes_nothing_and_a_leaver_has_none(company: Company) ->
     company.run(wheelhouse_people=left)
     assert not list(company.bundles.iterdir())
     company.run()
+
+
+@pytest.mark.long
+def test_absent_takes_the_archives_and_nothing_else(company: Company) -> None:
     (company.bundles / "notes.txt").touch()
     company.run(onboarding_bundle_state="absent")
     assert [path.name for path in company.bundles.iterdir()] == ["notes.txt"]
@@ -82,6 +86,7 @@ def test_a_second_run_changes_nothing_and_a_leaver_has_none(company: Company) ->
     company.run(onboarding_bundle_state="absent")
     assert not company.bundles.exists()
     assert "changed=2" in company.run("--check"), "the directory and the archives"
+    assert not company.bundles.exists()
     company.run()
 
 

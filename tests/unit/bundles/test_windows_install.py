@@ -109,8 +109,9 @@ def test_a_proxy_that_lets_nobody_in_keeps_nobody_from_the_rest(windows: Windows
 
 
 def test_an_index_that_does_not_answer_keeps_nobody(windows: Windows, office: Office, leo: Bundle) -> None:
-    program = leo.directory / "setup.js"
-    program.write_text(program.read_text().replace(office.server, "127.0.0.1:9"))
+    for name in ("setup.js", "env.reg"):
+        path = leo.directory / name
+        path.write_bytes(path.read_bytes().replace(office.server.encode(), b"127.0.0.1:9"))
     code, said = leo.install("one")
     assert code == 0 and said.count("does not answer just now") == 1, said
     assert netrc.netrc(windows.home / "_netrc").authenticators("127.0.0.1") == ("leo", "", "one")
