@@ -192,7 +192,7 @@ def changed_during_downloads(squid: CompanyProxy, workstation: Host, change: Cal
     squid.host.check_output("touch /run/enough")
     for file in files.values():
         eventually(
-            lambda file=file: workstation.file(file).content_string.endswith("complete\n"), f"{file} is complete", 30
+            lambda file=file: workstation.file(file).content_string.count("complete") == 1, f"{file} is complete", 30
         )
 
 
