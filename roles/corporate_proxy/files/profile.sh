@@ -4,9 +4,11 @@ if [ "$(id -u)" = 0 ]; then
 else
     __wheelhouse_env=/etc/wheelhouse/people/$(id -un).env
 fi
-if [ -r "$__wheelhouse_env" ]; then
+# also for a shell in a shell, where the account or its password may be another by now; but not over what somebody has set themselves
+if [ -r "$__wheelhouse_env" ] && [ "${HTTPS_PROXY-}" = "${__wheelhouse_proxy-}" ]; then
     set -a
     . "$__wheelhouse_env"
+    __wheelhouse_proxy=${HTTPS_PROXY-}
     set +a
     case $-:${__wheelhouse_told:-}:${HTTPS_PROXY:-} in
         *i*::*://*:*@*) ;;

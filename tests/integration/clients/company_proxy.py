@@ -111,7 +111,7 @@ open("/opt/ntlm/users", "w").write(f"{account}:1:{'0' * 32}:{ntowfv1(password).h
             SQUID.format(port=NTLM_PORT, program=program),
         )
         self.host.run("systemctl stop squid-ntlm")
-        self.host.run("truncate --size 0 /var/log/squid/ntlm.log")
+        self.host.run("rm -f /var/log/squid/ntlm.log")
         self.start("squid-ntlm", "/usr/sbin/squid", "-n", "ntlm", "--foreground", "-f", "/etc/squid/ntlm.conf")
         eventually(lambda: self.host.run(f"ss -Hltn sport = :{NTLM_PORT}").stdout != "", "the second squid", 30)
 
