@@ -4,7 +4,9 @@
     packages/<project>/<file>.metadata  core metadata of a wheel
     simple/...                          pages
     quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
+    quarantine/intake/                  public files that are fetched, or kept back; see `cache` and `intake`
     reports/                            pages for auditors, where something writes them
+    intake/lock.toml                    what the list of public packages comes to
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     last-look                           empty; its time is that of the last look for files that were copied in
@@ -44,6 +46,7 @@ class Shelf:
         self.quarantine = root / "quarantine"
         self.incoming = root / "incoming"
         self.reports = root / "reports"
+        self.intake = root / "intake"
         self.journal = root / "journal.jsonl"
         self.last_look = root / "last-look"
         self._locks = root / "locks"
@@ -67,10 +70,16 @@ class Shelf:
             yield
 
     @contextlib.contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+    def locked_intake(self) -> Iterator[None]:
+        """Keep other runs of `intake` away; raises BlockingIOError if one is under way."""
+        with self._lock("intake", fcntl.LOCK_NB):
+            yield
+
+    @contextlib.contextmanager
+    def _lock(self, name: str, how: int = 0) -> Iterator[None]:
         descriptor = os.open(self._locks / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | how)
             yield
         finally:
             os.close(descriptor)
@@ -175,6 +184,15 @@ class Shelf:
         self._write(page, content, at, durable=durable)
         if durable:
             _sync(directory)
+        return True
+
+    def write_record(self, path: Path, content: bytes) -> bool:
+        """Write a file for people, in a directory of its own; False if it was like that already."""
+        if _content(path) == content:
+            return False
+        self._make(path.parent)
+        self._write(path, content, time.time())
+        _sync(path.parent)
         return True
 
     def remove_pages(self, project: str) -> None:
