@@ -17,7 +17,7 @@ from wheelhouse.outside import Unreachable, get
 from wheelhouse.progress import progress
 
 AT_ONCE = 6
-ATTEMPTS = 4
+ATTEMPTS = 20
 """For one file, as long as some of it comes with each."""
 
 
@@ -25,7 +25,7 @@ class Damaged(Exception):
     """A file is not what upstream's index promises; the text is a sentence."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wanted:
     """A file to be fetched."""
 
@@ -83,14 +83,13 @@ def _receive(file: File, client: httpx.Client, received: Received, at_most: int)
         headers["Range"] = f"bytes={received.size}-"
     with get(client, file.url, headers) as response:
         start = re.match(r"bytes ([0-9]+)-", response.headers.get("Content-Range", ""))
-        if response.status_code == 416 or (
-            response.status_code == 206 and (not start or int(start[1]) != received.size)
-        ):
+        continues = response.status_code == 206 and start and int(start[1]) == received.size
+        if response.status_code in (206, 416) and not continues:
             received.restart()
             raise Unreachable(f"it does not continue {file.filename}")
         if response.status_code == 200:
             received.restart()  # it sends everything, whatever was asked for
-        elif response.status_code != 206:
+        elif not continues:
             raise Unreachable(f"it answers {response.status_code} for {file.filename}")
         for piece in response.iter_raw():
             received.write(piece)

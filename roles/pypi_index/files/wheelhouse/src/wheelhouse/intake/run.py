@@ -4,10 +4,11 @@ A run that is killed has published whole closures, or the beginnings of some tha
 resolves and checks as if nothing had happened, fetches what is missing, and completes what was begun.
 """
 
-import logging
+import contextlib
+import sys
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,8 +40,6 @@ from wheelhouse.rules import Checked, Claims, Verdict
 from wheelhouse.shelf import Shelf
 from wheelhouse.upstream import upstream_url
 
-log = logging.getLogger(__name__)
-
 AT_ONCE = 4
 """Lines that are resolved at the same time."""
 _WHOLE_RUN = 86_400.0
@@ -68,6 +67,8 @@ class Outcome:
     """Files."""
     yanked: list[str] = field(default_factory=list)
     """File names."""
+    exposed: list[str] = field(default_factory=list)
+    """Sentences on what installers were offered, or are, though it is vulnerable."""
 
     def blocked(self, closure: Closure) -> list[Pin]:
         """The releases that keep a closure off the shelf."""
@@ -79,7 +80,7 @@ class Outcome:
 
     def problems(self) -> list[str]:
         """Sentences; somebody has to look at each."""
-        found = [*self.unresolved.values(), *self.incomplete.values()]
+        found = [*self.unresolved.values(), *self.incomplete.values(), *self.exposed]
         for closure in self.lock.closures.values():
             found += [
                 f"{closure.line!r} is kept back: {pin.project} {pin.version}: {opinion.finding.evidence}"
@@ -144,7 +145,7 @@ class Run:
                     outcome.lock.closures[line.text] = answer
                     continue
                 outcome.unresolved[line.text] = str(answer)
-                log.error("%s", answer)  # before anything is fetched
+                print(answer, file=sys.stderr, flush=True)  # before anything is fetched
                 if line.text in before.closures:
                     outcome.lock.closures[line.text] = before.closures[line.text]
         return outcome
@@ -153,10 +154,8 @@ class Run:
         """Ask upstream for many pages at once, which one after the other would take long."""
 
         def look(name: str) -> None:
-            try:
+            with contextlib.suppress(Refusal):  # whoever needs it is told
                 self._view.project(name)
-            except Refusal:
-                pass  # whoever needs it is told
 
         with ThreadPoolExecutor(AT_ONCE * 2) as pool:
             list(pool.map(look, sorted(names)))
@@ -199,7 +198,7 @@ class Run:
             else:
                 gone.append(f"{name} is neither upstream nor on the shelf with the SHA-256 that the lock has.")
         broken = (*(known.broken if known else ()), *gone)
-        outcome.releases[key] = Release(pin.project, pin.version, files, None, tuple(dict.fromkeys(broken)))
+        outcome.releases[key] = Release(*key, files, None, broken=tuple(dict.fromkeys(broken)))
 
     def _all_files(self, project: str) -> Mapping[str, File]:
         """Of a public project: the shelf's, and those upstream, whatever the policy says to them."""
@@ -228,8 +227,8 @@ class Run:
                         continue
                     metadata = metadata or checked.distribution.metadata
                     staged.setdefault(release.project, []).append(Staged(path, checked))
-            now = outcome.releases[key]
-            outcome.releases[key] = Release(now.project, now.version, now.files, metadata, now.broken)
+            shelved = frozenset(name for name in release.files if self._is_shelved(release.project, name))
+            outcome.releases[key] = replace(outcome.releases[key], metadata=metadata, shelved=shelved)
         world = self._world(outcome.releases)
         outcome.opinions = {key: look_at(release, world) for key, release in outcome.releases.items()}
         return staged
@@ -246,7 +245,7 @@ class Run:
                 if filename not in release.files:
                     # with upstream's time, if upstream still has it
                     files = {**release.files, filename: shown.get(filename, file)}
-                    outcome.releases[key] = Release(*key, files, None, release.broken)
+                    outcome.releases[key] = replace(release, files=files)
 
     def _world(self, releases: Iterable[Key]) -> World:
         known: Mapping[Key, list[advisories.Advisory] | None] = {}
@@ -278,8 +277,6 @@ class Run:
 
     def _yank(self, outcome: Outcome) -> None:
         """Have installers pass over what was let in and turns out to be vulnerable."""
-        if self._plan.policy.on_shelf != "yank":
-            return
         for (project, version), opinions in sorted(outcome.opinions.items()):
             reasons = [
                 opinion.finding.advisory
@@ -291,9 +288,15 @@ class Run:
                 for name, file in self._history.files(project).items()
                 if parse_filename(name).version == version and self._is_shelved(project, name)
             ]
-            if reasons and of_release and not all(file.yanked for file in of_release):
-                reason = f"vulnerable: {', '.join(reasons)}"
+            if not reasons or all(file.yanked for file in of_release):
+                continue
+            names = ", ".join(reasons)
+            fate = "yank it, or grant an exception"
+            if self._plan.policy.on_shelf == "yank":
+                fate = "it is yanked now"
+                reason = f"vulnerable: {names}"
                 outcome.yanked += publishing.yank(self._shelf, self._journal, project, str(version), reason, WHO)
+            outcome.exposed.append(f"{project} {version} is on the shelf and vulnerable ({names}): {fate}.")
 
     def _keep_back(self, outcome: Outcome) -> None:
         """Write down what stays in quarantine, and why; what no line wants any more goes."""
@@ -330,7 +333,7 @@ class Run:
     def _break(self, outcome: Outcome, key: Key, sentence: str) -> None:
         release = outcome.releases[key]
         broken = tuple(dict.fromkeys((*release.broken, sentence)))
-        outcome.releases[key] = Release(*key, release.files, release.metadata, broken)
+        outcome.releases[key] = replace(release, broken=broken)
 
 
 def _checked(path: Path, filename: str, sha256: str) -> Checked:

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
@@ -47,7 +47,8 @@ def sbom(releases: Iterable[Mapping[str, Any]], needs: Mapping[str, Iterable[str
         if key in components:
             bom.register_dependency(components[key], [components[other] for other in others if other in components])
     content = "\n".join(
-        f"{key} {sorted(str(x.url) for x in one.external_references)}" for key, one in components.items()
+        f"{key} {sorted(str(file.url) for file in component.external_references)}"
+        for key, component in components.items()
     )
     bom.serial_number = uuid.uuid5(_NAMESPACE, content)
     document = json.loads(JsonV1Dot6(bom).output_as_string())

@@ -23,6 +23,8 @@ class Release:
     """Those that the company takes, by name; `File.upload_time` is upstream's."""
     metadata: bytes | None
     """Core metadata of one of the files; None if none could be read."""
+    shelved: frozenset[str] = frozenset()
+    """Names of the files that are on the shelf already."""
     broken: tuple[str, ...] = ()
     """Sentences: what is wrong with the archives, or with what came instead of them."""
 
@@ -34,7 +36,7 @@ class World:
     policy: Policy
     today: date
     upstream: Mapping[str, Files | None]
-    """Project -> what upstream lists today; None if it has nothing of this name."""
+    """Project -> what upstream lists today; None if it has nothing of this name. A project nobody could ask about lacks."""
     advisories: Mapping[tuple[str, Version], list[Advisory] | None]
     """None, or nothing, for what could not be looked up."""
     why_no_advisories: str = ""

@@ -7,7 +7,9 @@ from wheelhouse.intake.checks.release import Finding, Release, World
 
 def check(release: Release, world: World) -> Iterator[Finding]:
     """At most one finding: yanked, or removed."""
-    listed = world.upstream.get(release.project)
+    if release.project not in world.upstream:
+        return
+    listed = world.upstream[release.project]
     if listed is None:
         yield Finding("removed", f"There is no project {release.project} upstream any more.")
         return
