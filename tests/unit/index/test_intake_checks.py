@@ -58,7 +58,7 @@ def test_nothing_is_wrong() -> None:
         (release(file("alpha-1.0.tar.gz")), {}, ("sdist", Verdict.BLOCK)),
         (release(broken=("It is a bomb.",)), {"verdicts": {"archive": None}}, ("archive", Verdict.BLOCK)),
         (
-            release(described=metadata(extra="License: Proprietary\n")),
+            release(described=metadata(extra="License: Secret\n")),
             {"licences": ("MIT",)},
             ("licence", Verdict.BLOCK),
         ),

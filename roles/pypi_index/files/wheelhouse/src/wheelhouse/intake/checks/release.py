@@ -36,7 +36,7 @@ class World:
     policy: Policy
     today: date
     upstream: Mapping[str, Files | None]
-    """Project -> what upstream lists today; None if it has nothing of this name. A project nobody could ask about lacks."""
+    """Project -> what upstream lists today; None if it has nothing of this name. It may have been impossible to ask."""
     advisories: Mapping[tuple[str, Version], list[Advisory] | None]
     """None, or nothing, for what could not be looked up."""
     why_no_advisories: str = ""
