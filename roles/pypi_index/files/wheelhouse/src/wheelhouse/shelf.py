@@ -225,11 +225,21 @@ class Shelf:
         except FileNotFoundError:
             return 0.0
 
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A directory of our own on the shelf's disk, gone after the block."""
+        with tempfile.TemporaryDirectory(dir=self.incoming) as directory:
+            yield Path(directory)
+
     def sweep(self) -> None:
         """Remove what killed processes left in `incoming`."""
         for path in self.incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < time.time() - _STALE:
+                if path.stat().st_mtime >= time.time() - _STALE:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
                     path.unlink()
 
     def _make(self, directory: Path) -> None:

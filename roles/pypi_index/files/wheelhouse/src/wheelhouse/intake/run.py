@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from packaging.version import Version
 from simple_repository.model import File
@@ -127,8 +126,8 @@ class Run:
     def _resolve(self, before: Lock) -> Outcome:
         outcome = Outcome(Lock())
         self._look_ahead({name for closure in before.closures.values() for name in closure.asked})
-        with TemporaryDirectory() as directory, ThreadPoolExecutor(AT_ONCE) as pool:
-            resolver = Resolver(self._service, self._view, self._plan.targets, Path(directory))
+        with self._shelf.scratch() as directory, ThreadPoolExecutor(AT_ONCE) as pool:
+            resolver = Resolver(self._service, self._view, self._plan.targets, directory)
 
             def resolved(line: Line) -> Closure | Unresolvable:
                 try:
