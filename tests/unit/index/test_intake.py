@@ -266,3 +266,16 @@ def test_what_is_told_is_text(office: Office) -> None:
     assert "<script>alert" not in page
     bom = json.loads((office.shelf / "reports/intake.cdx.json").read_text())
     assert (bom["bomFormat"], "components" in bom) == ("CycloneDX", False), "it is not on the shelf"
+
+
+def test_uv_reads_what_is_here(office: Office) -> None:
+    """Upstream without metadata of its own makes uv read whole files: once each, and none that is on the shelf."""
+    for name, needs in (("alpha", ["beta"]), ("beta", [])):
+        office.publish(name, needs=needs).says = {"core-metadata": False}
+    office.wants("alpha")
+    assert office.run() == 0
+    assert sorted(office.fetched()) == [ALPHA, BETA]
+    office.publish("gamma", needs=["alpha"])
+    office.wants("alpha", "gamma")
+    assert office.run() == 0
+    assert {name.removesuffix(".metadata") for name in office.fetched()} == {"gamma-1.0-py3-none-any.whl"}

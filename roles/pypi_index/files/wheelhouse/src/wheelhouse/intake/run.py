@@ -31,7 +31,7 @@ from wheelhouse.intake.resolve import Resolver, Unresolvable
 from wheelhouse.intake.service import Service
 from wheelhouse.intake.view import View
 from wheelhouse.journal import Journal
-from wheelhouse.mirror import Mirror, Upstream
+from wheelhouse.mirror import METADATA, Mirror, Upstream
 from wheelhouse.outside import Outside
 from wheelhouse.progress import progress
 from wheelhouse.publishing import Conflict
@@ -172,7 +172,8 @@ class Run:
                     wanted[release.project, name] = Wanted(release.project, file)
         missing = [one for one in wanted.values() if not self._staged_path(one).exists()]
         failed = fetch.fetch(missing, self._client, self._quarantine, self._settings.max_file_size)
-        outcome.fetched = len(missing) - len(failed)
+        for_uv = {name for name in self._service.fetched if not name.endswith(METADATA)}
+        outcome.fetched = len(missing) - len(failed) + len(for_uv)
         for one, error in failed.items():
             key = one.project, parse_filename(one.file.filename).version
             if isinstance(error, fetch.Damaged):

@@ -49,6 +49,8 @@ class Service:
     """None as long as nobody needs them."""
     address: str = ""
     """With the secret, without a slash at its end."""
+    fetched: set[str] = field(default_factory=set)
+    """Names of the files, and of metadata, that uv needed of upstream."""
     stated: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     """(project, version) -> what source distributions that uv asked for say they need."""
     refused: dict[str, str] = field(default_factory=dict)
@@ -124,12 +126,12 @@ class Service:
         if not distribution.endswith(".whl"):
             self._read_sdists(name, parse_filename(distribution))
             raise Refusal(403, f"{filename} is not run to find out what it needs.")
-        if where == "cached":
-            return self.mirror.file(self.upstream, name, filename, head=False)
-        try:
-            return Answer(200, self.shelf.package(name, filename).read_bytes(), "application/octet-stream")
-        except FileNotFoundError:
-            raise Refusal(404, f"{filename} is not there.") from None
+        shelved = self.shelf.package(name, filename)
+        if where == "packages" and shelved.exists():
+            return Answer(200, shelved.read_bytes(), "application/octet-stream")
+        if not self.quarantine.path(name, filename).exists():  # else it was asked for before
+            self.fetched.add(filename)
+        return self.mirror.file(self.upstream, name, filename, head=False)
 
     def _read_sdists(self, name: str, asked: FileName) -> None:
         """Find out what a release says of its needs, for uv to be told before it asks again.
@@ -141,6 +143,7 @@ class Service:
                 continue
             path = self.shelf.package(name, filename)
             if not is_on_shelf(file):
+                self.fetched.add(filename)
                 for _ in self.mirror.file(self.upstream, name, filename, head=False).send(lambda *_: None):
                     pass  # into the quarantine
                 path = self.quarantine.path(name, filename)

@@ -103,6 +103,10 @@ class View:
                 continue
             if objection := self._objection(parsed, file):
                 hidden.setdefault(parsed.version, objection)
+            elif filename in shelved and shelved[filename].hashes == file.hashes:
+                # from here, where its metadata are as well
+                ours = shelved[filename]
+                files[filename] = replace(file, url=ours.url, dist_info_metadata=ours.dist_info_metadata)
             else:
                 files[filename] = file
         return Seen(files, listed, False, "", hidden)
