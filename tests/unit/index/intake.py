@@ -85,5 +85,5 @@ class Office:
         return {
             str(path.relative_to(self.shelf)): path.read_bytes()
             for path in sorted(self.shelf.rglob("*"))
-            if path.is_file() and path.parent.name not in ("locks", "incoming") and path.name != "last-run.json"
+            if path.is_file() and not {"locks", "incoming", "last-run.json"} & {*path.relative_to(self.shelf).parts}
         }

@@ -1,7 +1,9 @@
 """`wheelhouse intake`: one run at a time, and a word on how it went, whatever happens."""
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,16 +18,25 @@ from wheelhouse.shelf import Shelf
 
 def intake(shelf: Shelf, journal: Journal, settings: Settings, directory: Path) -> int:
     """Run it; returns the exit code. `directory` has the list, and `proxy.env` and `ca.pem` for the way out."""
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    for library in ("httpx", "wheelhouse.mirror"):  # what they have to say is in our own sentences
-        logging.getLogger(library).setLevel(logging.CRITICAL)
     started = datetime.now(UTC)
     try:
-        with shelf.locked_intake():
+        with shelf.locked_intake(), _quiet("wheelhouse.mirror"):
             return _one_run(shelf, journal, settings, directory, started)
     except BlockingIOError:
         print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
         return 1
+
+
+@contextlib.contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Keep a part of the program from logging what is in our own sentences as well."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _one_run(shelf: Shelf, journal: Journal, settings: Settings, directory: Path, started: datetime) -> int:

@@ -111,6 +111,7 @@ class Run:
 
     def __call__(self) -> Outcome:
         """Do it all but the report. The caller holds the lock of runs; raises OSError."""
+        self._shelf.sweep()
         path = self._shelf.intake / "lock.toml"
         before = lock.read(path)
         with self._service.serving():
