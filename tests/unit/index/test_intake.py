@@ -272,7 +272,7 @@ def test_uv_reads_what_is_here(office: Office) -> None:
     """Upstream without metadata of its own makes uv read whole files: once each, and none that is on the shelf."""
     for name, needs in (("alpha", ["beta"]), ("beta", [])):
         office.publish(name, needs=needs).says = {"core-metadata": False}
-    office.wants("alpha")
+    office.wants("alpha", "alpha>0", "alpha<2", "beta")
     assert office.run() == 0
     assert sorted(office.fetched()) == [ALPHA, BETA]
     office.publish("gamma", needs=["alpha"])

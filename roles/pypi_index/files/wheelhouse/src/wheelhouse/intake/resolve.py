@@ -123,6 +123,7 @@ class Resolver:
             "UV_CACHE_DIR": str(self._directory / "cache"),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_HTTP_RETRIES": "0",
+            "UV_HTTP_TIMEOUT": str(PATIENCE),  # a file comes from upstream as a whole before uv gets any of it
         }
 
     def _explained(self, line: Line, target: Target, stderr: str) -> str:

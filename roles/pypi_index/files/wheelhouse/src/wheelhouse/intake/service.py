@@ -60,6 +60,7 @@ class Service:
         self._secret = secrets.token_urlsafe(24)
         self._lock = threading.Lock()
         self._asked: dict[str, set[str]] = defaultdict(set)
+        self._bringing: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def index(self, line: str) -> str:
         """The address of the index for one line."""
@@ -129,9 +130,19 @@ class Service:
         shelved = self.shelf.package(name, filename)
         if where == "packages" and shelved.exists():
             return Answer(200, shelved.read_bytes(), "application/octet-stream")
-        if not self.quarantine.path(name, filename).exists():  # else it was asked for before
-            self.fetched.add(filename)
+        self._bring(name, filename)
         return self.mirror.file(self.upstream, name, filename, head=False)
+
+    def _bring(self, name: str, filename: str) -> None:
+        """Have a file from upstream in quarantine, whole and checked; who else asks for it meanwhile waits."""
+        with self._lock:
+            bringing = self._bringing[filename]
+        with bringing:
+            if self.quarantine.path(name, filename).exists():
+                return
+            self.fetched.add(filename)
+            for _ in self.mirror.file(self.upstream, name, filename, head=False).send(lambda *_: None):
+                pass
 
     def _read_sdists(self, name: str, asked: FileName) -> None:
         """Find out what a release says of its needs, for uv to be told before it asks again.
@@ -143,9 +154,7 @@ class Service:
                 continue
             path = self.shelf.package(name, filename)
             if not is_on_shelf(file):
-                self.fetched.add(filename)
-                for _ in self.mirror.file(self.upstream, name, filename, head=False).send(lambda *_: None):
-                    pass  # into the quarantine
+                self._bring(name, filename)
                 path = self.quarantine.path(name, filename)
             try:
                 stated = requirements(path, filename)
