@@ -1,12 +1,15 @@
 """What is looked at, what the policy makes of it, and how long an exception lasts."""
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
@@ -279,3 +282,28 @@ def test_nobody_can_be_asked(office: Office) -> None:
     assert office.run() == 1
     assert office.shelved() == set()
     assert "Known vulnerabilities could not be looked up" in office.last_run()["problems"][0]
+
+
+def test_a_service_is_asked(tmp_path: Path) -> None:
+    """The question goes there as it is, and the answer comes back as it is."""
+    advisory(tmp_path / "osv", "alpha")
+    directory = Source(str(tmp_path / "osv"), client=None)  # type: ignore[arg-type]
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = directory.answer(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200 if self.path == "/v1/query" else 404)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server, httpx.Client(trust_env=False) as client:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        question = json.dumps({"package": {"name": "alpha", "ecosystem": "PyPI"}, "version": "1.0"}).encode()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert b"PYSEC-2026-1" in Source(f"{address}/v1/query", client).answer(question)
+        with pytest.raises(Unavailable, match="it answers 404"):
+            Source(f"{address}/elsewhere", client).answer(question)
+        server.shutdown()
