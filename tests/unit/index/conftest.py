@@ -14,6 +14,7 @@ from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
 from wheelhouse.web import application
 
+from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
 from .samples import PASSWORD, SETTINGS, Client
 
@@ -90,3 +91,14 @@ def client(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clien
     yield Client(application())
     tempfile.tempdir = before
     logging.getLogger().setLevel(level)
+
+
+@pytest.fixture
+def office(
+    environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, root: Path, configure: Callable[..., None]
+) -> Iterator[Office]:
+    """An empty public index, and a list to be written."""
+    monkeypatch.setenv("WHEELHOUSE_INTAKE", str(tmp_path / "intake"))
+    with stopping(PublicIndex()) as index:
+        configure(upstream_url=index.url)
+        yield Office(tmp_path / "intake", root, index)

@@ -55,6 +55,8 @@ class PublicFile:
     go_on: threading.Event = field(default_factory=threading.Event)
     stops: bool = False
     """... and then ends, as if the server were killed."""
+    continues: bool = False
+    """Whether the rest of it can be asked for."""
 
     def entry(self, project: str) -> dict[str, Any]:
         entry: dict[str, Any] = {
@@ -201,7 +203,11 @@ def _handler(index: PublicIndex) -> type[BaseHTTPRequestHandler]:
                 self._send(200, "text/plain", file.described or b"")
                 return
             body = file.content if file.sends is None else file.sends
-            self.send_response(200)
+            start = int((self.headers["Range"] or "bytes=0-")[6:-1]) if file.continues else 0
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+                body = body[start:]
             if file.says_length:
                 self.send_header("Content-Length", str(len(body)))
             self.close_connection = not file.says_length

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from wheelhouse import arrivals, cli, upkeep
+from wheelhouse import arrivals, cli, progress, upkeep
 from wheelhouse.journal import Journal
 
 from .samples import Client, Wheel, metadata, sdist, snapshot
@@ -346,6 +346,6 @@ def test_wrong_usage(wrong: list[str], capsys: pytest.CaptureFixture) -> None:
 def test_progress_is_a_line_now_and_then_in_a_log(
     shelved: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "LINE_EVERY", 0.0)
+    monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
     assert run("verify") == 0
     assert "verify: 0 of 1 projects" in capsys.readouterr().err

@@ -17,5 +17,6 @@ Rooms, lowest first; each imports only from those above it:
     catalogue     what is on the shelf, for people
     front         the pages that people look at         rpc      pip search
     uploads       uploads, through pypiserver
-    web           the WSGI application                  cli      the command line
+    intake        public packages by a list: resolved, fetched, checked, published as a whole
+    web           the WSGI application                  cli      the command line, with progress
 """

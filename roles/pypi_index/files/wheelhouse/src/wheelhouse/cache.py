@@ -1,4 +1,5 @@
-"""Copies of public files, kept where the gateway serves them as plain files.
+"""Copies of public files: those of the policy `cached`, kept where the gateway serves them as plain files, and those
+that `intake` has in quarantine.
 
     cached/<project>/<file>            whole and checked, immutable
     cached/<project>/<file>.metadata   core metadata of a wheel
@@ -51,6 +52,23 @@ class Cache:
         finally:
             path.unlink(missing_ok=True)
 
+    @contextlib.contextmanager
+    def resume(self, sha256: str) -> Iterator["Received"]:
+        """The same for a file known by its SHA-256 (hex): what came of it before is there, and what came stays."""
+        _make(self._incoming)
+        path = self._incoming / f"{sha256}.part"
+        with path.open("ab+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            received = Received(path, stream)
+            stream.seek(0)
+            while piece := stream.read(_SYNC_EVERY):
+                received.count(piece)
+            yield received
+
+    def path(self, project: str, filename: str) -> Path:
+        """Where a kept file is, or would be."""
+        return self._files / project / filename
+
     def place(self, received: "Received", project: str, filename: str) -> None:
         """Keep a received file under its name."""
         received.sync()
@@ -67,6 +85,18 @@ class Cache:
     def forget(self, project: str) -> None:
         """Throw away what is kept of a project."""
         shutil.rmtree(self._files / project, ignore_errors=True)
+
+    def keep_only(self, wanted: set[Path]) -> None:
+        """Throw away everything else, and what came of other files. Nobody else may be using the cache."""
+        for path in self._files.glob("*/*"):
+            if path not in wanted:
+                path.unlink()
+        for directory in self._files.glob("*"):
+            with contextlib.suppress(OSError):  # something is in it
+                directory.rmdir()
+        if self._incoming.is_dir():
+            for path in self._incoming.iterdir():
+                path.unlink()
 
     def sweep(self) -> None:
         """Throw away what killed processes left in `incoming`."""
@@ -98,10 +128,20 @@ class Received:
     def write(self, piece: bytes) -> None:
         """Append; raises OSError."""
         self._stream.write(piece)
-        self._digest.update(piece)
-        self.size += len(piece)
+        self.count(piece)
         if self.size - self._synced >= _SYNC_EVERY:
             self.sync()
+
+    def count(self, piece: bytes) -> None:
+        """Take note of bytes that are in the file."""
+        self._digest.update(piece)
+        self.size += len(piece)
+
+    def restart(self) -> None:
+        """Throw away what has come so far."""
+        self._stream.truncate(0)
+        self._digest = hashlib.sha256()
+        self.size = self._synced = 0
 
     def sync(self) -> None:
         """Have it on the disk, for others to read."""

@@ -9,23 +9,21 @@ import http.client
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
-from tqdm import tqdm
 
 from wheelhouse import config, publishing
 from wheelhouse.arrivals import Report
 from wheelhouse.channels import CHANNEL, Channels
-from wheelhouse.config import ConfigError
+from wheelhouse.config import ConfigError, Settings
+from wheelhouse.intake.command import intake
 from wheelhouse.journal import Journal
+from wheelhouse.progress import progress
 from wheelhouse.publishing import NotThere
 from wheelhouse.shelf import Shelf
 from wheelhouse.upkeep import Upkeep
-
-LINE_EVERY = 5.0
-"""Seconds between progress lines where nobody watches a terminal."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -111,6 +109,15 @@ def _parser() -> argparse.ArgumentParser:
             "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
         )
 
+    bring_in = commands.add_parser(
+        "intake",
+        help="bring in the public packages of the list",
+        description="Resolve the list of public packages with everything they need, fetch what is missing, check it,"
+        " publish what passes as a whole, and write the report. The list is intake.json in"
+        " $WHEELHOUSE_INTAKE (/intake).",
+    )
+    bring_in.set_defaults(run=_intake)
+
     check = commands.add_parser(
         "check-config",
         help="read the configuration",
@@ -130,7 +137,7 @@ def _reindex(options: argparse.Namespace) -> int:
     start = time.time()
     arrivals = upkeep.arrivals_since(shelf.looked_at()) if options.new else upkeep.arrivals()
     wanted = _names(options.projects) or sorted({*arrivals} if options.new else {*upkeep.projects(), *arrivals})
-    for project in _progress(wanted, "reindex"):
+    for project in progress(wanted, len(wanted), "reindex", "project"):
         upkeep.reindex(project, arrivals.get(project, ()))
     report = upkeep.report
     channels = Channels(shelf, journal, options.by, report)
@@ -149,7 +156,7 @@ def _verify(options: argparse.Namespace) -> int:
     shelf, journal = _open()
     upkeep = Upkeep(shelf, journal, options.by)
     wanted = _names(options.projects) or upkeep.projects()
-    for project in _progress(wanted, "verify"):
+    for project in progress(wanted, len(wanted), "verify", "project"):
         upkeep.verify(project)
     channels = Channels(shelf, journal, options.by, upkeep.report)
     for channel in [] if options.projects else channels.names():
@@ -182,8 +189,13 @@ def _remove(options: argparse.Namespace) -> int:
     return _done("removed", files)
 
 
+def _intake(options: argparse.Namespace) -> int:
+    shelf, journal = _open()
+    return intake(shelf, journal, _config(), Path(os.environ.get("WHEELHOUSE_INTAKE", "/intake")))
+
+
 def _check_config(options: argparse.Namespace) -> int:
-    config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    _config()
     print("The configuration is in order.")
     return 0
 
@@ -196,6 +208,10 @@ def _health(options: argparse.Namespace) -> int:
     answer = connection.getresponse()
     print(answer.read().decode().strip())
     return 0 if answer.status == http.HTTPStatus.OK else 1
+
+
+def _config() -> Settings:
+    return config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
 
 
 def _open() -> tuple[Shelf, Journal]:
@@ -225,19 +241,6 @@ def _tell(problems: Iterable[str]) -> int:
         print(problem, file=sys.stderr)
         code = 1
     return code
-
-
-def _progress(items: list[str], what: str) -> Iterator[str]:
-    """The items, with a bar on a terminal and a line every few seconds in a log."""
-    if sys.stderr.isatty():
-        yield from tqdm(items, desc=what, unit="project")
-        return
-    told = time.monotonic()
-    for number, item in enumerate(items):
-        if time.monotonic() - told >= LINE_EVERY:
-            told = time.monotonic()
-            print(f"{what}: {number} of {len(items)} projects", file=sys.stderr, flush=True)
-        yield item
 
 
 def _login() -> str:

@@ -104,6 +104,8 @@ class Distribution:
     """The WHEEL file; None for an sdist."""
     record: tuple[RecordRow, ...]
     """RECORD; empty for an sdist."""
+    requires: bytes | None = None
+    """What setuptools wrote down of the needs of an sdist when it was made: requires.txt in its `.egg-info`."""
 
 
 def parse_filename(filename: str) -> FileName:
@@ -242,14 +244,16 @@ def _read_sdist(
         raise BadDistribution(
             f"The source distribution has no {directory}/PKG-INFO: build it with a current build backend."
         )
-    return Distribution(name, size, hashes, read_info[f"{directory}/PKG-INFO"], members, directory, None, ())
+    described = read_info.pop(f"{directory}/PKG-INFO")
+    requires = next(iter(read_info.values())) if len(read_info) == 1 else None
+    return Distribution(name, size, hashes, described, members, directory, None, (), requires)
 
 
 def _read_zip_sdist(stream: IO[bytes], size: int, budget: _Budget) -> tuple[dict[str, Member], dict[str, bytes]]:
     zipformat.check_end(stream, size, max_members=MAX_MEMBERS)
     with zipfile.ZipFile(stream) as archive:
         entries = _zip_entries(archive, stream, budget)
-        found = {name: _small(archive, entries, name, MAX_METADATA) for name in entries if _is_top_pkg_info(name)}
+        found = {name: _small(archive, entries, name, MAX_METADATA) for name in entries if _is_read(name)}
         members = {name: _member(archive.open(info), None) for name, info in entries.items()}
     return members, found
 
@@ -328,7 +332,7 @@ def _read_tar_sdist(stream: IO[bytes], budget: _Budget) -> tuple[dict[str, Membe
                     )
                 if info.isdir():
                     continue
-                if _is_top_pkg_info(info.name) and info.size <= MAX_METADATA:
+                if _is_read(info.name) and info.size <= MAX_METADATA:
                     content = archive.extractfile(info).read()
                     found[info.name] = content
                     members[info.name] = Member(len(content), None)
@@ -344,8 +348,9 @@ def _read_tar_sdist(stream: IO[bytes], budget: _Budget) -> tuple[dict[str, Membe
     return members, found
 
 
-def _is_top_pkg_info(name: str) -> bool:
-    return name.count("/") == 1 and name.endswith("/PKG-INFO")
+def _is_read(name: str) -> bool:
+    """Whether what is in this member of an sdist matters to us."""
+    return (name.count("/") == 1 and name.endswith("/PKG-INFO")) or name.endswith(".egg-info/requires.txt")
 
 
 def _only(candidates: Iterable[str], rule: str) -> str:

@@ -124,6 +124,26 @@ class Front:
         return whereabouts(name, self._config.current(), self._shelf)
 
 
+def render_static(template: str, settings: Settings, **shown: Any) -> str:
+    """A page that is kept as a file: it finds styles and scripts beside itself, see `static_assets`."""
+    templates = _templates({})
+    templates.globals["asset"] = lambda name: name
+    address = urlsplit(settings.index_url)
+    return templates.get_template(template).render(
+        settings=settings,
+        host=address.netloc,
+        hostname=address.hostname,
+        contact_url=_contact_url(settings),
+        has_reports=True,
+        **shown,
+    )
+
+
+def static_assets() -> dict[str, bytes]:
+    """File name -> contents."""
+    return {name: content for name, (_, content) in _assets().items()}
+
+
 def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
     templates = Environment(
         loader=PackageLoader("wheelhouse"),

@@ -94,15 +94,16 @@ class _Wanted:
 class Mirror:
     """Answers for public projects. Whether a project may be asked for is `upstream`'s to know."""
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache, page_age: float = PAGE_AGE, max_files: int = MAX_FILES) -> None:
+        """`page_age` is how long a page is used again, in seconds, `max_files` how many files may be remembered."""
         self._cache = cache
-        self._pages: Recent[Files | None] = Recent(PAGE_AGE, MAX_FILES, lambda files: len(files or ()))
+        self._pages: Recent[Files | None] = Recent(page_age, max_files, lambda files: len(files or ()))
         self._lock = threading.Lock()
         self._client: tuple[Outside, httpx.Client] | None = None
 
     def page(self, upstream: Upstream, project: str, accept: str) -> Answer:
         """The project's page, as JSON or HTML; raises `Refusal`."""
-        listed = self._files(upstream, project).values()
+        listed = self.files(upstream, project).values()
         objections = [upstream.objection(file) for file in listed]
         files = [file for file, objection in zip(listed, objections, strict=True) if not objection]
         if listed and not files:
@@ -123,7 +124,7 @@ class Mirror:
             if head:
                 kept.close()
             return _file_answer(() if head else FileWrapper(kept, 2**16), size)
-        files = self._files(upstream, project)
+        files = self.files(upstream, project)
         wanted = _wanted(upstream, files, project, filename)
         if head:
             return _file_answer((), wanted.size)
@@ -134,11 +135,11 @@ class Mirror:
                 return Answer(200, b"".join(pieces), "application/octet-stream", _FOREVER)
         return _file_answer(_cut_short_if_broken(pieces, filename), wanted.size)
 
-    def _files(self, upstream: Upstream, project: str) -> Files:
+    def files(self, upstream: Upstream, project: str) -> Files:
         """Everything upstream lists, by file name; raises `Refusal`."""
         url = f"{upstream.url}{project}/"
         with _refusing(project):
-            files = self._pages.get(url, lambda: _fetch_page(self._client_for(upstream.outside), url, project))
+            files = self._pages.get(url, lambda: _fetch_page(self.client(upstream.outside), url, project))
         if files is None:
             raise Refusal(404, f"{project} is neither on this index nor upstream.")
         return files
@@ -148,7 +149,7 @@ class Mirror:
 
         The first piece is empty: what is raised before it can still be told to the client.
         """
-        client = self._client_for(upstream.outside)
+        client = self.client(upstream.outside)
         with self._cache.receive() as received, get(client, wanted.url, {"Accept-Encoding": "identity"}) as response:
             if response.status_code != 200:
                 raise Unreachable(f"it answers {response.status_code} for {filename}")
@@ -172,7 +173,7 @@ class Mirror:
             log.info("Fetched %s of %s, %d bytes.", filename, project, received.size)
         yield held
 
-    def _client_for(self, outside: Outside) -> httpx.Client:
+    def client(self, outside: Outside) -> httpx.Client:
         """The client of this process, made when it is first needed and when the way out has changed."""
         with self._lock:
             if self._client is None or self._client[0] != outside:

@@ -53,10 +53,24 @@ def place(shelf: Shelf, received: Path, checked: Checked, who: str, origin: str,
     The caller holds the project's lock, and has seen that no other file is there. `durable=False` leaves it to the
     caller to sync everything but the file's contents.
     """
+    event = described(checked, who, origin)
+    name = checked.distribution.name
+    at = event.at.timestamp()
+    shelf.place(received, name.project, name.filename, metadata_beside(checked), at, durable=durable)
+    return event
+
+
+def metadata_beside(checked: Checked) -> bytes | None:
+    """The core metadata that are served beside the file; only a wheel has some."""
+    return checked.distribution.metadata if checked.distribution.name.kind == "wheel" else None
+
+
+def described(checked: Checked, who: str, origin: str) -> Event:
+    """What the journal is to be told of a file that is published now."""
     distribution = checked.distribution
     name = distribution.name
-    metadata = distribution.metadata if name.kind == "wheel" else None
-    event = Event(
+    metadata = metadata_beside(checked)
+    return Event(
         event=PUBLISH,
         who=who,
         time=now(),
@@ -72,8 +86,6 @@ def place(shelf: Shelf, received: Path, checked: Checked, who: str, origin: str,
         requires_python=checked.requires_python,
         findings=checked.warnings or None,
     )
-    shelf.place(received, name.project, name.filename, metadata, event.at.timestamp(), durable=durable)
-    return event
 
 
 def reject_conflict(shelf: Shelf, checked: Checked, listed: Files, ignore: Path | None = None) -> None:

@@ -5,7 +5,9 @@
     simple/...                          pages
     conda/<channel>/<subdir>/...        conda packages and their index, see `channels`
     quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
+    quarantine/intake/                  public files that are fetched, or kept back; see `cache` and `intake`
     reports/                            pages for auditors, where something writes them
+    intake/lock.toml                    what the list of public packages comes to
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     last-look                           empty; its time is that of the last look for files that were copied in
@@ -49,6 +51,7 @@ class Shelf:
         self.incoming = root / "incoming"
         self.reports = root / "reports"
         self.conda = root / "conda"
+        self.intake = root / "intake"
         self.journal = root / "journal.jsonl"
         self.last_look = root / "last-look"
         self._locks = root / "locks"
@@ -72,10 +75,16 @@ class Shelf:
             yield
 
     @contextlib.contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
+    def locked_intake(self) -> Iterator[None]:
+        """Keep other runs of `intake` away; raises BlockingIOError if one is under way."""
+        with self._lock("intake", fcntl.LOCK_NB):
+            yield
+
+    @contextlib.contextmanager
+    def _lock(self, name: str, how: int = 0) -> Iterator[None]:
         descriptor = os.open(self._locks / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | how)
             yield
         finally:
             os.close(descriptor)
@@ -213,6 +222,15 @@ class Shelf:
             _sync(directory)
         return True
 
+    def write_record(self, path: Path, content: bytes) -> bool:
+        """Write a file for people, in a directory of its own; False if it was like that already."""
+        if _content(path) == content:
+            return False
+        self._make(path.parent)
+        self._write(path, content, time.time())
+        _sync(path.parent)
+        return True
+
     def remove_pages(self, project: str) -> None:
         """Take a project's directory out of `simple`."""
         shutil.rmtree(self.simple / project, ignore_errors=True)
@@ -243,11 +261,21 @@ class Shelf:
         except FileNotFoundError:
             return 0.0
 
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A directory of our own on the shelf's disk, gone after the block."""
+        with tempfile.TemporaryDirectory(dir=self.incoming) as directory:
+            yield Path(directory)
+
     def sweep(self) -> None:
         """Remove what killed processes left in `incoming`."""
         for path in self.incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime < time.time() - _STALE:
+                if path.stat().st_mtime >= time.time() - _STALE:
+                    continue
+                if path.is_dir():
+                    shutil.rmtree(path)
+                else:
                     path.unlink()
 
     def _make(self, directory: Path) -> None:

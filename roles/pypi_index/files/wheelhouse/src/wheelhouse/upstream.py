@@ -58,7 +58,7 @@ class OffTheShelf:
         if sentence := self._why_not(project, settings):
             raise Refusal(404, sentence)
         if settings.upstream == "redirect":
-            return Answer(302, headers={"Location": f"{_url(settings)}{project}/"})
+            return Answer(302, headers={"Location": f"{upstream_url(settings)}{project}/"})
         return self._mirror.page(_upstream(settings), project, environ.get("HTTP_ACCEPT", ""))
 
     def file(self, environ: Environ) -> Answer:
@@ -97,9 +97,10 @@ class OffTheShelf:
         return settings
 
 
-def _url(settings: Settings) -> str:
+def upstream_url(settings: Settings) -> str:
+    """The index that is asked for what is not on the shelf, with a slash at its end."""
     return settings.upstream_url or PUBLIC_INDEX
 
 
 def _upstream(settings: Settings) -> Upstream:
-    return Upstream(_url(settings), settings.outside, timedelta(days=settings.minimum_age))
+    return Upstream(upstream_url(settings), settings.outside, timedelta(days=settings.minimum_age))

@@ -1,0 +1,21 @@
+"""One look at a release each: a small module with a function `check` that tells what it found.
+
+What a finding means is the policy's to say, and an exception may let it through for a while.
+"""
+
+from wheelhouse.intake.checks import age, archive, licence, lookalike, sdist, vulnerability, yanked
+from wheelhouse.intake.checks.release import Finding, Opinion, Release, World, judged
+
+_ALL = (archive, vulnerability, age, licence, yanked, sdist, lookalike)
+
+__all__ = ["Finding", "Opinion", "Release", "World", "look_at"]
+
+
+def look_at(release: Release, world: World) -> tuple[Opinion, ...]:
+    """What all checks say of a release that is not in order; nothing if everything is."""
+    return tuple(
+        opinion
+        for module in _ALL
+        for finding in module.check(release, world)
+        if (opinion := judged(finding, release, world))
+    )

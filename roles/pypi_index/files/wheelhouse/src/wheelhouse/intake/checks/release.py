@@ -1,0 +1,84 @@
+"""What a check is given, and what it says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from packaging.version import Version
+from simple_repository.model import File
+
+from wheelhouse.intake.advisories import Advisory
+from wheelhouse.intake.policy import Exemption, Policy
+from wheelhouse.pages import Files
+from wheelhouse.rules import Verdict
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of a public project that a line comes to, or that is on the shelf."""
+
+    project: str
+    version: Version
+    files: Mapping[str, File]
+    """Those that the company takes, by name; `File.upload_time` is upstream's."""
+    metadata: bytes | None
+    """Core metadata of one of the files; None if none could be read."""
+    shelved: frozenset[str] = frozenset()
+    """Names of the files that are on the shelf already."""
+    broken: tuple[str, ...] = ()
+    """Sentences: what is wrong with the archives, or with what came instead of them."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything else that a verdict depends on."""
+
+    policy: Policy
+    today: date
+    upstream: Mapping[str, Files | None]
+    """Project -> what upstream lists today; None if it has nothing of this name. It may have been impossible to ask."""
+    advisories: Mapping[tuple[str, Version], list[Advisory] | None]
+    """None, or nothing, for what could not be looked up."""
+    why_no_advisories: str = ""
+    """The end of a sentence, if nothing could be looked up at all."""
+    own: frozenset[str] = frozenset()
+    """Names and patterns that are the company's."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a check found."""
+
+    check: str
+    evidence: str
+    """A sentence."""
+    advisory: str | None = None
+    """The identifier that people look it up by."""
+    names: frozenset[str] = field(default_factory=frozenset)
+    """All its identifiers; an exception may name any."""
+    always_blocks: bool = False
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A finding, and what the policy says to it."""
+
+    finding: Finding
+    verdict: Verdict
+    exception: Exemption | None = None
+    """What lets it through, or did until it expired."""
+    expired: bool = False
+
+
+def judged(finding: Finding, release: Release, world: World) -> Opinion | None:
+    """The policy's opinion; None if nobody wants to know."""
+    if finding.always_blocks:
+        return Opinion(finding, Verdict.BLOCK)
+    verdict = world.policy.verdict(finding.check)
+    if verdict is not Verdict.BLOCK:
+        return Opinion(finding, verdict) if verdict else None
+    about = finding.names | {finding.check}
+    if granted := world.policy.exception(release.project, release.version, about, world.today):
+        return Opinion(finding, Verdict.WARN, granted)
+    expired = [one for one in world.policy.exceptions if one.covers(release.project, release.version, about)]
+    return Opinion(finding, verdict, expired[0] if expired else None, expired=bool(expired))

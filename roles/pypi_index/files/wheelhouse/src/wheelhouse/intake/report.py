@@ -1,0 +1,163 @@
+"""What a run came to: a page for people, the same as JSON, and a bill of materials, below the shelf's `reports/`.
+
+They say the same until something changes, so that a run without news writes none of them. When the last run was, and
+whether it went well, is in a small file of its own.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from wheelhouse.config import Settings
+from wheelhouse.distribution import parse_filename
+from wheelhouse.front import render_static, static_assets
+from wheelhouse.intake import lock
+from wheelhouse.intake.checks import Opinion
+from wheelhouse.intake.checks.licence import says
+from wheelhouse.intake.history import History
+from wheelhouse.intake.lock import Closure
+from wheelhouse.intake.plan import Plan
+from wheelhouse.intake.run import Key, Outcome
+from wheelhouse.intake.sbom import sbom
+from wheelhouse.shelf import Shelf
+
+DATA, PAGE, MATERIALS, LAST_RUN = "intake.json", "index.html", "intake.cdx.json", "last-run.json"
+
+
+def write(shelf: Shelf, settings: Settings, plan: Plan, history: History, outcome: Outcome) -> None:
+    """Write what differs from what is there."""
+    before = _before(shelf)
+    data = _data(plan, history, outcome, before)
+    materials = [
+        {**release, "lines": [line["line"] for line in data["lines"] if _name(release) in line["releases"]]}
+        for release in data["releases"].values()
+        if release["since"]
+    ]
+    page = render_static("report.html", settings, report=data)
+    record = {
+        DATA: json.dumps(data, indent=1) + "\n",
+        MATERIALS: sbom(materials, _needs(outcome), settings.index_url),
+        PAGE: page,
+    }
+    for name, content in {**static_assets(), **{name: text.encode() for name, text in record.items()}}.items():
+        shelf.write_record(shelf.reports / name, content)
+
+
+def note_run(shelf: Shelf, started: datetime, outcome: str, problems: Iterable[str]) -> None:
+    """Write down how the last run went: `done`, `kept back` or `failed`."""
+    content = {
+        "started": f"{started.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "ended": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        "outcome": outcome,
+        "problems": list(problems),
+    }
+    shelf.write_record(shelf.reports / LAST_RUN, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _before(shelf: Shelf) -> Mapping[str, Any]:
+    try:
+        before = json.loads((shelf.reports / DATA).read_bytes())
+        return before if isinstance(before, dict) else {}
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _data(plan: Plan, history: History, outcome: Outcome, before: Mapping[str, Any]) -> dict[str, Any]:
+    lines = [_line(line.text, outcome) for line in plan.lines]
+    moved = lock.moves({one["line"]: one["versions"] for one in before.get("lines", ())}, outcome.lock)
+    last_moves = {
+        "on": f"{datetime.now(UTC):%Y-%m-%d}",
+        "moves": [
+            {"line": one.line, "project": one.project, "before": one.before, "after": one.after, "why": one.why}
+            for one in moved
+        ],
+    }
+    return {
+        "targets": [str(target) for target in plan.targets],
+        "lines": lines,
+        "moved": last_moves if moved else before.get("moved", {"on": None, "moves": []}),
+        "releases": {f"{key[0]}=={key[1]}": _release(key, history, outcome) for key in sorted(outcome.releases)},
+        "exceptions": [
+            {
+                "package": one.project + str(one.versions),
+                "about": one.about,
+                "reason": one.reason,
+                "until": str(one.until),
+            }
+            for one in plan.policy.exceptions
+        ],
+    }
+
+
+def _line(line: str, outcome: Outcome) -> dict[str, Any]:
+    closure = outcome.lock.closures.get(line)
+    blocked = outcome.blocked(closure) if closure else []
+    if line in outcome.unresolved:
+        status, sentence = "unresolved", outcome.unresolved[line]
+    elif blocked:
+        names = ", ".join(f"{pin.project} {pin.version}" for pin in blocked)
+        status, sentence = "blocked", f"Kept back because of {names}."
+    elif line in outcome.incomplete:
+        status, sentence = "waiting", outcome.incomplete[line]
+    else:
+        status, sentence = "on the shelf", ""
+    return {
+        "line": line,
+        "status": status,
+        "sentence": sentence,
+        "versions": lock.versions(closure),
+        "releases": {f"{pin.project}=={pin.version}": lock.reason([pin]) for pin in closure.pins} if closure else {},
+    }
+
+
+def _release(key: Key, history: History, outcome: Outcome) -> dict[str, Any]:
+    project, version = key
+    release = outcome.releases[key]
+    shelved = {name: file for name, file in history.files(project).items() if parse_filename(name).version == version}
+    times = [history.since(project, name) for name in shelved]
+    licence = says(release.metadata) if release.metadata else None
+    return {
+        "project": project,
+        "version": str(version),
+        "since": f"{min(times):%Y-%m-%dT%H:%M:%SZ}" if times else None,
+        "yanked": bool(shelved) and all(file.yanked for file in shelved.values()),
+        "licence": " OR ".join(licence) if licence else None,
+        "files": [
+            {"name": name, "sha256": file.hashes["sha256"], "size": file.size}
+            for name, file in sorted(release.files.items())
+        ],
+        "verdict": "block" if outcome.blocks(key) else "warn" if outcome.opinions[key] else "pass",
+        "findings": [_finding(opinion) for opinion in outcome.opinions[key]],
+    }
+
+
+def _finding(opinion: Opinion) -> dict[str, Any]:
+    granted = opinion.exception
+    return {
+        "check": opinion.finding.check,
+        "verdict": opinion.verdict.value,
+        "advisory": opinion.finding.advisory,
+        "evidence": opinion.finding.evidence,
+        "exception": granted and {"reason": granted.reason, "until": str(granted.until), "expired": opinion.expired},
+    }
+
+
+def _needs(outcome: Outcome) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for closure in outcome.lock.closures.values():
+        for name, others in _edges(closure):
+            found.setdefault(name, set()).update(others)
+    return {name: sorted(others) for name, others in sorted(found.items())}
+
+
+def _edges(closure: Closure) -> Iterable[tuple[str, list[str]]]:
+    for pin in closure.pins:
+        yield (
+            f"{pin.project}=={pin.version}",
+            [f"{other.project}=={other.version}" for other in closure.pins if pin.project in other.needed_by],
+        )
+
+
+def _name(release: Mapping[str, Any]) -> str:
+    return f"{release['project']}=={release['version']}"

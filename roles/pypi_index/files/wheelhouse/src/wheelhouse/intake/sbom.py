@@ -1,0 +1,56 @@
+"""What intake keeps on the shelf, as a CycloneDX bill of materials."""
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.output.json import JsonV1Dot6
+from packageurl import PackageURL
+
+_NAMESPACE = uuid.UUID("6c1d2c1e-3a4b-5c7d-9e0f-2b8a4d6f1357")
+
+
+def sbom(releases: Iterable[Mapping[str, Any]], needs: Mapping[str, Iterable[str]], index_url: str) -> str:
+    """The document. `releases` are those of the report, `needs` says which of them (`name==version`) need which.
+
+    The same content is the same document: it bears no time, and its number follows from what is in it.
+    """
+    licences = LicenseFactory()
+    components: dict[str, Component] = {}
+    for release in releases:
+        name, version = release["project"], release["version"]
+        key = f"{name}=={version}"
+        components[key] = Component(
+            type=ComponentType.LIBRARY,
+            name=name,
+            version=version,
+            purl=PackageURL("pypi", name=name, version=version),
+            bom_ref=key,
+            licenses=[licences.make_from_string(release["licence"])] if release["licence"] else [],
+            external_references=[
+                ExternalReference(
+                    type=ExternalReferenceType.DISTRIBUTION,
+                    url=XsUri(f"{index_url}/packages/{name}/{file['name']}"),
+                    hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])],
+                )
+                for file in release["files"]
+            ],
+            properties=[Property(name="wheelhouse:asked-for-by", value=line) for line in release["lines"]],
+        )
+    bom = Bom(components=components.values())
+    for key, others in needs.items():
+        if key in components:
+            bom.register_dependency(components[key], [components[other] for other in others if other in components])
+    content = "\n".join(
+        f"{key} {sorted(str(file.url) for file in component.external_references)}"
+        for key, component in components.items()
+    )
+    bom.serial_number = uuid.uuid5(_NAMESPACE, content)
+    document = json.loads(JsonV1Dot6(bom).output_as_string())
+    document["metadata"].pop("timestamp", None)
+    return json.dumps(document, indent=2, sort_keys=True) + "\n"

@@ -1,0 +1,159 @@
+"""The list, the targets and the policy: what is understood, and one sentence for each thing that is not."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from packaging.version import Version
+from wheelhouse.intake import plan
+from wheelhouse.intake.lock import Closure, Pin
+from wheelhouse.intake.plan import PlanError
+from wheelhouse.intake.publish import in_order
+from wheelhouse.intake.targets import Target
+from wheelhouse.rules import Verdict
+
+TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
+
+
+def read(directory: Path, packages: Any = (), targets: Any = None, policy: Any = None) -> plan.Plan:
+    raw = {"packages": list(packages), "targets": targets or TARGETS, "policy": policy or {}}
+    (directory / "intake.json").write_text(json.dumps(raw))
+    return plan.read(directory, ("acme-*",), ("evil-*",))
+
+
+def faults(directory: Path, **changes: Any) -> list[str]:
+    with pytest.raises(PlanError) as raised:
+        read(directory, **changes)
+    return raised.value.faults
+
+
+def test_what_people_write(tmp_path: Path) -> None:
+    (tmp_path / "teaching.txt").write_text(
+        "# for the course\nalpha==1.0 \\\n    --hash=sha256:" + "a" * 64 + "\n"
+        "beta[extra]>=2 ; python_version > '3'  # why\n"
+    )
+    targets = {"python": ["3.12", "3.11"], "platforms": ["windows-x86_64", "linux-x86_64"]}
+    policy = {
+        "licences": ["mit"],
+        "verdicts": {"age": "warn", "licence": "off"},
+        "exceptions": [{"package": "Alpha==1.0", "advisory": "CVE-1", "reason": "why", "until": "2026-12-31"}],
+    }
+    packages = [{"pypi": "networkx==1.10"}, {"pypi": "pandas>=2.2,<3"}, {"pypi": "file:teaching.txt"}]
+    found = read(tmp_path, packages, targets, policy)
+    assert [line.text for line in found.lines] == [
+        "pypi: networkx==1.10",
+        "pypi: pandas>=2.2,<3",
+        "pypi: file:teaching.txt",
+    ]
+    assert found.lines[2].requirements == ("alpha==1.0", 'beta[extra]>=2; python_version > "3"')
+    assert found.lines[2].hashes == {"alpha": frozenset({"a" * 64})}
+    assert [str(target) for target in found.targets] == [
+        "3.11 linux-x86_64",
+        "3.11 windows-x86_64",
+        "3.12 linux-x86_64",
+        "3.12 windows-x86_64",
+    ]
+    assert (found.policy.verdict("age"), found.policy.verdict("licence")) == (Verdict.WARN, None)
+    assert found.policy.licences == ("MIT",)
+    assert found.policy.exceptions[0].project == "alpha"
+
+
+def test_a_lock_of_pylock(tmp_path: Path) -> None:
+    (tmp_path / "pylock.toml").write_text(
+        'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "alpha"\nversion = "1.0"\n'
+        '[[packages.wheels]]\nname = "alpha-1.0-py3-none-any.whl"\nurl = "https://index.example/alpha"\n'
+        f'hashes = {{sha256 = "{"b" * 64}"}}\n'
+    )
+    (line,) = read(tmp_path, [{"pypi": "file:pylock.toml"}]).lines
+    assert (line.requirements, line.hashes) == (("alpha==1.0",), {"alpha": frozenset({"b" * 64})})
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ({"pypi": "networkx=1.10"}, "'pypi: networkx=1.10' is no requirement"),
+        ({"pypi": "x @ https://files.example/x.whl"}, "it has an address, and only the index upstream is asked"),
+        ({"pypi": "acme-tools"}, "acme-tools is one of the company's own names"),
+        ({"pypi": "Evil.Thing>=1"}, "evil-thing is denied"),
+        ({"pypi": "x", "channel": "y"}, "'pypi: x' has a key that means nothing here: channel."),
+        ({"conda": "orange3 3.29.3", "channel": "conda-forge"}, "conda packages are not supported yet"),
+        ({"npm": "left-pad"}, "it needs `pypi:` or `conda:`"),
+        ("networkx", "it needs `pypi:` or `conda:`"),
+        ({"pypi": "file:nothing.txt"}, "nothing.txt cannot be read: No such file"),
+        ({"pypi": "file:../intake.json"}, "must name a file below the directory of the list"),
+        ({"pypi": "file:/etc/passwd"}, "must name a file below the directory of the list"),
+        ({"pypi": "file:empty.txt"}, "it asks for nothing"),
+        ({"pypi": "file:options.txt"}, "line 2, '-e .', is no requirement"),
+        ({"pypi": "file:md5.txt"}, "it has no SHA-256 among its hashes"),
+        ({"pypi": "file:poetry.toml"}, "it is not a lock as pylock.toml is one"),
+    ],
+)
+def test_an_entry_that_is_none(tmp_path: Path, entry: Any, says: str) -> None:
+    (tmp_path / "empty.txt").write_text("# nothing\n")
+    (tmp_path / "options.txt").write_text("alpha\n-e .\n")
+    (tmp_path / "md5.txt").write_text(f"alpha==1 --hash=md5:{'0' * 32}\n")
+    (tmp_path / "poetry.toml").write_text("[[package]]\n")
+    (fault,) = faults(tmp_path, packages=[entry])
+    assert says in fault
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"targets": {"python": ["3.11"], "platforms": ["linux"]}},
+            "there is no platform 'linux'; there are linux-x86_64,",
+        ),
+        ({"targets": {"python": [3.1], "platforms": ["linux-x86_64"]}}, 'write one such as "3.12", in quotes'),
+        ({"targets": {"python": ["2.7"], "platforms": ["linux-x86_64"]}}, "'2.7' is no version of Python"),
+        ({"targets": {"python": []}}, "targets must have a list"),
+        ({"policy": {"ages": 3}}, "a key this program does not know: ages"),
+        ({"policy": {"minimum_age": -1}}, "minimum_age is -1"),
+        ({"policy": {"licences": ["BSD-ish"]}}, "'BSD-ish' is no SPDX identifier"),
+        ({"policy": {"verdicts": {"archive": "off"}}}, "there is no check 'archive'"),
+        ({"policy": {"verdicts": {"age": "no"}}}, "age is 'no'; write block, warn or off"),
+        ({"policy": {"on_shelf": "delete"}}, "on_shelf is 'delete'"),
+        ({"policy": {"advisories": "https://ada:hunter2@osv.example/"}}, "without credentials"),
+        ({"policy": {"advisories": "osv"}}, "must be an absolute directory, or an address"),
+        ({"policy": {"exceptions": [{"package": "x"}]}}, "must have package, advisory, reason and until"),
+        (
+            {"policy": {"exceptions": [{"package": "x", "advisory": "y", "reason": "z", "until": "soon"}]}},
+            "is not understood: Invalid isoformat string: 'soon'",
+        ),
+    ],
+)
+def test_targets_and_policies_that_are_none(tmp_path: Path, changes: dict[str, Any], says: str) -> None:
+    (fault,) = faults(tmp_path, **changes)
+    assert says in fault
+    assert "hunter2" not in fault
+
+
+def test_all_faults_at_once(tmp_path: Path) -> None:
+    assert len(faults(tmp_path, packages=[{"pypi": "=="}, {"conda": "x"}], policy={"on_shelf": ""})) == 3
+
+
+@pytest.mark.parametrize(
+    ("tag", "runs"),
+    [
+        ("py3-none-any", True),
+        ("cp311-cp311-manylinux_2_28_x86_64", True),
+        ("cp39-abi3-manylinux2014_x86_64", True),
+        ("cp311-cp311-manylinux_2_34_x86_64", False),
+        ("cp311-cp311-musllinux_1_2_x86_64", False),
+        ("cp312-cp312-manylinux_2_28_x86_64", False),
+        ("cp311-cp311-win_amd64", False),
+    ],
+)
+def test_which_wheels_a_target_takes(tag: str, runs: bool) -> None:
+    assert (tag in {str(one) for one in Target("3.11", "linux-x86_64").tags}) is runs
+
+
+def test_the_order_of_a_closure() -> None:
+    """Leaves first; in a circle, what was asked for comes last."""
+    needed_by = {"root": (), "left": ("root",), "leaf": ("left", "root"), "a": ("root", "b"), "b": ("a",)}
+    pins = tuple(Pin(name, Version("1"), (), by, {}) for name, by in needed_by.items())
+    order = in_order(Closure("x", pins))
+    assert order[-1] == "root"
+    assert order.index("leaf") < order.index("left")
+    assert sorted(order) == sorted(needed_by)
