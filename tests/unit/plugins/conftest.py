@@ -15,10 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from ansible.plugins.loader import init_plugin_loader
 from hypothesis import settings
 
-init_plugin_loader()  # makes plugins of collections importable and known by their FQCN
 settings.register_profile("plugins", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("plugins")
 
