@@ -19,7 +19,7 @@ from testinfra.host import Host
 pytestmark = pytest.mark.usefixtures("as_in_the_inventory")
 
 IMAGE = "wheelhouse-test-ci"
-FOLDER = "/root/ci-job"
+FOLDER = "/root/publishing-job"
 
 
 def gitlab() -> tuple[dict[str, str], str]:
