@@ -106,7 +106,7 @@ def test_nobody_at_work_noticed(rotated) -> None:
 
 def test_the_run_says_what_it_replaced(rotated) -> None:
     told = said(rotated["run"])
-    assert "New at the index: the passwords of ada, leo, machines." in told
+    assert "New at the index: the passwords of ada, ci-acme-hello, leo, machines." in told
     assert "The index refuses the old ones." in told
     assert "New at the proxy: the logins of" in told and "the machines" in told
     assert "New tokens have the JupyterLabs of ada, leo." in told

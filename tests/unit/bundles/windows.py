@@ -74,6 +74,19 @@ class Windows:
 
         Typed as Wine reads a pipe, which is in code page 1252.
         """
+        for _ in range(3):
+            code, said, answered = self._run(command, cwd, answers, variables)
+            if (
+                "ShellExecuteEx failed" not in said
+            ):  # Wine itself did not get as far as the command, as it sometimes does under load
+                break
+        assert answered == len(answers), said
+        return code, said
+
+    def _run(
+        self, command: tuple[str, ...], cwd: Path, answers: tuple[str, ...], variables: dict[str, str]
+    ) -> tuple[int, str, int]:
+        """The same once, and how many answers were asked for."""
         answered = 0
         # a file and no pipe, whose end would be that of Wine's own processes, which stay
         with (
@@ -100,8 +113,7 @@ class Windows:
                     process.stdin.close()
                 time.sleep(0.02)
             said = os.pread(output.fileno(), 65536, 0)
-        assert answered == len(answers), said
-        return process.returncode, said.decode("cp1252", "replace").replace("\r", "")
+        return process.returncode, said.decode("cp1252", "replace").replace("\r", ""), answered
 
     def registry(self, key: str) -> dict[str, str]:
         """The values of a key, empty where there is none."""
