@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # `verify` is enough where the scenario before has set up what the next one needs.
 RELEASES ?= bookworm trixie
 on_bookworm ?= test:blank-check test:office verify:secrets verify:rotation verify:index verify:clients verify:absent test:interrupted
-on_trixie ?= test:blank-check test:office
+on_trixie ?= converge:office verify:office
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
 
@@ -109,7 +109,7 @@ export WHEELHOUSE_DEMO=$(1)
 tests/hosts/up $(1)
 for run in $(on_$(1)); do
     scenario=$${run#*:}
-    [ $${run%:*} = verify ] && arguments=() || arguments=(--destroy never)
+    [ $${run%:*} = test ] && arguments=(--destroy never) || arguments=()
     $(step) --show "$$scenario on $(1)" -- molecule $${run%:*} --no-command-borders --scenario-name $$scenario "$${arguments[@]}"
 done
 $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml

@@ -228,6 +228,7 @@ def test_the_doctor_says_what_conda_uses_and_what_is_wrong_with_it(office, conda
     assert said[1].startswith("/home/leo/.condarc:3 has conda trust everybody")
 
 
+@pytest.mark.long
 def test_another_installer_is_installed_beside_the_first(
     office, workstation: Host, play: Play, conda, installer: Path, proxy: Host
 ) -> None:
