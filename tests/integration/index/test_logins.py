@@ -117,6 +117,18 @@ def test_guessing_passwords_is_slow_and_hinders_nobody_else(office, gateway: Gat
     assert gateway.ask(PAGE, login=None, headers={"Authorization": cold}).status == 200
 
 
+@pytest.mark.usefixtures("nobody_has_guessed")
+def test_a_header_that_speaks_of_a_check_is_no_login(gateway: Gateway) -> None:
+    """While a login is being checked, the gateway's own word for that is refused like any other that is wrong."""
+    login = ("ada", "guess at a header")
+    told = {"Authorization": f"checking {gateway.authorization(login)['Authorization']}"}
+    with ThreadPoolExecutor(3) as threads:
+        checks = [threads.submit(gateway.ask, PAGE, login=login) for _ in range(3)]
+        answers = {gateway.ask(PAGE, login=None, headers=told).status for _ in range(10)}
+        assert {check.result().status for check in checks} == {401}
+    assert answers == {401}
+
+
 def test_a_changed_password(gateway: Gateway, settings, index: Host) -> None:
     """The new one is right at once; the old one is wrong as soon as nobody remembers it any more."""
     old, new = vault()["leo_index"], "another : one, #2"
