@@ -8,11 +8,12 @@ index_program := roles/pypi_index/files/wheelhouse
 step := .venv/bin/python tests/hosts/step.py
 # the tools in .venv, before any others of the same name
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# Debian releases that `make molecule` runs on, and there the scenarios in the order in which they share one set of hosts.
+# The sets of hosts of `make molecule`: the Debian release of each, and the scenarios that share it, in their order.
 # `verify` is enough where the scenario before has set up what the next one needs.
-RELEASES ?= bookworm trixie
-on_bookworm ?= test:blank-check test:office verify:secrets verify:rotation verify:index verify:clients verify:absent test:interrupted
-on_trixie ?= converge:office verify:office
+SETS ?= office index trixie
+on_office ?= bookworm test:blank-check test:office verify:secrets verify:absent test:interrupted
+on_index ?= bookworm converge:office verify:index verify:clients
+on_trixie ?= trixie converge:office verify:office
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
 
@@ -53,8 +54,9 @@ demo-down: setup ## remove the demo's hosts, networks and secrets, and stop the 
 	tests/hosts/engine stop
 
 .PHONY: test
-test: lint sanity unit molecule ## everything below, in that order
-	@echo "All tests passed."
+test: lint ## everything below; what takes long two at a time
+	@$(call two_at_a_time,sanity unit $(SETS:%=on-%))
+	echo "All tests passed."
 
 .PHONY: lint
 lint: setup ## ruff, yamllint, ansible-lint (production profile), shellcheck, generated parts of the README
@@ -100,19 +102,31 @@ bench: setup ## the index's speed against plain nginx, pypiserver, devpi and pro
 	    $(if $(filter quick,$(BENCH)),.cache/bench,tests/bench)
 
 .PHONY: molecule
-molecule: setup ## the scenarios, on real hosts; RELEASES=… chooses
-	@docker version >/dev/null 2>&1 || trap 'tests/hosts/engine stop' EXIT
-	$(foreach release,$(RELEASES),$(call scenarios,$(release)))
+molecule: setup ## the scenarios, on real hosts; SETS=… chooses
+	@$(call two_at_a_time,$(SETS:%=on-%))
 
-define scenarios
-export WHEELHOUSE_DEMO=$(1)
-tests/hosts/up $(1)
-for run in $(on_$(1)); do
-    scenario=$${run#*:}
-    [ $${run%:*} = test ] && arguments=(--destroy never) || arguments=()
-    $(step) --show "$$scenario on $(1)" -- molecule $${run%:*} --no-command-borders --scenario-name $$scenario "$${arguments[@]}"
-done
-$(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
-rm -rf .demo-$(1)
+on-%: setup
+	@export WHEELHOUSE_DEMO=$*
+	tests/hosts/up $(firstword $(on_$*))
+	failed=
+	for run in $(wordlist 2,$(words $(on_$*)),$(on_$*)); do
+	    scenario=$${run#*:}
+	    export MOLECULE_EPHEMERAL_DIRECTORY=$(CURDIR)/.demo-$*/molecule/$$scenario
+	    [ $${run%:*} = test ] && arguments=(--destroy never) || arguments=()
+	    $(step) --show "$$scenario" -- molecule $${run%:*} --no-command-borders --scenario-name $$scenario "$${arguments[@]}" || failed+=" $$scenario"
+	done
+	if [ "$$failed" ]; then
+	    echo "Failed on the set of hosts $*, which stay:$$failed" >&2
+	    exit 1
+	fi
+	$(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
+	rm -rf .demo-$*
 
+# Each line that they print says which it is of.
+sanity unit on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
+
+define two_at_a_time
+docker version >/dev/null 2>&1 || trap 'tests/hosts/engine stop' EXIT
+$(step) "Docker engine" -- tests/hosts/engine start
+$(MAKE) --no-print-directory --jobs=2 --keep-going LANES=two $(1)
 endef

@@ -4,11 +4,13 @@
 
 Prints the title, a sign of life at least every twenty seconds, and the time taken. What the command prints goes to
 .cache/steps/<title>.log and is shown only when the command fails, or all along with --show. Exits as the command does.
+Where WHEELHOUSE_LANE is set, as in `make test`, it is the beginning of each line.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +19,7 @@ import time
 from pathlib import Path
 
 LOGS = Path(__file__).resolve().parents[2] / ".cache" / "steps"
+LANE = os.environ.get("WHEELHOUSE_LANE", "")
 SIGN_OF_LIFE = 20  # seconds
 LAST_LINES = 60
 
@@ -26,18 +29,23 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
+def tell(text: str) -> None:
+    """Print a line, with the name of the lane before it where several are at work (see `make test`)."""
+    print(f"{LANE:>8} │ {text}" if LANE else text, flush=True)
+
+
 def run(title: str, command: list[str], show: bool) -> int:
     """Run `command`, telling of it; returns its exit code."""
     LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / (re.sub(r"\W+", "-", title).strip("-").lower() + ".log")
+    log = LOGS / (re.sub(r"\W+", "-", f"{LANE} {title}").strip("-").lower() + ".log")
     started = time.monotonic()
     ended = threading.Event()
     last_line = ""
-    print(f"==> {title}", flush=True)
+    tell(f"==> {title}")
 
     def signs_of_life() -> None:
         while not ended.wait(SIGN_OF_LIFE):
-            print(f"    … {clock(time.monotonic() - started)}  {last_line[:100]}", flush=True)
+            tell(f"    … {clock(time.monotonic() - started)}  {last_line[:100]}")
 
     if not show:
         threading.Thread(target=signs_of_life, daemon=True).start()
@@ -49,15 +57,13 @@ def run(title: str, command: list[str], show: bool) -> int:
             stream.write(line)
             last_line = line.strip() or last_line
             if show:
-                print("    " + line, end="", flush=True)
+                tell("    " + line.rstrip("\n"))
         code = process.wait()
     ended.set()
     if code and not show:
-        print("".join("    | " + line for line in log.read_text().splitlines(keepends=True)[-LAST_LINES:]))
-    print(
-        f"    {'failed (exit code ' + str(code) + ')' if code else 'done'} in {clock(time.monotonic() - started)}",
-        flush=True,
-    )
+        for line in log.read_text().splitlines()[-LAST_LINES:]:
+            tell(f"    | {line}")
+    tell(f"    {f'failed (exit code {code})' if code else 'done'} in {clock(time.monotonic() - started)}")
     return code
 
 

@@ -1,115 +1,55 @@
-"""Every password is changed in one run, told as loudly as Ansible can. Afterwards none, old or new, is anywhere it should not be.
+"""A run that changes every password, told as loudly as Ansible can. None of them, old or new, is where it should not be.
 
 The secrets are their own sentinels: random, and searched for as they are, percent-encoded, in base64 and escaped.
 """
 
 from __future__ import annotations
 
-import base64
-import importlib.util
-import json
 import subprocess
-from urllib.parse import quote
 
 import pytest
-from company import INVENTORY, ROOT, STATE, host_of, site, vault
+from asking import tokens
+from change import credentials, playbook, write_vault
+from company import ROOT, Run, host_of, site, vault
+from search import COMMAND_LINES, HOSTS, command_lines_watched, forms, found_in, readable_with
+from testinfra.host import Host
 
-HOSTS = ("index", "jupyter", "workstation")
-
-# Runs on the hosts during the run: remembers the command lines of all processes, since most live for milliseconds.
-WATCH = r"""
-import glob, os, time
-seen = set()
-out = open("/run/command-lines", "w")
-while not os.path.exists("/run/stop-watching"):
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            line = open(path, "rb").read()
-        except OSError:
-            continue
-        if line not in seen:
-            seen.add(line)
-            out.write(line.replace(b"\0", b" ").decode(errors="replace") + "\n")
-            out.flush()
-    time.sleep(0.005)
-"""
-
-# Files anybody may read, below directories anybody may enter.
-READABLE = r"""
-import json, os, stat, sys
-needles = {name: [n.encode() for n in forms] for name, forms in json.load(sys.stdin).items()}
-skipped = ("/proc", "/sys", "/dev", "/usr/share", "/usr/lib", "/var/lib/docker", "/var/lib/containerd", "/opt/wheelhouse")
-found = []
-for top, directories, files in os.walk("/"):
-    directories[:] = [d for d in directories if os.path.join(top, d) not in skipped and os.lstat(os.path.join(top, d)).st_mode & stat.S_IXOTH]
-    for name in files:
-        path = os.path.join(top, name)
-        s = os.lstat(path)
-        if stat.S_ISREG(s.st_mode) and s.st_mode & stat.S_IROTH and s.st_size < 20_000_000:
-            content = open(path, "rb").read()
-            found += [[path, secret] for secret, forms in needles.items() if any(form in content for form in forms)]
-print(json.dumps(found))
-"""
+USERS = {"ada_index": "ada", "leo_index": "leo", "machines_index": "machines", "ci_index": "ci-acme-hello"}
 
 
-def forms(secret: str, user: str = "") -> list[str]:
-    """How a secret may be spelled: plain, in a URL, in a JSON or Python string, in an Authorization header."""
-    spelled = {secret, quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-    spelled.add(base64.b64encode(f"{user}:{secret}".encode()).decode())
-    return sorted(spelled)
+def spelled(when: str, passwords: dict[str, str]) -> dict[str, list[str]]:
+    return {f"{when} {name}": forms(secret, USERS.get(name, "")) for name, secret in passwords.items()}
 
 
-def tokens() -> dict[str, str]:
-    """The Jupyter tokens, which are made on the host."""
-    jupyter = host_of("jupyter")
-    files = jupyter.check_output("find /etc/wheelhouse/jupyter/tokens -type f").split()
-    return {file: jupyter.check_output("cat %s", file).strip() for file in files}
-
-
-def new_passwords() -> dict[str, str]:
-    """Passwords like those that `make demo` makes."""
-    spec = importlib.util.spec_from_file_location("credentials", ROOT / "tests" / "hosts" / "credentials.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.passwords()
+def secrets_of(old: dict[str, str], jupyter: Host) -> dict[str, list[str]]:
+    """How the passwords, before and after, and the tokens of now may be spelled, by name."""
+    made_there = {f"token {name}": forms(token) for name, token in tokens(jupyter).items()}
+    return spelled("old", old) | spelled("new", vault()) | made_there
 
 
 @pytest.fixture(scope="module")
-def told() -> dict:
-    """The run that changes every password: what Ansible said, what ran, and the secrets by name."""
-    old, new = vault(), new_passwords()
-    for role in HOSTS:
-        host = host_of(role)
-        host.check_output("rm -f /run/stop-watching")
-        subprocess.run(["docker", "exec", "-d", host.backend.name, "python3", "-c", WATCH], check=True)
-    (STATE / "vault.json").write_text(json.dumps(new))
-    subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), str(ROOT / "tests/hosts/create.yml")],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    run = site("-vvv", "--diff")
-    for role in HOSTS:
-        host_of(role).check_output("touch /run/stop-watching")
-    subprocess.run(
-        ["ansible-playbook", "-i", str(INVENTORY), str(ROOT / "tests/hosts/access.yml")],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    users = {"ada_index": "ada", "leo_index": "leo", "machines_index": "machines", "ci_index": "ci-acme-hello"}
-    secrets = {
-        f"{when} {name}": forms(secret, users.get(name, ""))
-        for when, all_ in (("old", old), ("new", new))
-        for name, secret in all_.items()
+def by_rotate(rotated, before, jupyter: Host) -> tuple[Run, dict[str, list[str]]]:
+    return rotated["run"], secrets_of(before["vault"], jupyter) | {
+        f"old token {name}": forms(token) for name, token in before["tokens"].items()
     }
-    secrets |= {f"token {name}": forms(secret) for name, secret in tokens().items()}
+
+
+@pytest.fixture(scope="module")
+def by_site(rotated, jupyter: Host) -> tuple[Run, dict[str, list[str]]]:
+    old = vault()
+    write_vault(credentials().passwords())
+    playbook("tests/hosts/create.yml")
+    with command_lines_watched():
+        run = site("-vvv", "--diff")
+    playbook("tests/hosts/access.yml")
+    return run, secrets_of(old, jupyter)
+
+
+@pytest.fixture(scope="module", params=["rotate", pytest.param("site", marks=pytest.mark.long)])
+def told(request) -> dict:
+    """The run that changes every password: what Ansible said, and the secrets by name."""
+    run, secrets = request.getfixturevalue(f"by_{request.param}")
     return {"run": run, "secrets": secrets}
-
-
-def found_in(text: str, secrets: dict[str, list[str]]) -> list[str]:
-    return [name for name, spelled in secrets.items() if any(form in text for form in spelled)]
 
 
 def test_the_run_changed_every_password(told) -> None:
@@ -123,7 +63,7 @@ def test_ansible_says_none_of_them(told) -> None:
 
 @pytest.mark.parametrize("role", HOSTS)
 def test_no_command_line_holds_one(told, role) -> None:
-    lines = host_of(role).file("/run/command-lines").content_string
+    lines = host_of(role).file(COMMAND_LINES).content_string
     assert len(lines.splitlines()) > 20, "the watcher saw nothing"
     assert found_in(lines, told["secrets"]) == []
 
@@ -155,20 +95,7 @@ def test_no_log_holds_one(told, role) -> None:
 
 @pytest.mark.parametrize("role", HOSTS)
 def test_no_file_that_others_can_read_holds_one(told, role) -> None:
-    command = ["docker", "exec", "-i", host_of(role).backend.name, "python3", "-c", READABLE]
-    done = subprocess.run(command, input=json.dumps(told["secrets"]), text=True, check=True, capture_output=True)
-    assert json.loads(done.stdout) == []
-
-
-@pytest.mark.parametrize("role", HOSTS)
-def test_the_old_ones_are_nowhere(told, role) -> None:
-    old = [form for name, spelled in told["secrets"].items() if name.startswith("old ") for form in spelled]
-    patterns = "\n".join(old)
-    found = host_of(role).run(
-        "printf %%s %s | grep -rlF --file=- /etc /home /root /srv /opt/wheelhouse/*/ /run /var/lib/wheelhouse /tmp /var/tmp",
-        patterns,
-    )
-    assert found.stdout == ""
+    assert readable_with(role, told["secrets"]) == []
 
 
 @pytest.mark.parametrize("name", ["ada", "leo"])

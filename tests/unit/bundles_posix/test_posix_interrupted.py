@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -91,7 +92,10 @@ def test_the_terminal_and_the_disk_are_tidy_after_ctrl_c(laptop: Laptop) -> None
         start_new_session=True,
     )  # fmt: skip
     assert child.stderr.read(4) == b"Your"
+    reads_the_answer = Path(f"/proc/{child.pid}/syscall")  # a signal before that would wait for the answer
+    while not reads_the_answer.read_text().startswith("0 0x0 "):
+        assert child.poll() is None
     child.send_signal(signal.SIGINT)
-    child.stdin.close()
     assert child.wait(10) == 130
+    child.stdin.close()
     assert laptop.holds() == {}

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asking import HTPASSWD, index_status, said
 from change import new_passwords, playbook, write_vault
 from company import INVENTORY, ROOT, Office, site, vault
-from test_rotation import HTPASSWD, index_status, said
 from testinfra.host import Host
 
 pytestmark = pytest.mark.long
