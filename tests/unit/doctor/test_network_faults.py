@@ -83,9 +83,21 @@ def test_the_shell_has_an_older_password_than_it_set(office):
 
 
 def test_no_account_for_the_proxy(office):
-    office.use_proxy(f"http://127.0.0.1:{office.proxy_port}")
+    office.use_proxy(f"http://localhost:{office.proxy_port}")
     assert office.only_fault().sentence == "The proxy asks for an account, and https_proxy has none in it."
     assert [authorization for _, authorization in office.proxy.asked] == [None]
+
+
+def test_the_relay_has_a_password_that_the_proxy_refuses(office):
+    office.use_proxy(f"http://127.0.0.1:{office.proxy_port}")
+    assert "does not accept the account of the relay on this machine" in office.only_fault().sentence
+
+
+def test_the_relay_is_down(office, closed_port):
+    office.use_proxy(f"http://127.0.0.1:{closed_port}")
+    fault = office.only_fault()
+    assert fault.sentence.startswith(f"The relay on this machine, 127.0.0.1:{closed_port}, cannot be reached: nothing")
+    assert "wheelhouse-relay" in fault.remedy
 
 
 @pytest.mark.parametrize("schemes", [["NTLM"], ["Negotiate", "NTLM"]])

@@ -41,6 +41,11 @@ class Proxy:
         return (self.username or "") if self.password else "***"
 
     @property
+    def is_relay(self) -> bool:
+        """Whether it is a program on this machine that knows the account and passes things on."""
+        return self.host.startswith("127.") and not self.username
+
+    @property
     def address(self) -> str:
         return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 

@@ -66,13 +66,12 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         connect(proxy.host, proxy.port).close()
     except NoAnswer as problem:
-        yield fail(
-            REACHED,
-            proxy.address,
-            f"The proxy {proxy.address} cannot be reached: {problem}. It is down, or that is not its address.",
-            _shell_or(settings, environ, "Is this machine in the company's network, or on its VPN? If so, ask IT."),
-            cause,
-        )
+        sentence = f"The proxy {proxy.address} cannot be reached: {problem}. It is down, or that is not its address."
+        remedy = "Is this machine in the company's network, or on its VPN? If so, ask IT."
+        if proxy.is_relay:
+            sentence = f"The relay on this machine, {proxy.address}, cannot be reached: {problem}."
+            remedy = "Ask IT; `systemctl status wheelhouse-relay` says more."
+        yield fail(REACHED, proxy.address, sentence, _shell_or(settings, environ, remedy), cause)
         yield from skipped(CHECKS[2:], "the proxy cannot be reached")
         return
     yield ok(REACHED, proxy.address)
@@ -171,6 +170,11 @@ def refusal(proxy: Proxy, schemes: list[str], answer: Answer) -> tuple[str, str]
             f"The proxy offers only {' and '.join(schemes) or 'an unknown scheme'}; pip, uv, conda and Poetry can send "
             "a password as Basic alone.",
             "Ask IT for a relay on this machine that speaks it (px, cntlm), with proxy variables that lead to it.",
+        )
+    if proxy.is_relay:
+        return (
+            "The proxy does not accept the account of the relay on this machine: its password is wrong or has expired.",
+            "Ask IT, who set it in the vault and run rotate.yml.",
         )
     if not proxy.username:
         return (
