@@ -77,7 +77,7 @@ def test_a_lock_of_pylock(tmp_path: Path) -> None:
         ({"pypi": "acme-tools"}, "acme-tools is one of the company's own names"),
         ({"pypi": "Evil.Thing>=1"}, "evil-thing is denied"),
         ({"pypi": "x", "channel": "y"}, "'pypi: x' has a key that means nothing here: channel."),
-        ({"conda": "orange3 3.29.3", "channel": "conda-forge"}, "conda packages are not supported yet"),
+        ({"conda": "orange3 3.29.3"}, "needs the name of the channel it comes from"),
         ({"npm": "left-pad"}, "it needs `pypi:` or `conda:`"),
         ("networkx", "it needs `pypi:` or `conda:`"),
         ({"pypi": "file:nothing.txt"}, "nothing.txt cannot be read: No such file"),
