@@ -124,9 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     bring_in.set_defaults(run=_intake)
     instead = bring_in.add_mutually_exclusive_group()
-    instead.add_argument(
-        "--sets", action="store_true", help="only list what runs have brought in, to go back to"
-    )
+    instead.add_argument("--sets", action="store_true", help="only list what runs have brought in, to go back to")
     instead.add_argument(
         "--rollback",
         metavar="SET",

@@ -124,8 +124,10 @@ class UpstreamChannel:
                 if response.status_code == 200:
                     origin.unlink(missing_ok=True)
                     digest = self._receive(response, path, packed=form == ".zst")
-                    self._write(origin, _origin(response, url, digest))
-                    return Listing(path, self._url, subdir, digest)
+                    listing = Listing(path, self._url, subdir, digest)
+                    if listing.sparse:  # can be read; else the next run would be told that nothing has changed
+                        self._write(origin, _origin(response, url, digest))
+                    return listing
                 if response.status_code not in (403, 404):
                     raise Unreachable(f"it answers {response.status_code} for {subdir}/repodata.json{form}")
         if subdir == NOARCH:  # every channel has that one
