@@ -9,6 +9,7 @@ from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.dependency import Dependency
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
@@ -42,10 +43,13 @@ def sbom(releases: Mapping[str, Mapping[str, Any]], needs: Mapping[str, Iterable
             ],
             properties=[Property(name="wheelhouse:asked-for-by", value=line) for line in release["lines"]],
         )
-    bom = Bom(components=components.values())
-    for key, others in needs.items():
-        if key in components:
-            bom.register_dependency(components[key], [components[other] for other in others if other in components])
+    refs = {key: component.bom_ref for key, component in components.items()}
+    # Bom.register_dependency looks through all of them each time.
+    dependencies = [
+        Dependency(ref, [Dependency(refs[other]) for other in needs.get(key, ()) if other in refs])
+        for key, ref in refs.items()
+    ]
+    bom = Bom(components=components.values(), dependencies=dependencies)
     content = "\n".join(
         f"{key} {sorted(str(file.url) for file in component.external_references)}"
         for key, component in components.items()
