@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
 import tomllib
 from pathlib import Path
@@ -203,6 +205,7 @@ def test_python_is_part_of_it_or_not(office: Office, channel: PublicChannel) -> 
         ("needy", "missing *, for which no candidates were found"),
         ("confused", "it needs acme-tools, which is one of the company's own names."),
         ("hashless", "noarch/hashless-1.0-0.conda has no SHA-256 upstream"),
+        ("climbing", "'../noarch/climbing-1.0-0.conda' is no name of a package"),
     ],
 )
 def test_what_cannot_be_had(
@@ -215,6 +218,7 @@ def test_what_cannot_be_had(
     add(channel, "confused", depends=("acme-tools",))
     add(channel, "acme-tools", "99.0")
     add(channel, "hashless", says={"sha256": None})
+    add(channel, "climbing", says={"subdir": "../noarch"})
     office.wants(conda=[spec, "alpha 1.0"])
     assert run(office, channel) == 1
     assert says in capsys.readouterr().err
@@ -495,3 +499,20 @@ def test_many_packages(office: Office, channel: PublicChannel, capsys: pytest.Ca
     assert fetched(channel) == []
     with capsys.disabled():
         print(f"{count} packages: {between - start:.1f} s, the run without news: {time.monotonic() - between:.1f} s")
+
+
+def test_py_rattler_is_loaded_for_intake_alone() -> None:
+    """It takes memory that the server has no use for."""
+    code = "import sys, wheelhouse.web, wheelhouse.cli; sys.exit('rattler' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
+
+
+def test_the_process_ends_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """py-rattler may crash when the interpreter ends, and a run that went well would count as failed."""
+    ended: list[int] = []
+    monkeypatch.setattr(os, "_exit", ended.append)
+    monkeypatch.setattr(sys, "argv", ["wheelhouse", "intake", "--sets"])
+    monkeypatch.setattr(cli, "main", lambda: 7)
+    with pytest.raises(SystemExit):
+        cli.run()
+    assert ended == [7]

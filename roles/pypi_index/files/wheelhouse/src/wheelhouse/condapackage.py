@@ -25,7 +25,7 @@ MAX_METADATA = 2**22
 _CHUNK = 2**20
 
 _PART = r"[A-Za-z0-9_.+!]+"
-_FILENAME = re.compile(rf"(?P<name>[a-z0-9_][a-z0-9_.-]*)-(?P<version>{_PART})-(?P<build>{_PART})\.(?:conda|tar\.bz2)")
+FILENAME = re.compile(rf"(?P<name>[a-z0-9_][a-z0-9_.-]*)-(?P<version>{_PART})-(?P<build>{_PART})\.(?:conda|tar\.bz2)")
 _SEGMENTS = r"[0-9a-z]+(?:[._][0-9a-z]+)*_*"
 _DESCRIBED = re.compile(r"(?:^|/)site-packages/[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
 SUBDIR = re.compile(r"noarch|[a-z]+-[a-z0-9]+")
@@ -83,7 +83,7 @@ def record(path: Path, filename: str, subdir: str | None) -> dict[str, Any]:
 
     `subdir` is the one it was found in, for packages so old that they do not say theirs. Raises `BadPackage`, OSError.
     """
-    parts = _FILENAME.fullmatch(filename)
+    parts = FILENAME.fullmatch(filename)
     if not parts:
         raise BadPackage(f"The file name {filename[:100]!a} is not NAME-VERSION-BUILD.conda or .tar.bz2.")
     size = path.stat().st_size

@@ -18,7 +18,7 @@ from rattler import MatchSpec, RepoDataRecord, SparseRepoData, solve_with_sparse
 from rattler import Version as CondaVersion
 from rattler.exceptions import SolverError
 
-from wheelhouse.condapackage import is_package
+from wheelhouse.condapackage import FILENAME, SUBDIR
 from wheelhouse.intake.conda import spec
 from wheelhouse.intake.conda.platforms import NOARCH, by_platform, subdir, virtual_packages
 from wheelhouse.intake.conda.upstream import Listing, UpstreamChannel
@@ -37,11 +37,10 @@ Objection = Callable[[str], str | None]
 
 @dataclass(frozen=True)
 class Solved:
-    """A closure, and where its packages are upstream."""
+    """A closure, and a digest of everything that the choice depends on."""
 
     closure: Closure
     digest: str
-    """Of everything that the choice depends on."""
 
 
 class Resolver:
@@ -131,23 +130,19 @@ class Resolver:
     def _solve(
         self, line: Line, listings: list[Listing], platform: str, constraints: list[str]
     ) -> list[RepoDataRecord]:
-        solution = solve_with_sparse_repodata(
-            [MatchSpec(asked) for asked in line.requirements],
-            [listing.sparse for listing in listings] + self._let_through(listings),
-            virtual_packages=virtual_packages(platform),
-            constraints=constraints,
-            timeout=PATIENCE,
-            exclude_newer=self._newest if self._is_aged else None,
+        return asyncio.run(
+            solve_with_sparse_repodata(
+                [MatchSpec(asked) for asked in line.requirements],
+                [listing.sparse for listing in listings] + self._let_through(listings),
+                virtual_packages=virtual_packages(platform),
+                constraints=constraints,
+                timeout=PATIENCE,
+                exclude_newer=self._newest if self._is_aged else None,
+            )
         )
 
-        async def solved() -> list[RepoDataRecord]:
-            return await solution
-
-        return asyncio.run(solved())
-
     def _let_through(self, listings: Iterable[Listing]) -> list[SparseRepoData]:
-        """Once more, and as old as can be, the young packages that an exception lets through: the solver has no other
-        way to tell them from the rest."""
+        """The young packages that an exception lets through, as if they were old: the solver knows no exceptions."""
         if not self._is_aged:
             return []
         found: list[SparseRepoData] = []
@@ -185,7 +180,9 @@ class Resolver:
         files: dict[str, str] = {}
         for _, record in chosen:
             filename = f"{record.subdir}/{record.file_name}"
-            if not record.sha256 or not is_package(record.file_name) or "/" in record.file_name:
+            if not FILENAME.fullmatch(record.file_name) or not SUBDIR.fullmatch(record.subdir):
+                raise Unresolvable(f"{line.text!r} cannot be had: {filename!a:.200} is no name of a package.")
+            if not record.sha256:
                 raise Unresolvable(
                     f"{line.text!r} cannot be had: {filename} has no SHA-256 upstream, so that nobody could tell"
                     " whether it arrives unchanged."
