@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -239,6 +240,20 @@ def test_an_own_package_never_comes_from_outside(office: Office, channel: Public
     assert run(office, channel) == 1
     assert (names(office), fetched(channel)) == (set(), [])
     assert "homegrown, which is one of the company's own names" in office.last_run()["problems"][0]
+
+
+def test_a_name_that_is_reserved_later(office: Office, channel: PublicChannel, configure: Callable[..., None]) -> None:
+    """What was chosen before is no excuse."""
+    beta = add(channel, "beta")
+    add(channel, "alpha", depends=("beta",))
+    beta.sends = b"damaged"
+    office.wants(conda=["alpha"])
+    assert run(office, channel) == 1
+    beta.sends = None
+    configure(reserved=["beta"])
+    assert run(office, channel) == 1
+    assert (names(office), fetched(channel)) == (set(), [])
+    assert "needs beta, which is one of the company's own names" in office.last_run()["problems"][0]
 
 
 def test_young_packages(office: Office, channel: PublicChannel) -> None:

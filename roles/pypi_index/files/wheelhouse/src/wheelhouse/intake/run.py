@@ -64,7 +64,6 @@ class Run:
         path = self._shelf.intake / "lock.toml"
         before = lock.read(path)
         for half in self._halves:
-            half.hold(None)
             half.resolve(before)
         current = self._lock()
         self._shelf.write_record(path, current.text().encode())
@@ -74,6 +73,7 @@ class Run:
             half.check()
         for half in self._halves:
             half.publish()
+            half.hold(None)  # not before it is known what is wrong with what comes back
             half.withdraw()
             half.keep_back()
         rollback.keep(self._shelf, current)

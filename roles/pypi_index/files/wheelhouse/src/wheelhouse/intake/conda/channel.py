@@ -20,7 +20,7 @@ from wheelhouse.intake.conda.upstream import Listing, Records, UpstreamChannel, 
 from wheelhouse.intake.fetch import Wanted
 from wheelhouse.intake.half import Context
 from wheelhouse.intake.history import WHO
-from wheelhouse.intake.lock import Closure, Key, Lock
+from wheelhouse.intake.lock import Closure, Key, Lock, Pin
 from wheelhouse.intake.outcome import Outcome, Shelved
 from wheelhouse.intake.plan import Line
 from wheelhouse.intake.resolve import Unresolvable
@@ -55,6 +55,8 @@ class ChannelHalf:
         self._records: Records = {}
         """Upstream's, of today, for all that a line needs and all that is on the shelf."""
         self._staged: dict[str, Staged] = {}
+        self._own = context.history.own_packages()
+        """Names of the company's own packages, in whichever channel."""
 
     def hold(self, rollback: Rollback | None) -> list[str]:
         pins = {name for closure in self._closures() for pin in closure.pins for name in pin.files}
@@ -76,7 +78,7 @@ class ChannelHalf:
             return
         solved_with = self._solved_with()
         with self._context.shelf.scratch() as directory:
-            resolver = Resolver(self._context.plan, self._objection, directory, self._context.today)
+            resolver = Resolver(self._context.plan, directory, self._context.today)
             for line in progress(lines, len(lines), f"resolve {self.name}", "line"):
                 last = before.closures.get(line.text)
                 try:
@@ -88,8 +90,11 @@ class ChannelHalf:
                     sentence = f"{line.text!r} cannot be resolved: the channel {self.name} upstream fails: {error}."
                     self._outcome.keep(line.text, sentence, last)
                 else:
-                    self._outcome.lock.closures[line.text] = solved.closure
                     solved_with[line.text] = solved.digest
+                    if objection := next(filter(None, map(self._objection, solved.closure.pins)), None):
+                        self._outcome.keep(line.text, f"{line.text!r} cannot be had: {objection}", None)
+                    else:
+                        self._outcome.lock.closures[line.text] = solved.closure
         current = {line.text: solved_with[line.text] for line in lines if line.text in solved_with}
         self._context.shelf.write_record(self._solved_path, json.dumps(current, indent=1).encode())
 
@@ -167,7 +172,6 @@ class ChannelHalf:
         coming = [one for name, one in self._staged.items() if name in wanted]
         if coming or self._publisher.packages():
             self._outcome.published += self._publisher.publish(coming, self._records)
-        self._outcome.exposed += self._publisher.report.problems
 
     def withdraw(self) -> None:
         packages = self._publisher.packages()
@@ -223,6 +227,7 @@ class ChannelHalf:
             self._quarantine.keep_only(present)
 
     def look_back(self) -> None:
+        self._outcome.exposed += self._publisher.report.problems
         packages = self._publisher.packages()
         for key, release in self._releases().items():
             shelved = [name for name in release.files if self._publisher.is_shelved(name, packages)]
@@ -256,13 +261,14 @@ class ChannelHalf:
         except (FileNotFoundError, ValueError):
             return {}
 
-    def _objection(self, name: str) -> str | None:
+    def _objection(self, pin: Pin) -> str | None:
         """Why a package may not come from upstream."""
         settings = self._context.settings
-        if covers(settings.reserved, canonicalize_name(name)) or name in self._context.history.own_packages():
-            return f"it needs {name}, which is one of the company's own names."
-        if covers(settings.denied, canonicalize_name(name)):
-            return f"it needs {name}, which is denied by the index's own settings."
+        name = canonicalize_name(pin.project)
+        if pin.project in self._own or covers(settings.reserved, name):
+            return f"it needs {pin.project}, which is one of the company's own names."
+        if covers(settings.denied, name):
+            return f"it needs {pin.project}, which is denied by the index's own settings."
         return None
 
     def _look_upstream(self, names: set[str]) -> None:
@@ -324,7 +330,7 @@ class ChannelHalf:
         upstream = {}
         if self._listings is not None:
             upstream = {release.project: self._listed(key) or None for key, release in self._releases().items()}
-        own = frozenset({*context.history.own_packages(), *context.settings.reserved})
+        own = frozenset({*self._own, *context.settings.reserved})
         return World(context.plan.policy, context.today, upstream, known, why, own)
 
 

@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from importlib.metadata import version as version_of
@@ -31,9 +31,6 @@ PATIENCE = timedelta(minutes=10)
 """For one resolution."""
 _VERSION = version_of("py-rattler")
 
-Objection = Callable[[str], str | None]
-"""Name of a package -> why it may not come from upstream, as a sentence."""
-
 
 @dataclass(frozen=True)
 class Solved:
@@ -46,11 +43,10 @@ class Solved:
 class Resolver:
     """Resolves lines against one channel each."""
 
-    def __init__(self, plan: Plan, objection: Objection, directory: Path, today: date) -> None:
+    def __init__(self, plan: Plan, directory: Path, today: date) -> None:
         """`directory` is for files in the making."""
         self._policy = plan.policy
         self._platforms = by_platform(plan.targets)
-        self._objection = objection
         self._directory = directory
         self._today = today
         # The end of today, so that a second run of a day chooses the same.
@@ -175,8 +171,6 @@ class Resolver:
     def _pin(
         self, line: Line, name: str, version: str, chosen: list[tuple[str, RepoDataRecord]], needed_by: set[str]
     ) -> Pin:
-        if objection := self._objection(name):
-            raise Unresolvable(f"{line.text!r} cannot be had: {objection}")
         files: dict[str, str] = {}
         for _, record in chosen:
             filename = f"{record.subdir}/{record.file_name}"
