@@ -15,6 +15,7 @@ import pytest
 from rattler import Channel, MatchSpec, SparseRepoData, Subdir, install, solve_with_sparse_repodata
 from wheelhouse import arrivals, cli
 from wheelhouse.cache import Received
+from wheelhouse.journal import Journal
 
 from .conda_samples import CondaPackage
 from .intake import Office
@@ -452,6 +453,28 @@ def test_the_disk_is_full(office: Office, channel: PublicChannel, monkeypatch: p
     assert names(office) == set()
     assert run(office, channel) == 0
     assert names(office) == {"alpha 1.0", "beta 1.0"}
+
+
+def test_files_in_place_are_not_published(
+    office: Office, channel: PublicChannel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until all of them are: `reindex`, in the middle of it, takes none for a package that was copied in."""
+    add(channel, "alpha", depends=("beta",))
+    add(channel, "beta")
+    office.wants(conda=["alpha"])
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "/shelf")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Journal, "append", full)
+        assert run(office, channel) == 1
+    assert len(list((office.shelf / "conda/conda-forge").glob("*/*.conda"))) == 2
+    assert cli.main(["reindex"]) == 0
+    assert (listed(office), office.events()) == ({}, [])
+    assert run(office, channel) == 0
+    assert (names(office), fetched(channel)) == ({"alpha 1.0", "beta 1.0"}, [])
+    assert [event["event"] for event in office.events()] == ["publish", "publish"]
 
 
 def test_a_file_that_was_replaced_or_taken_away(office: Office, channel: PublicChannel) -> None:
