@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from rattler import Channel, MatchSpec, SparseRepoData, Subdir, install, solve_with_sparse_repodata
 from wheelhouse import arrivals, cli
 from wheelhouse.cache import Received
-from wheelhouse.journal import Journal
+from wheelhouse.journal import Event, Journal
 
 from .conda_samples import CondaPackage
 from .intake import Office
@@ -463,8 +463,9 @@ def test_files_in_place_are_not_published(
     add(channel, "beta")
     office.wants(conda=["alpha"])
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device", "/shelf")
+    def full(_: Journal, events: Iterable[Event]) -> None:
+        if list(events):
+            raise OSError(28, "No space left on device", "/shelf")
 
     with monkeypatch.context() as patched:
         patched.setattr(Journal, "append", full)
