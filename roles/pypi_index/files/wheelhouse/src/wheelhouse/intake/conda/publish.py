@@ -2,8 +2,8 @@
 
 Files are put in their places while `kept` withholds them, then written down in the journal; then one write to `kept`
 offers all of them, and the indexes follow. Whatever a kill interrupts, `Channels` lists what `kept` offers and nothing
-else, so that the next run, or `reindex`, completes it. Each subdir has an index of its own: for the moment between two of
-them, a solver passes over what needs something that only the other one has.
+else, so that the next run, or `reindex`, completes it. Each subdir has an index of its own: for the moment between two
+of them, a solver passes over what needs something that only the other one has.
 """
 
 import contextlib
