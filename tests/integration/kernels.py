@@ -6,7 +6,7 @@ import shlex
 
 from company import Office
 
-# Runs cells in a kernel of the calling person's server, as the browser does, by REST and a websocket: run KERNEL CELL...
+# Runs cells in a kernel of the calling person's server, as the browser does, by REST and a websocket: run SPEC KERNEL CELL...
 # The kernel is "new", and ends afterwards; or "kept", and its number printed last; or the number of one that was kept.
 RUN_CELLS = """
 import http.client, json, socket, subprocess, sys, uuid
@@ -21,14 +21,14 @@ def connect():
     connection.connect(me["socket"])
     return connection
 
-def rest(method, path):
+def rest(method, path, **body):
     page = http.client.HTTPConnection("localhost")
     page.sock = connect()
-    page.request(method, path, body="{}", headers=authorization)
+    page.request(method, path, body=json.dumps(body), headers=authorization)
     return json.loads(page.getresponse().read() or "null")
 
-which, *cells = sys.argv[1:]
-kernel = which if which not in ("new", "kept") else rest("POST", "/api/kernels")["id"]
+spec, which, *cells = sys.argv[1:]
+kernel = which if which not in ("new", "kept") else rest("POST", "/api/kernels", name=spec)["id"]
 try:
     channels = websocket.create_connection(
         f"ws://localhost/api/kernels/{kernel}/channels", socket=connect(), header=authorization
@@ -63,7 +63,7 @@ def script(code: str, *arguments: str, python: str = "python3") -> str:
     return shlex.join([python, "-c", code, *arguments])
 
 
-def run_cells(office: Office, name: str, *cells: str, kernel: str = "new") -> str:
+def run_cells(office: Office, name: str, *cells: str, kernel: str = "new", spec: str = "python3") -> str:
     """Run cells in a kernel of the person `name`, a fresh one unless told; what they print."""
-    command = script(RUN_CELLS, kernel, *cells, python="/opt/wheelhouse/jupyter/bin/python")
+    command = script(RUN_CELLS, spec, kernel, *cells, python="/opt/wheelhouse/jupyter/bin/python")
     return office.succeed_as(name, command, on="jupyter")

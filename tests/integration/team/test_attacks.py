@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from colleagues import Team
 from kernels import script
-
-from .conftest import Team
 
 ATTACKER, VICTIM, BYSTANDER = "kim1", "kim2", "kim3"
 
@@ -67,13 +66,23 @@ def test_attacks_from_a_notebook_fail(team: Team, prey: dict[str, str]) -> None:
 def test_attacks_would_succeed_on_oneself(team: Team) -> None:
     """The commands are right: what is refused above is open to its owner."""
     mine = {"victim": ATTACKER, "server": "self"}
-    for what in ("the token", "the address", "the server itself", "the keys of kernels", "the home", "the environment of the server"):
+    for what in (
+        "the token",
+        "the address",
+        "the server itself",
+        "the keys of kernels",
+        "the home",
+        "the environment of the server",
+    ):
         result = team.run_as(ATTACKER, ATTACKS[what].format(**mine))
         assert result.rc == 0, f"{what}: {result.stderr}"
 
 
 def test_a_notebook_sees_no_process_of_others(team: Team, prey: dict[str, str]) -> None:
-    said = team.cells(ATTACKER, "import os; print([p for p in os.listdir('/proc') if p.isdigit() and os.stat('/proc/' + p).st_uid != os.getuid()])")
+    said = team.cells(
+        ATTACKER,
+        "import os; print([p for p in os.listdir('/proc') if p.isdigit() and os.stat('/proc/' + p).st_uid != os.getuid()])",
+    )
     assert said == "[]\n"
 
 
@@ -127,7 +136,9 @@ def test_who_fills_the_disk_leaves_the_others_at_work(team: Team, prey: dict[str
     team.host.check_output(
         "mkdir /mnt/homes && mount -t tmpfs -o size=64m homes /mnt/homes"
         f" && systemctl stop {units}"
-        + "".join(f" && cp -a /home/{name} /mnt/homes/ && mount --bind /mnt/homes/{name} /home/{name}" for name in people)
+        + "".join(
+            f" && cp -a /home/{name} /mnt/homes/ && mount --bind /mnt/homes/{name} /home/{name}" for name in people
+        )
     )
     try:
         kept = team.cells(BYSTANDER, "answer = 42", kernel="kept").strip()
@@ -136,8 +147,17 @@ def test_who_fills_the_disk_leaves_the_others_at_work(team: Team, prey: dict[str
         assert team.cells(BYSTANDER, "print(answer)", kernel=kept) == "42\n"
         still_works(team, prey)
         team.host.check_output(f"systemctl stop jupyterlab@{BYSTANDER}; rm -rf /home/{BYSTANDER}/.venvs")
-        assert team.run_as(BYSTANDER, "timeout 15 python3 -c " + "'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"/run/jupyter-kim3/jupyter.sock\"); s.sendall(b\"GET /api HTTP/1.0\\r\\n\\r\\n\"); s.recv(9)[0]'").rc != 0
+        assert (
+            team.run_as(
+                BYSTANDER,
+                "timeout 15 python3 -c "
+                + '\'import socket; s = socket.socket(socket.AF_UNIX); s.connect("/run/jupyter-kim3/jupyter.sock"); s.sendall(b"GET /api HTTP/1.0\\r\\n\\r\\n"); s.recv(9)[0]\'',
+            ).rc
+            != 0
+        )
         team.run_as(ATTACKER, "rm full")
         assert team.cells(BYSTANDER, "print(1)") == "1\n"
     finally:
-        team.host.check_output(f"systemctl stop {units}; umount /home/{ATTACKER} /home/{BYSTANDER} /mnt/homes && rmdir /mnt/homes")
+        team.host.check_output(
+            f"systemctl stop {units}; umount /home/{ATTACKER} /home/{BYSTANDER} /mnt/homes && rmdir /mnt/homes"
+        )

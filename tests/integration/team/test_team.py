@@ -6,10 +6,8 @@ import itertools
 import json
 import subprocess
 
-import pytest
+from colleagues import LIMITS, Team, settle, tasks_of
 from company import SUFFIX, eventually
-
-from .conftest import LIMITS, Team, settle, tasks_of
 
 HOST = f"wheelhouse-jupyter{SUFFIX}"
 
