@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Debian releases that `make molecule` runs on, and there the scenarios in the order in which they share one set of hosts.
 # `verify` is enough where the scenario before has set up what the next one needs.
 RELEASES ?= bookworm trixie
-on_bookworm ?= test:blank-check test:office verify:secrets verify:rotation verify:index verify:clients verify:absent test:interrupted
+on_bookworm ?= test:blank-check test:office verify:team verify:secrets verify:rotation verify:index verify:clients verify:absent test:interrupted
 on_trixie ?= converge:office verify:office
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long

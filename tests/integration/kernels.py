@@ -6,6 +6,15 @@ import shlex
 
 from company import Office
 
+# HTTP status and place of a page, without following where it leads.
+STATUS = """
+import http.client, sys
+page = http.client.HTTPConnection(sys.argv[1], timeout=20)
+page.request("GET", sys.argv[2])
+answer = page.getresponse()
+print(answer.status, answer.getheader("Location", "-"))
+"""
+
 # Runs cells in a kernel of the calling person's server, as the browser does, by REST and a websocket: run SPEC KERNEL CELL...
 # The kernel is "new", and ends afterwards; or "kept", and its number printed last; or the number of one that was kept.
 RUN_CELLS = """
