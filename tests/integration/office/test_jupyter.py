@@ -210,7 +210,7 @@ def test_the_tunnel_says_what_is_wrong(office, jupyter, workstation) -> None:
         "mv ~ada/.venvs ~ada/.venvs.kept && touch ~ada/.venvs && systemctl stop jupyterlab@ada.service"
     )
     try:
-        says(7, "The last lines of its log:", "/home/ada/.venvs/jupyter")
+        says(7, "The last lines of its log:", "The virtualenv /home/ada/.venvs/jupyter cannot be made: Not a directory")
     finally:
         jupyter.check_output("rm ~ada/.venvs && mv ~ada/.venvs.kept ~ada/.venvs")
         office.succeed_as("ada", "jupyter-tunnel --stop")

@@ -16,6 +16,8 @@ NOTEBOOK = {
     "nbformat": 4,
     "nbformat_minor": 5,
 }
+STATUS_BAR = "(document.querySelector('#jp-main-statusbar')?.innerText ?? '')"
+CELL = "import getpass; print(getpass.getuser(), 6 * 7)"
 
 
 @pytest.mark.parametrize("name", ["ada", "leo"])
@@ -25,8 +27,12 @@ def test_a_cell_is_run_in_the_page(office, name, tmp_path) -> None:
     page = f"http://{address.netloc}/lab/tree/browser.ipynb?{address.query}"
     with Browser(office.access["hosts"]["workstation"], tmp_path / "profile") as browser:
         browser.open(page)
+        # until its kernel is there, the page takes the focus away again
+        browser.wait_for(f"{STATUS_BAR}.includes('| Idle')")
         browser.click(".jp-Notebook .cm-content")
-        browser.write("import getpass; print(getpass.getuser(), 6 * 7)")
+        browser.wait_for(f"{STATUS_BAR}.includes('Mode: Edit')")
+        browser.write(CELL)
+        browser.wait_for("document.querySelector('.jp-Notebook .cm-content').innerText.includes('getpass')")
         browser.shift_enter()
         said = browser.wait_for("document.querySelector('.jp-OutputArea-output')?.innerText")
         browser.picture(tmp_path / "jupyterlab.png")
