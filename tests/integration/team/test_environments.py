@@ -35,11 +35,13 @@ def forecasts(office) -> Iterator[dict]:
     settle(SHARED | {"state": "absent"}, OWN | {"state": "absent"})
 
 
+@pytest.mark.long
 def test_everybody_can_use_a_shared_one_as_a_kernel(office, forecasts) -> None:
     for name in ("ada", "leo"):
         assert run_cells(office, name, VERSION, spec="acme-forecasts") == "3.6\n"
 
 
+@pytest.mark.long
 def test_a_second_run_changes_nothing(forecasts) -> None:
     assert settle(forecasts).changed == 0
 
@@ -57,6 +59,7 @@ def test_a_changed_lock_leaves_the_kernel_that_runs_alone(office, jupyter, forec
     assert len(builds) == 3, builds
 
 
+@pytest.mark.long
 def test_a_lock_that_cannot_be_installed_changes_nothing(office, jupyter, forecasts) -> None:
     before = jupyter.check_output("readlink /opt/acme/forecasts; ls -A /opt/acme")
     run = settle(locked(SHARED, "idna==0.0.404"), check=False)
@@ -71,11 +74,13 @@ def test_a_build_that_fails_its_check_is_not_used(jupyter, forecasts) -> None:
     assert jupyter.check_output("readlink /opt/acme/forecasts; ls -A /opt/acme") == before
 
 
+@pytest.mark.long
 def test_one_without_ipykernel_is_no_kernel(forecasts) -> None:
     run = settle(SHARED | {"requirements": ["idna==3.9"]}, check=False)
     assert run.rc != 0 and "has no ipykernel" in run.output
 
 
+@pytest.mark.long
 def test_ones_own_is_for_oneself_and_can_do_without_uv(office, jupyter, forecasts) -> None:
     jupyter.check_output(f"mv {UV} {AWAY}")
     try:
@@ -87,6 +92,7 @@ def test_ones_own_is_for_oneself_and_can_do_without_uv(office, jupyter, forecast
     assert not jupyter.file("/home/leo/.local/share/jupyter/kernels/my-own").exists
 
 
+@pytest.mark.long
 def test_taken_away_it_is_no_kernel_any_more(jupyter, forecasts) -> None:
     assert settle(SHARED | {"state": "absent"}).changed == 1
     assert not jupyter.file("/usr/local/share/jupyter/kernels/acme-forecasts").exists

@@ -6,6 +6,7 @@ import itertools
 import json
 import subprocess
 
+import pytest
 from colleagues import LIMITS, Team, settle, tasks_of
 from company import SUFFIX, eventually
 
@@ -26,15 +27,23 @@ def test_a_server_answers_to_its_own_token_alone(team: Team) -> None:
     assert team.statuses(pairs) == expected
 
 
-def test_another_run_changes_nothing_and_takes_no_more_tasks_for_more_people(team: Team) -> None:
+def test_another_run_changes_nothing(team: Team) -> None:
     before = team.everybody(team.main_process)
     again = settle(len(team.names), **LIMITS)
     assert again.changed == 0, again.output
     assert team.everybody(team.main_process) == before
-    smaller = Team(team.office, team.host, 1)
-    settle(len(smaller.names), **LIMITS)
+
+
+@pytest.mark.long
+def test_a_run_takes_as_many_tasks_for_fifty_as_for_one(team: Team) -> None:
+    took = {}
     try:
-        assert tasks_of(settle(len(smaller.names), **LIMITS)) == tasks_of(again)
+        for size in (50, 1):
+            settle(size, **LIMITS)
+            again = settle(size, **LIMITS)
+            assert again.changed == 0, again.output
+            took[size] = tasks_of(again)
+        assert took[50] == took[1]
     finally:
         settle(len(team.names), **LIMITS)
 
@@ -66,6 +75,7 @@ def test_a_restart_of_the_host_needs_nobody(team: Team) -> None:
     assert set(said.values()) == {"1\n"}
 
 
+@pytest.mark.long
 def test_what_is_idle_stops_and_work_does_not(team: Team) -> None:
     """The setting here is one minute. A server with a kernel, and the variables in it, stays."""
     keeps, *others = team.names
