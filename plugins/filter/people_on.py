@@ -11,7 +11,8 @@ author: wheelhouse.onboarding contributors
 description:
   - Picks those of C(wheelhouse_people) who work on one host.
   - Someone works on a workstation that their C(workstations) names,
-    and on Jupyter hosts where their C(jupyter) is true.
+    and, where their C(jupyter) is true, on one Jupyter host,
+    the one that their C(jupyter_host) names, or else the first.
     Nobody works anywhere once their C(state) is V(absent).
 positional: host
 options:

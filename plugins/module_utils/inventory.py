@@ -48,7 +48,7 @@ def inventory_faults(settings: dict, groups: dict) -> list[str]:
         *people_faults(
             settings.get("wheelhouse_people"),
             workstations=hosts.get("workstations", []),
-            has_jupyter_hosts=bool(hosts.get("jupyter_hosts")),
+            jupyter_hosts=hosts.get("jupyter_hosts", []),
             has_proxy=has_proxy,
         ),
         *_group_faults(groups, hosts),

@@ -16,6 +16,7 @@ KEYS = (
     "state",
     "workstations",
     "jupyter",
+    "jupyter_host",
     "publishes",
     "index_password",
     "proxy_username",
@@ -37,12 +38,12 @@ _PUBLIC_KEY = re.compile(
 )
 
 
-def people_faults(people, workstations: list[str], has_jupyter_hosts: bool, has_proxy: bool):
+def people_faults(people, workstations: list[str], jupyter_hosts: list[str], has_proxy: bool):
     """Yield a sentence per fault.
 
     people              what stands in `wheelhouse_people`; None for nobody
     workstations        names of the hosts in the group workstations
-    has_jupyter_hosts   whether there is a host in the group jupyter_hosts
+    jupyter_hosts       names of the hosts in the group jupyter_hosts
     has_proxy           whether `wheelhouse_proxy` is set
     """
     if people is None:
@@ -64,7 +65,8 @@ def people_faults(people, workstations: list[str], has_jupyter_hosts: bool, has_
             continue
         yield from _workstations_faults(person.get("workstations"), where, workstations)
         yield from _laptops_faults(person.get("laptops"), where)
-        yield from _jupyter_faults(person.get("jupyter"), where, has_jupyter_hosts)
+        yield from _jupyter_faults(person.get("jupyter"), where, bool(jupyter_hosts))
+        yield from _jupyter_host_faults(person, where, jupyter_hosts)
         yield from _publishes_faults(person, where)
         yield from _index_password_faults(person.get("index_password"), where)
         yield from _proxy_account_faults(person, where, has_proxy)
@@ -142,6 +144,22 @@ def _jupyter_faults(jupyter, where: str, has_jupyter_hosts: bool):
         yield f"{where} is {shown(jupyter)}: write true or false, without quotes."
     elif jupyter and not has_jupyter_hosts:
         yield f"{where} is true, but there is no host in the group jupyter_hosts: add one, or write false."
+
+
+def _jupyter_host_faults(person: dict, where: str, jupyter_hosts: list[str]):
+    name = person.get("jupyter_host")
+    where_host = where + ".jupyter_host"
+    if name is None:
+        return
+    if name not in jupyter_hosts:
+        close = get_close_matches(name, jupyter_hosts, n=1) if isinstance(name, str) else []
+        question = f" (did you mean {shown(close[0])}?)" if close else ""
+        yield (
+            f"{where_host} is {shown(name)}, which is not in the group jupyter_hosts{question}: "
+            "add the host to that group, or correct the name."
+        )
+    elif not person.get("jupyter"):
+        yield f"{where_host} is given without {where}.jupyter: write jupyter: true, or take it out."
 
 
 def _publishes_faults(person: dict, where: str):

@@ -12,12 +12,19 @@ def people_on(people, host, jupyter_hosts=()):
     host            inventory name of a workstation or a Jupyter host
     jupyter_hosts   inventory names of the Jupyter hosts
 
-    Someone is on a workstation that their `workstations` names, and on the Jupyter hosts where their `jupyter` is true;
-    nobody is anywhere once their `state` is absent.
+    Someone is on a workstation that their `workstations` names. Someone whose `jupyter` is true is on one Jupyter host:
+    the one that their `jupyter_host` names, else the first. Nobody is anywhere once their `state` is absent.
     """
     return [
         person
         for person in people
         if person.get("state", "present") == "present"
-        and (host in person.get("workstations", []) or (person.get("jupyter", False) and host in jupyter_hosts))
+        and (host in person.get("workstations", []) or host == _jupyter_host_of(person, jupyter_hosts))
     ]
+
+
+def _jupyter_host_of(person, jupyter_hosts):
+    """Where the person's JupyterLab is, or None."""
+    if not person.get("jupyter", False) or not jupyter_hosts:
+        return None
+    return person.get("jupyter_host") or jupyter_hosts[0]

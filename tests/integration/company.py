@@ -94,7 +94,12 @@ class Run:
 
 def site(*arguments: str, playbook: str = "site", check: bool = True) -> Run:
     """Run site.yml, or another of the playbooks, on the hosts, as IT would."""
-    command = ["ansible-playbook", "-i", str(INVENTORY), f"wheelhouse.onboarding.{playbook}", *arguments]
+    return play(f"wheelhouse.onboarding.{playbook}", *arguments, check=check)
+
+
+def play(playbook: str | Path, *arguments: str, check: bool = True) -> Run:
+    """Run a playbook, by its name or file, on the hosts."""
+    command = ["ansible-playbook", "-i", str(INVENTORY), str(playbook), *arguments]
     # molecule asks for colours, which would stand between the words that tests look for
     environment = os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(

@@ -6,7 +6,17 @@ import shlex
 
 from company import Office
 
-# Runs cells, one per argument, in a kernel of the calling person's server, as the browser does: REST and a websocket.
+# HTTP status and place of a page, without following where it leads.
+STATUS = """
+import http.client, sys
+page = http.client.HTTPConnection(sys.argv[1], timeout=20)
+page.request("GET", sys.argv[2])
+answer = page.getresponse()
+print(answer.status, answer.getheader("Location", "-"))
+"""
+
+# Runs cells in a kernel of the calling person's server, as the browser does, by REST and a websocket: run SPEC KERNEL CELL...
+# The kernel is "new", and ends afterwards; or "kept", and its number printed last; or the number of one that was kept.
 RUN_CELLS = """
 import http.client, json, socket, subprocess, sys, uuid
 import websocket
@@ -20,18 +30,19 @@ def connect():
     connection.connect(me["socket"])
     return connection
 
-def rest(method, path):
+def rest(method, path, **body):
     page = http.client.HTTPConnection("localhost")
     page.sock = connect()
-    page.request(method, path, body="{}", headers=authorization)
+    page.request(method, path, body=json.dumps(body), headers=authorization)
     return json.loads(page.getresponse().read() or "null")
 
-kernel = rest("POST", "/api/kernels")["id"]
+spec, which, *cells = sys.argv[1:]
+kernel = which if which not in ("new", "kept") else rest("POST", "/api/kernels", name=spec)["id"]
 try:
     channels = websocket.create_connection(
         f"ws://localhost/api/kernels/{kernel}/channels", socket=connect(), header=authorization
     )
-    for code in sys.argv[1:]:
+    for code in cells:
         header = {"msg_id": uuid.uuid4().hex, "session": "test", "username": "", "msg_type": "execute_request"}
         content = {"code": code, "silent": False, "allow_stdin": False}
         channels.send(json.dumps(
@@ -49,7 +60,10 @@ try:
             if message["msg_type"] == "status" and content["execution_state"] == "idle":
                 break
 finally:
-    rest("DELETE", f"/api/kernels/{kernel}")
+    if which == "new":
+        rest("DELETE", f"/api/kernels/{kernel}")
+if which == "kept":
+    print(kernel)
 """
 
 
@@ -58,7 +72,7 @@ def script(code: str, *arguments: str, python: str = "python3") -> str:
     return shlex.join([python, "-c", code, *arguments])
 
 
-def run_cells(office: Office, name: str, *cells: str) -> str:
-    """Run cells in a fresh kernel of the person `name`; what they print."""
-    command = script(RUN_CELLS, *cells, python="/opt/wheelhouse/jupyter/bin/python")
+def run_cells(office: Office, name: str, *cells: str, kernel: str = "new", spec: str = "python3") -> str:
+    """Run cells in a kernel of the person `name`, a fresh one unless told; what they print."""
+    command = script(RUN_CELLS, spec, kernel, *cells, python="/opt/wheelhouse/jupyter/bin/python")
     return office.succeed_as(name, command, on="jupyter")

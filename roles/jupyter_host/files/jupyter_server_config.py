@@ -1,5 +1,6 @@
 # Settings of everybody's server, read through JUPYTER_CONFIG_PATH. They win over a person's own in ~/.jupyter.
 import hashlib
+import json
 import os
 import pwd
 import shutil
@@ -24,6 +25,16 @@ c.ServerApp.identity_provider_class = TokenOfNow
 # a browser stays logged in across restarts of the server, and until the first one after the token was made anew
 with open(TOKEN, "rb") as stream:
     c.ServerApp.cookie_secret = hashlib.sha256(b"cookie " + stream.read().strip()).digest()
+
+# What is idle stops, and starts again when somebody connects. A server with a kernel or a terminal is not idle, and
+# neither is a kernel that computes or that a browser shows.
+with open("/etc/wheelhouse/jupyter/idle.json", encoding="ascii") as stream:
+    IDLE = json.load(stream)
+c.ServerApp.shutdown_no_activity_timeout = 60 * IDLE["server_minutes"]
+c.MappingKernelManager.cull_idle_timeout = 60 * IDLE["kernel_minutes"]
+c.MappingKernelManager.cull_interval = 60
+c.MappingKernelManager.cull_busy = False
+c.MappingKernelManager.cull_connected = False
 
 c.ServerApp.root_dir = os.path.expanduser("~")
 c.ServerApp.open_browser = False

@@ -8,8 +8,8 @@ digest of what was asked for:
 
 A build is made beside the one in use, and the link moves when it is complete. So programs that run on the old build
 keep it, an interrupted build is never in use, and to see that nothing changed takes one look at the link. The build
-before the current one stays, for those who still run on it. What belongs to a person is done by a process that has
-become that person.
+before the current one stays, and so does any older one that a process still runs on. What belongs to a person is done
+by a process that has become that person.
 """
 
 import fcntl
@@ -30,6 +30,7 @@ UV = "/usr/local/bin/uv"
 CORPORATE_ENV = "/usr/local/bin/corporate-env"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 COMPLETE = ".wheelhouse-complete"
+CHECK_SECONDS = 300
 BUILD_NAME = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}$")
 
 
@@ -136,6 +137,92 @@ def install(build, python, requirements):
             run([new_python, "-m", "pip", "install", "--quiet", *strict, "--requirement", "/dev/stdin"], requirements)
 
 
+def try_out(build, check):
+    """Run the program `check` with a new build's Python; a Fault with its last words when it fails."""
+    python = os.path.join(build, "bin", "python")
+    try:
+        done = subprocess.run(
+            [python, "-"], input=check, text=True, capture_output=True, check=False, timeout=CHECK_SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        raise Fault(f"its check took more than {CHECK_SECONDS} seconds") from None
+    if done.returncode:
+        words = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise Fault(f"its check ended with {done.returncode}: {words}")
+
+
+def is_in_use(build):
+    """Whether a process that this one may look at has a file of the build loaded."""
+    for maps in glob.glob("/proc/[0-9]*/maps"):
+        try:
+            with open(maps, encoding="utf-8", errors="replace") as stream:
+                if f" {build}/" in stream.read():
+                    return True
+        except OSError:
+            continue
+    return False
+
+
+def kernels_directory(owner):
+    """Where Jupyter looks for kernels: everybody's, or those of one person."""
+    if owner == "root":
+        return "/usr/local/share/jupyter/kernels"
+    return os.path.expanduser("~/.local/share/jupyter/kernels")
+
+
+def kernels_of(path, owner):
+    """The directories of kernels that were registered here for the environment `path`: {directory: text}."""
+    found = {}
+    for spec in glob.glob(os.path.join(glob.escape(kernels_directory(owner)), "*", "kernel.json")):
+        try:
+            with open(spec, encoding="utf-8") as stream:
+                text = stream.read()
+            if json.loads(text)["metadata"]["wheelhouse"] == path:
+                found[os.path.dirname(spec)] = text
+        except (OSError, ValueError, LookupError, TypeError):
+            continue
+    return found
+
+
+def kernel_text(path, build, display_name):
+    """A kernel.json that names the build, not the link: a running kernel keeps what it has when the link moves."""
+    python = os.path.join(build, "bin", "python")
+    prefix = [CORPORATE_ENV] if os.access(CORPORATE_ENV, os.X_OK) else []
+    spec = {
+        "argv": [*prefix, python, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "display_name": display_name,
+        "language": "python",
+        # `!pip` and `!uv` mean the environment that the notebook runs on
+        "env": {"VIRTUAL_ENV": build, "PATH": f"{build}/bin:/usr/local/bin:/usr/bin:/bin"},
+        "metadata": {"debugger": True, "wheelhouse": path},
+    }
+    return json.dumps(spec, indent=2) + "\n"
+
+
+def register_kernel(path, build, wanted, check):
+    """Let Jupyter know the environment as a kernel, or no longer; whether anything changed."""
+    registered = kernels_of(path, wanted["owner"])
+    name = re.sub(r"[^a-z0-9._-]+", "-", wanted["kernel"].lower()).strip("-.")
+    directory = os.path.join(kernels_directory(wanted["owner"]), name) if name else None
+    text = kernel_text(path, build, wanted["kernel"]) if name else None
+    if registered == ({directory: text} if name else {}):
+        return False
+    if name and directory not in registered and os.path.lexists(directory):
+        raise Fault(f"There is another kernel in {directory}; give {path} another name in `kernel`.")
+    if check:
+        return True
+    if name:
+        os.makedirs(directory, exist_ok=True)
+        partial = os.path.join(directory, ".kernel.json")
+        with open(partial, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.replace(partial, os.path.join(directory, "kernel.json"))
+    for other in registered:
+        if other != directory:
+            shutil.rmtree(other)
+    return True
+
+
 def permissions(build, wanted):
     """The mode and the group the top directory of a build should have."""
     status = os.stat(build)
@@ -186,15 +273,21 @@ def present(path, wanted, check):
         should, found = permissions(build, wanted)
         if should != found and not check:
             set_permissions(build, wanted)
-        return {"changed": should != found, "what": "permissions"}
+        changed = {"permissions": should != found, "kernel": register_kernel(path, build, wanted, check)}
+        return {"changed": any(changed.values()), "what": ", ".join(name for name in changed if changed[name])}
     if not check:
         if not is_complete(build):
             shutil.rmtree(build, ignore_errors=True)
             try:
                 install(build, python, wanted["requirements"])
-            except Fault:
+                if wanted["kernel"] and not any(one.startswith("ipykernel ") for one in packages(build)):
+                    raise Fault("it is to be a kernel and has no ipykernel; add that to its requirements")
+                if wanted["check"]:
+                    try_out(build, wanted["check"])
+            except Fault as exc:
                 shutil.rmtree(build, ignore_errors=True)
-                raise
+                stays = "; the one before stays in use" if old else ""
+                raise Fault(f"A new build of {path} cannot be used{stays}: {exc}") from None
         set_permissions(build, wanted)
         # what is named complete is on disk
         os.sync()
@@ -205,8 +298,9 @@ def present(path, wanted, check):
             os.unlink(link)
         os.symlink(os.path.basename(build), link)
         os.replace(link, path)
+        register_kernel(path, build, wanted, check)
         for other in builds(path):
-            if other not in (build, old):
+            if other not in (build, old) and not is_in_use(other):
                 shutil.rmtree(other)
     before, after = packages(old), packages(build)
     return {
@@ -217,18 +311,21 @@ def present(path, wanted, check):
     }
 
 
-def absent(path, check):
+def absent(path, wanted, check):
     """Remove the link and all builds; what is there but was not made here stays."""
     if not check and os.path.isdir(os.path.dirname(path)):
         locked(os.path.dirname(path))
     leftovers = builds(path)
     linked = current_build(path)
+    kernels = kernels_of(path, wanted["owner"])
     if not check:
+        for directory in kernels:
+            shutil.rmtree(directory)
         if linked:
             os.unlink(path)
         for build in leftovers:
             shutil.rmtree(build)
-    return {"changed": bool(leftovers or linked), "what": "removal"}
+    return {"changed": bool(leftovers or linked or kernels), "what": "removal"}
 
 
 def settle(wanted, check):
@@ -236,7 +333,7 @@ def settle(wanted, check):
     path = os.path.normpath(os.path.expanduser(wanted["path"]))
     if os.geteuid() == 0:
         refuse_what_others_can_write(path)
-    return absent(path, check) if wanted["state"] == "absent" else present(path, wanted, check)
+    return absent(path, wanted, check) if wanted["state"] == "absent" else present(path, wanted, check)
 
 
 def settle_as_owner(wanted, check):

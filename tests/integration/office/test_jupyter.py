@@ -7,19 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from company import eventually
-from kernels import run_cells, script
+from kernels import STATUS, run_cells, script
 
 PEOPLE = ["ada", "leo"]
 PUBLIC = "toolz"
-
-# HTTP status and place of a page, without following where it leads.
-STATUS = """
-import http.client, sys
-page = http.client.HTTPConnection(sys.argv[1], timeout=20)
-page.request("GET", sys.argv[2])
-answer = page.getresponse()
-print(answer.status, answer.getheader("Location", "-"))
-"""
 
 # A wheel with one module, written without a build tool.
 WRITE_WHEEL = """
@@ -208,11 +199,20 @@ def test_the_tunnel_says_what_is_wrong(office, jupyter, workstation) -> None:
         assert [word for word in words if word not in result.stderr] == [], result.stderr
 
     stop, start = "systemctl stop %s", "systemctl start %s"
-    jupyter.check_output(stop, "jupyterlab@ada.service")
+    jupyter.check_output("systemctl stop jupyterlab@ada.socket jupyterlab@ada.service")
     try:
         says(7, "inactive")
     finally:
-        jupyter.check_output(start, "jupyterlab@ada.service")
+        jupyter.check_output(start, "jupyterlab@ada.socket")
+        office.succeed_as("ada", "jupyter-tunnel --stop")
+
+    jupyter.check_output(
+        "mv ~ada/.venvs ~ada/.venvs.kept && touch ~ada/.venvs && systemctl stop jupyterlab@ada.service"
+    )
+    try:
+        says(7, "The last lines of its log:", "The virtualenv /home/ada/.venvs/jupyter cannot be made: Not a directory")
+    finally:
+        jupyter.check_output("rm ~ada/.venvs && mv ~ada/.venvs.kept ~ada/.venvs")
         office.succeed_as("ada", "jupyter-tunnel --stop")
 
     workstation.check_output("cp %s %s.kept && sed -i -E %s %s", known, known, another, known)

@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 from company import eventually
+from kernels import STATUS, script
+
+
+def switch(verb: str, name: str) -> None:
+    patience = ["--time", "60"] if verb == "stop" else []
+    subprocess.run(["docker", verb, *patience, name], check=True, capture_output=True)
+
+
+def test_a_tunnel_comes_back_with_its_host(office, workstation) -> None:
+    """The address that is open in the browser answers again, and nobody has done anything for it."""
+    address = urlsplit(office.succeed_as("ada", "jupyter-tunnel --no-browser").strip())
+    ask = script(STATUS, address.netloc, f"/api/contents?{address.query}")
+    name = office.access["hosts"]["jupyter"]
+    switch("stop", name)
+    try:
+        assert office.run_as("ada", ask).rc != 0
+        eventually(
+            lambda: "does not answer" in office.run_as("ada", "jupyter-tunnel --status").stdout, "its status says why"
+        )
+    finally:
+        switch("start", name)
+    eventually(lambda: office.run_as("ada", ask).stdout.startswith("200"), "the page answers again")
 
 
 @pytest.mark.parametrize("role", ["index", "jupyter", "workstation"])
 def test_a_host_comes_back(office, role) -> None:
     name = office.access["hosts"][role]
-    subprocess.run(["docker", "stop", "--time", "60", name], check=True, capture_output=True)
-    subprocess.run(["docker", "start", name], check=True, capture_output=True)
+    switch("stop", name)
+    switch("start", name)
     host = office.host(role)
     eventually(
         lambda: host.run("systemctl is-system-running").stdout.strip() == "running",

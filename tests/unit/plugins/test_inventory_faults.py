@@ -281,6 +281,12 @@ def test_people(people, words):
         ({"laptops": [["windows"]]}, ".laptops has"),
         ({"jupyter": "yes"}, ".jupyter is 'yes': write true or false"),
         ({"jupyter": 1}, ".jupyter is 1"),
+        (
+            {"jupyter_host": "jupp"},
+            ".jupyter_host is 'jupp', which is not in the group jupyter_hosts (did you mean 'jup'?)",
+        ),
+        ({"jupyter_host": ["jup"]}, ".jupyter_host is"),
+        ({"jupyter": ..., "jupyter_host": "jup"}, ".jupyter_host is given without wheelhouse_people[1].jupyter"),
         ({"publishes": "acme-*"}, ".publishes is a string, not a list"),
         (
             {"publishes": ["Acme_Tools.*"]},
