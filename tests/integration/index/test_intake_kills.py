@@ -82,7 +82,7 @@ def test_killed_at_any_moment(index: Host, places: None, kills: int) -> None:
     hit = 0
     for number in range(kills):
         place = Place(index, str(number))
-        hit += place.is_killed_after(dice.uniform(0.5, took))
+        hit += place.is_killed_after(dice.uniform(0.5, 0.9 * took))
         place.run()
         assert place.content() == expected
-    assert hit > kills / 2
+    assert hit * 2 >= kills
