@@ -21,7 +21,7 @@ from testinfra.host import Host
 UNIT = "wheelhouse-intake.service"
 PROGRAM = "/usr/local/sbin/wheelhouse-intake"
 RECORD = f"{PLACE}/reports/last-run.json"
-REFUSED, ADVISORY = "sqlparse", "GHSA-rrm6-wvj7-cwh2"
+REFUSED, ADVISORY = "sqlparse", "CVE-2023-30608"
 CHROMIUM = shutil.which("chromium")
 
 
@@ -58,10 +58,9 @@ def test_a_second_run_fetches_nothing_and_changes_no_byte(index: Host, proxy: Ho
     assert noted["started"] > "2026" and content() == before and shelf.journal() == journal
     said = index.check_output("journalctl --unit %s --output cat --lines 20", UNIT)
     assert re.search(r"\d lines, \d+ releases: 0 files fetched, 0 published, 0 yanked", said), said
-    smallest = min(int(size) for size in index.check_output(f"stat --format %s {PLACE}/packages/*/*.whl").split())
-    # the pages of a few projects are asked for again: whether something new is there, only they say
-    fetched = through_the_proxy(proxy) - bytes_before
-    print(f"{fetched} bytes through the proxy, smallest file {smallest}")
+    # The pages of four projects were asked for again, because only they tell whether there is something new.
+    size = int(index.check_output(f"cat {PLACE}/packages/networkx/* | wc --bytes"))
+    assert through_the_proxy(proxy) - bytes_before < size / 2
 
 
 def test_what_is_kept_back_is_seen(index: Host, gateway: Gateway) -> None:
@@ -71,7 +70,7 @@ def test_what_is_kept_back_is_seen(index: Host, gateway: Gateway) -> None:
     (problem,) = answer.json["problems"]
     assert REFUSED in problem and ADVISORY in problem
     assert problem in index.check_output("journalctl --unit %s --output cat", UNIT)
-    assert problem in site(playbook="report").output
+    assert ADVISORY in site(playbook="report").output
     for path in ("/reports/", "/reports/last-run.json", "/reports/intake.cdx.json"):
         assert gateway.ask(path, login=None).status == 401
 
@@ -128,8 +127,6 @@ def test_a_changed_list_is_brought_in_at_once_and_somebody_is_told(
     index: Host, gateway: Gateway, settings, tmp_path: Path
 ) -> None:
     began = last_run(index)["started"]
-    assert site(playbook="index").changed == 0
-    assert last_run(index)["started"] == began, "the list was the same"
     (tmp_path / "teaching.txt").write_text("text-unidecode==1.3\n")
     settings.apply(
         package_intake_packages=[{"pypi": "file:teaching.txt"}, {"pypi": "sqlparse==0.4.3"}],

@@ -18,17 +18,22 @@ from testinfra.host import Host
 PROGRAM = "/usr/local/sbin/wheelhouse-intake"
 PLACE = "/srv/killed-intake"
 CONTAINER = "killed-intake"
-# By hash, with the time of day left out, which differs; and without what each run notes about itself.
+# By hash, with times left out, which differ; and without what each run notes about itself, and what a killed one leaves where
+# nobody is served from, until it is so old that nobody can be at work on it.
 LOOK = r"""
-import hashlib, json, os, re, sys
+import gzip, hashlib, json, os, re, sys
 found = {}
 for top, directories, files in os.walk(sys.argv[1]):
     for name in files:
-        path = os.path.relpath(os.path.join(top, name), sys.argv[1])
-        if path not in ("journal.jsonl", "last-look", "reports/last-run.json") and not path.startswith("locks/"):
-            content = open(os.path.join(top, name), "rb").read()
-            content = re.sub(rb"20\d\d-\d\d-\d\dT[\d:.]+Z", b"TIME", content) if not name.endswith((".whl", ".gz")) else content
-            found[path] = [oct(os.lstat(os.path.join(top, name)).st_mode), hashlib.sha256(content).hexdigest()]
+        full = os.path.join(top, name)
+        path = os.path.relpath(full, sys.argv[1])
+        if path in ("journal.jsonl", "last-look", "reports/last-run.json") or path.startswith(("locks/", "incoming/")):
+            continue
+        content = open(full, "rb").read()
+        if not path.startswith("packages/"):
+            content = gzip.decompress(content) if name.endswith(".gz") else content
+            content = re.sub(rb"20\d\d-\d\d-\d\dT[\d:.]+Z", b"TIME", content)
+        found[path] = [oct(os.lstat(full).st_mode), hashlib.sha256(content).hexdigest()]
 print(json.dumps(found))
 """
 
@@ -50,7 +55,7 @@ class Place:
         """Returns how many seconds it took. The one line that is kept back makes it exit with 1."""
         began = time.monotonic()
         done = self._host.run(f"sh {self.path}/run")
-        assert done.rc == 1 and "GHSA-" in done.stderr, done.stdout + done.stderr
+        assert done.rc == 1 and "CVE-" in done.stderr, done.stdout + done.stderr
         return time.monotonic() - began
 
     def is_killed_after(self, seconds: float) -> bool:
@@ -76,7 +81,7 @@ def test_killed_at_any_moment(index: Host, places: None, kills: int) -> None:
     whole = Place(index, "whole")
     took = whole.run()
     expected = whole.content()
-    assert any(re.match(r"packages/networkx/networkx-1\.10.*whl$", path) for path in expected)
+    assert any(re.match(r"packages/networkx/networkx-1\.10", path) for path in expected)
     dice = random.Random(seed := random.randrange(2**32))
     print(f"seed {seed}, {took:.1f} s")
     hit = 0

@@ -9,7 +9,7 @@ from company import Office, eventually
 
 RECORD = "/srv/wheelhouse/shelf/reports/last-run.json"
 LET_IN = "networkx==1.10"
-REFUSED, ADVISORY = "sqlparse", "GHSA-rrm6-wvj7-cwh2"
+REFUSED, ADVISORY = "sqlparse", "CVE-2023-30608"
 INSTALLERS = {
     "pip": "python3 -m venv {0} && {0}/bin/pip install --quiet --no-cache-dir networkx",
     "uv": "uv venv -q {0} && uv pip install --quiet --no-cache --python {0}/bin/python networkx",
