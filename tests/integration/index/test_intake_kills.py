@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from company import eventually
 from testinfra.host import Host
 
 PROGRAM = "/usr/local/sbin/wheelhouse-intake"
@@ -70,8 +69,6 @@ class Place:
 @pytest.fixture
 def places(index: Host, settings) -> Iterator[None]:
     settings.apply()
-    idle = "systemctl is-active wheelhouse-intake.service"
-    eventually(lambda: index.run(idle).stdout.strip() != "activating", "none is under way")
     yield
     index.check_output("rm -rf %s", PLACE)
 
