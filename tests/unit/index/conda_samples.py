@@ -23,6 +23,8 @@ class CondaPackage:
     depends: tuple[str, ...] = ()
     index: dict[str, object] = field(default_factory=dict)
     text: str = "hello\n"
+    python: tuple[tuple[str, str], ...] = ()
+    """Name and version of the Python distributions in it."""
 
     @property
     def stem(self) -> str:
@@ -34,9 +36,11 @@ class CondaPackage:
 
     def build_it(self) -> bytes:
         """The package."""
-        path = f"share/{self.name}.txt"
-        info = self._info(path)
-        payload = {path: self.text.encode()}
+        payload = {f"share/{self.name}.txt": self.text.encode()}
+        for name, version in self.python:
+            described = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            payload[f"site-packages/{name}-{version}.dist-info/METADATA"] = described.encode()
+        info = self._info(payload)
         if self.suffix == ".tar.bz2":
             return bz2.compress(_tar(info | payload))
         packed = io.BytesIO()
@@ -46,8 +50,7 @@ class CondaPackage:
             archive.writestr(f"info-{self.stem}.tar.zst", zstd.compress(_tar(info)))
         return packed.getvalue()
 
-    def _info(self, path: str) -> dict[str, bytes]:
-        content = self.text.encode()
+    def _info(self, payload: dict[str, bytes]) -> dict[str, bytes]:
         index = {
             "name": self.name,
             "version": self.version,
@@ -61,16 +64,19 @@ class CondaPackage:
         if self.subdir == "noarch":
             index["noarch"] = "generic"
         index = {key: value for key, value in (index | self.index).items() if value is not None}
-        entry = {
-            "_path": path,
-            "path_type": "hardlink",
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "size_in_bytes": len(content),
-        }
+        entries = [
+            {
+                "_path": path,
+                "path_type": "hardlink",
+                "sha256": hashlib.sha256(content).hexdigest(),
+                "size_in_bytes": len(content),
+            }
+            for path, content in payload.items()
+        ]
         return {
             "info/index.json": json.dumps(index).encode(),
-            "info/paths.json": json.dumps({"paths": [entry], "paths_version": 1}).encode(),
-            "info/files": f"{path}\n".encode(),
+            "info/paths.json": json.dumps({"paths": entries, "paths_version": 1}).encode(),
+            "info/files": "".join(f"{path}\n" for path in payload).encode(),
             "info/about.json": b"{}",
         }
 

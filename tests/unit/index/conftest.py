@@ -16,6 +16,7 @@ from wheelhouse.web import application
 
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
+from .public_channel import PublicChannel
 from .samples import PASSWORD, SETTINGS, Client
 
 HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
@@ -102,3 +103,11 @@ def office(
     with stopping(PublicIndex()) as index:
         configure(upstream_url=index.url)
         yield Office(tmp_path / "intake", root, index)
+
+
+@pytest.fixture
+def channel(office: Office) -> Iterator[PublicChannel]:
+    """An empty public channel, which the list of the office calls conda-forge."""
+    with stopping(PublicChannel()) as channel:
+        office.channels = {"conda-forge": channel.url}
+        yield channel

@@ -33,6 +33,8 @@ class Office:
         self.directory = directory
         self.shelf = shelf
         self.public = public
+        self.channels: dict[str, str] = {}
+        """Of conda, name -> address."""
         directory.mkdir()
 
     def publish(self, name: str, version: str = "1.0", needs: Iterable[str] = (), **changes: Any) -> PublicFile:
@@ -41,16 +43,17 @@ class Office:
         self.public.projects.setdefault(name, []).append(file)
         return file
 
-    def wants(self, *specs: str, targets: Any = None, **policy: Any) -> None:
+    def wants(self, *specs: str, conda: Iterable[str] = (), targets: Any = None, **policy: Any) -> None:
         """Write the list."""
         policy = {"verdicts": UNCHECKED, **policy}
         packages = [{"pypi": spec} for spec in specs]
-        plan = {"packages": packages, "targets": targets or TARGETS, "policy": policy}
+        packages += [{"conda": spec, "channel": "conda-forge"} for spec in conda]
+        plan = {"packages": packages, "targets": targets or TARGETS, "policy": policy, "channels": self.channels}
         (self.directory / "intake.json").write_text(json.dumps(plan))
 
-    def run(self) -> int:
+    def run(self, *arguments: str) -> int:
         self.public.asked.clear()
-        return cli.main(["intake"])
+        return cli.main(["intake", *arguments])
 
     def fetched(self) -> list[str]:
         """Names of files that were asked for upstream since the last run began, metadata among them."""

@@ -92,7 +92,7 @@ class PublicIndex:
         """Another index, where all questions about pages are sent."""
         self.before_page: Callable[[], None] = lambda: None
         self._certificate = certificate
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self.port = 0
         self.start()
 
@@ -101,7 +101,7 @@ class PublicIndex:
         return f"http{'s' if self._certificate else ''}://127.0.0.1:{self.port}/simple/"
 
     def start(self) -> None:
-        self._server = _Server(("127.0.0.1", self.port), _handler(self))
+        self._server = Server(("127.0.0.1", self.port), _handler(self))
         if self._certificate:
             trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             trust.load_cert_chain(self._certificate)
@@ -138,7 +138,7 @@ class PublicIndex:
         return 200, "text/html; charset=utf-8", f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
 
 
-class _Server(ThreadingHTTPServer):
+class Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
@@ -236,7 +236,7 @@ class CompanyProxy:
         self.forwarded: list[str] = []
         """What was asked with the right password: addresses, or host:port of tunnels."""
         self.refused = 0
-        self._server = _Server(("127.0.0.1", 0), _proxy_handler(self))
+        self._server = Server(("127.0.0.1", 0), _proxy_handler(self))
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from wheelhouse import publishing
-from wheelhouse.intake import publish
+from wheelhouse.intake import publish, rollback
 
 from .intake import Office
 from .test_kills import killed_at
@@ -27,7 +27,8 @@ MANY = 160
 def list_of_three(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
     """A closure of four releases, one that shares a project with it, and one that is kept back."""
     monkeypatch.setattr(publishing, "now", lambda: NOW)
-    monkeypatch.setattr(publish, "now", lambda: NOW)
+    for module in (publish, rollback):
+        monkeypatch.setattr(module, "now", lambda: NOW)
     office.publish("alpha", needs=["beta", "gamma"])
     office.publish("beta", needs=["gamma", "delta"])
     for name in ("gamma", "delta", "epsilon"):

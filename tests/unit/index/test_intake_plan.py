@@ -16,8 +16,11 @@ from wheelhouse.rules import Verdict
 TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
 
 
-def read(directory: Path, packages: Any = (), targets: Any = None, policy: Any = None) -> plan.Plan:
+def read(
+    directory: Path, packages: Any = (), targets: Any = None, policy: Any = None, channels: Any = None
+) -> plan.Plan:
     raw = {"packages": list(packages), "targets": targets or TARGETS, "policy": policy or {}}
+    raw |= {"channels": channels} if channels else {}
     (directory / "intake.json").write_text(json.dumps(raw))
     return plan.read(directory, ("acme-*",), ("evil-*",))
 
@@ -77,7 +80,18 @@ def test_a_lock_of_pylock(tmp_path: Path) -> None:
         ({"pypi": "acme-tools"}, "acme-tools is one of the company's own names"),
         ({"pypi": "Evil.Thing>=1"}, "evil-thing is denied"),
         ({"pypi": "x", "channel": "y"}, "'pypi: x' has a key that means nothing here: channel."),
-        ({"conda": "orange3 3.29.3", "channel": "conda-forge"}, "conda packages are not supported yet"),
+        ({"conda": "orange3 3.29.3"}, "needs the name of the channel it comes from"),
+        ({"conda": "orange3", "channel": "../x"}, "needs the name of the channel it comes from"),
+        ({"conda": "orange3", "channel": "elsewhere"}, "channels: there is no address for elsewhere"),
+        ({"conda": "orange3 >=3,", "channel": "conda-forge"}, "unable to parse version spec"),
+        ({"conda": "", "channel": "conda-forge"}, "missing package name"),
+        ({"conda": "-x", "channel": "conda-forge"}, "it names no package"),
+        ({"conda": "*", "channel": "conda-forge"}, "only exact package names are allowed"),
+        ({"conda": "a b c d", "channel": "conda-forge"}, "more parts than a name, a version and a build"),
+        ({"conda": "bioconda::a", "channel": "conda-forge"}, "an address or a channel of its own"),
+        ({"conda": "https://x.acme.example/noarch/a-1-0.conda", "channel": "conda-forge"}, "an address or a channel"),
+        ({"conda": "acme-tools", "channel": "conda-forge"}, "acme-tools is one of the company's own names"),
+        ({"pypi": "alpha", "channel": "conda-forge"}, "has a key that means nothing here: channel"),
         ({"npm": "left-pad"}, "it needs `pypi:` or `conda:`"),
         ("networkx", "it needs `pypi:` or `conda:`"),
         ({"pypi": "file:nothing.txt"}, "nothing.txt cannot be read: No such file"),
@@ -157,3 +171,32 @@ def test_the_order_of_a_closure() -> None:
     assert order[-1] == "root"
     assert order.index("leaf") < order.index("left")
     assert sorted(order) == sorted(needed_by)
+
+
+def test_conda_lines(tmp_path: Path) -> None:
+    """conda-forge is known; others, and mirrors of it, have an address."""
+    packages = [{"conda": " orange3=3.29.3", "channel": "conda-forge"}, {"conda": "samtools", "channel": "bio"}]
+    found = read(tmp_path, packages, channels={"bio": "https://conda.acme.example/bio", "unused": "https://x"})
+    assert [(line.text, line.requirements, line.channel) for line in found.lines] == [
+        ("conda: conda-forge::orange3=3.29.3", ("orange3=3.29.3",), "conda-forge"),
+        ("conda: bio::samtools", ("samtools",), "bio"),
+    ]
+    assert found.channels["bio"] == "https://conda.acme.example/bio/"
+    assert found.channels["conda-forge"].endswith("/conda-forge/")
+    mirror = {"conda-forge": "http://192.0.2.7/forge/"}
+    assert read(tmp_path, packages[:1], channels=mirror).channels == mirror
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("conda.acme.example", "must have an address with https://"),
+        ("file:///srv", "must have an address with https://"),
+        (7, "must have an address with https://"),
+        ("https://ada:s3cret@conda.acme.example", "must have an address without credentials"),
+    ],
+)
+def test_an_address_that_is_none(tmp_path: Path, address: Any, says: str) -> None:
+    (fault,) = faults(tmp_path, packages=[{"conda": "a", "channel": "bio"}], channels={"bio": address})
+    assert says in fault
+    assert "s3cret" not in fault

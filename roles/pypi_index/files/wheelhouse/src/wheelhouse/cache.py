@@ -40,7 +40,7 @@ class Cache:
     @contextlib.contextmanager
     def receive(self) -> Iterator["Received"]:
         """A file of our own to write to, which is gone after the block unless it was placed."""
-        _make(self._incoming)
+        make_directory(self._incoming)
         # A locked file is one that somebody is writing to; between its making and its locking `sweep` has to wait.
         with _locked(self._incoming, fcntl.LOCK_SH):
             descriptor, name = tempfile.mkstemp(dir=self._incoming)
@@ -55,7 +55,7 @@ class Cache:
     @contextlib.contextmanager
     def resume(self, sha256: str) -> Iterator["Received"]:
         """The same for a file known by its SHA-256 (hex): what came of it before is there, and what came stays."""
-        _make(self._incoming)
+        make_directory(self._incoming)
         path = self._incoming / f"{sha256}.part"
         with path.open("ab+") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
@@ -72,7 +72,7 @@ class Cache:
     def place(self, received: "Received", project: str, filename: str) -> None:
         """Keep a received file under its name."""
         received.sync()
-        _make(self._files / project)
+        make_directory(self._files / project)
         # The name itself is not synced: a crash that loses it costs one more download.
         received.path.rename(self._files / project / filename)
 
@@ -151,7 +151,7 @@ class Received:
         self._synced = self.size
 
 
-def _make(directory: Path) -> None:
+def make_directory(directory: Path) -> None:
     """Make a directory and its parent, 0755 whatever the umask."""
     for path in (directory.parent, directory):
         if not path.is_dir():

@@ -5,8 +5,10 @@
 
 Copying a package into a channel, or into the subdir where it belongs, is the way to publish it. A record that is in the
 index is kept as it stands for as long as its file is: what an upstream corrected in one is not in the package.
+What `intake` brought is listed as `kept` says.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -14,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wheelhouse import condapackage, publishing
+from wheelhouse import condapackage, kept, publishing
 from wheelhouse.arrivals import COPIED_IN, Report, is_being_written, received
 from wheelhouse.condapackage import BadPackage
 from wheelhouse.journal import PUBLISH, QUARANTINE, REMOVE, Event, Journal, now
+from wheelhouse.kept import Packages
 from wheelhouse.shelf import Shelf
 
 CHANNEL = re.compile(r"[a-z][a-z0-9._-]*")
@@ -64,14 +67,25 @@ class Channels:
 
     def make(self, channel: str) -> None:
         """See that the channel is there, empty or not, and complete."""
-        with self._shelf.locked(f"conda/{channel}"):
-            for subdir in SUBDIRS:
-                self._shelf.make_subdir(channel, subdir)
-        self.reindex(channel)
+        with self.changing(channel):
+            self.make_subdirs(channel)
+
+    def make_subdirs(self, channel: str) -> None:
+        """Make the directories that each channel has. The caller is `changing` it."""
+        for subdir in SUBDIRS:
+            self._shelf.make_subdir(channel, subdir)
 
     def reindex(self, channel: str) -> None:
         """Take in new packages, leave out those that are gone, and rewrite the indexes that differ."""
+        with self.changing(channel):
+            pass
+
+    @contextlib.contextmanager
+    def changing(self, channel: str) -> Iterator[None]:
+        """Keep others from changing the channel, and do the same at the end of the block."""
         with self._shelf.locked(f"conda/{channel}"):
+            yield
+            packages = kept.load(self._shelf, channel)
             subdirs = {
                 directory.name: self._read(directory)
                 for directory in self._places(channel)[1:]
@@ -80,9 +94,10 @@ class Channels:
             events: list[Event] = []
             for subdir in subdirs.values():
                 events += self._look_after(subdir)
-            for path in self._arrivals(channel, subdirs):
+                events += self._apply(packages, subdir)
+            for path in self._arrivals(channel, subdirs, packages):
                 with self._report.noting_errors(path):
-                    events += self._take_in(path, channel, subdirs)
+                    events += self._take_in(path, channel, subdirs, packages)
             for subdir in subdirs.values():
                 self._shelf.sync_directory(subdir.directory)
             # Before the index: what is listed is in the journal.
@@ -106,7 +121,7 @@ class Channels:
                         found.append(f"{name} of {self._where(subdir)} is not what was published.")
                 except OSError as error:
                     found.append(f"{name} of {self._where(subdir)} cannot be read: {error.strerror}.")
-        for path in self._arrivals(channel, subdirs):
+        for path in self._arrivals(channel, subdirs, kept.load(self._shelf, channel)):
             found.append(f"{path.name} of {channel} is on the shelf and was never published: run reindex.")
         return found
 
@@ -145,15 +160,31 @@ class Channels:
                 del subdir.records[name]
                 yield self._event(REMOVE, subdir, name, reason=reason)
 
-    def _arrivals(self, channel: str, subdirs: dict[str, _Subdir]) -> Iterator[Path]:
+    def _apply(self, packages: Packages, subdir: _Subdir) -> Iterator[Event]:
+        """List what came from upstream as it was there, unless it is withheld."""
+        for name, known in packages.items():
+            of, _, filename = name.partition("/")
+            path = subdir.directory / filename
+            if of != subdir.directory.name or not path.exists():
+                continue
+            if known.withheld:
+                subdir.records.pop(filename, None)
+            elif filename in subdir.records or publishing.sha256(path) == known.record["sha256"]:
+                subdir.records[filename] = dict(known.record)
+            else:
+                yield self._quarantine(path, subdir, "It is not the file that came from upstream under this name.")
+
+    def _arrivals(self, channel: str, subdirs: dict[str, _Subdir], packages: Packages) -> Iterator[Path]:
         for directory in self._places(channel):
             known = subdirs[directory.name].records if directory.name in subdirs else {}
             for path in sorted(directory.iterdir()):
+                if f"{directory.name}/{path.name}" in packages:
+                    continue
                 # hidden files are those of copying programs
                 if path.name not in known and not path.name.startswith(".") and condapackage.is_package(path.name):
                     yield path
 
-    def _take_in(self, path: Path, channel: str, subdirs: dict[str, _Subdir]) -> Iterator[Event]:
+    def _take_in(self, path: Path, channel: str, subdirs: dict[str, _Subdir], packages: Packages) -> Iterator[Event]:
         """Put a package that was copied in where it belongs, or in the quarantine."""
         found_in = subdirs.get(path.parent.name) if path.parent.parent.name == channel else None
         try:
@@ -170,6 +201,9 @@ class Channels:
                     raise
                 subdir = subdirs.get(record["subdir"]) or self._new_subdir(channel, record["subdir"], subdirs)
                 listed = subdir.records.get(path.name)
+                known = packages.get(f"{subdir.directory.name}/{path.name}")
+                if known and not listed:
+                    raise BadPackage(f"{path.name} came from upstream, and is withheld: {known.withheld or 'gone'}.")
                 if listed and listed.get("sha256") != record["sha256"]:
                     raise BadPackage(
                         f"{path.name} already exists in {self._where(subdir)} with other contents; a published file is"

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
@@ -18,12 +19,21 @@ from wheelhouse import config, publishing
 from wheelhouse.arrivals import Report
 from wheelhouse.channels import CHANNEL, Channels
 from wheelhouse.config import ConfigError, Settings
-from wheelhouse.intake.command import intake
 from wheelhouse.journal import Journal
 from wheelhouse.progress import progress
 from wheelhouse.publishing import NotThere
 from wheelhouse.shelf import Shelf
 from wheelhouse.upkeep import Upkeep
+
+
+def run() -> NoReturn:
+    """Run the command that this process is for."""
+    code = main()
+    if "rattler" in sys.modules:  # 0.28 now and then crashes when the interpreter ends, long after its work is done
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -104,19 +114,30 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("version", metavar="VERSION")
     for command in (yank, remove):
         command.add_argument("--reason", required=True, help="why; people who ask for the release are shown it")
-    for command in (reindex, verify, channel, yank, unyank, remove):
-        command.add_argument(
-            "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
-        )
-
     bring_in = commands.add_parser(
         "intake",
         help="bring in the public packages of the list",
         description="Resolve the list of public packages with everything they need, fetch what is missing, check it,"
         " publish what passes as a whole, and write the report. The list is intake.json in"
         " $WHEELHOUSE_INTAKE (/intake).",
+        epilog="A set that was put back stays in force, and nothing new is let in, until --roll-forward ends that.",
     )
     bring_in.set_defaults(run=_intake)
+    instead = bring_in.add_mutually_exclusive_group()
+    instead.add_argument("--sets", action="store_true", help="only list what runs have brought in, to go back to")
+    instead.add_argument(
+        "--rollback",
+        metavar="SET",
+        help="have installers offered what they were after an earlier run: its name, or a day such as 2026-03-07",
+    )
+    instead.add_argument(
+        "--roll-forward", action="store_true", help="end a rollback, and bring in what the list comes to today"
+    )
+
+    for command in (reindex, verify, channel, yank, unyank, remove, bring_in):
+        command.add_argument(
+            "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
+        )
 
     check = commands.add_parser(
         "check-config",
@@ -190,8 +211,14 @@ def _remove(options: argparse.Namespace) -> int:
 
 
 def _intake(options: argparse.Namespace) -> int:
+    from wheelhouse.intake import command  # noqa: PLC0415  what it needs takes a second to load
+
     shelf, journal = _open()
-    return intake(shelf, journal, _config(), Path(os.environ.get("WHEELHOUSE_INTAKE", "/intake")))
+    if options.sets:
+        return command.tell_sets(shelf)
+    directory = Path(os.environ.get("WHEELHOUSE_INTAKE", "/intake"))
+    wish = command.Wish(options.rollback, options.roll_forward, options.by)
+    return command.intake(shelf, journal, _config(), directory, wish)
 
 
 def _check_config(options: argparse.Namespace) -> int:
@@ -251,4 +278,4 @@ def _login() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -1,28 +1,33 @@
-"""Read a conda package (.conda or .tar.bz2) that was copied in: whether it is whole, and its record for repodata.json.
+"""Read a conda package (.conda or .tar.bz2): whether it is whole, its record for repodata.json, the Python in it.
 
 Nothing is unpacked. What is looked at in a record is what would break installing for everybody who uses the channel.
 """
 
 import bz2
+import contextlib
 import hashlib
 import json
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from conda_package_streaming.package_streaming import stream_conda_info, zstd
+from conda_package_streaming.package_streaming import stream_conda_component, stream_conda_info, zstd
+from packaging.metadata import parse_email
 
 SUFFIXES = (".conda", ".tar.bz2")
 MAX_INDEX = 2**20
 """Bytes of info/index.json."""
+MAX_METADATA = 2**22
+"""Bytes of what describes a Python distribution."""
 _CHUNK = 2**20
 
 _PART = r"[A-Za-z0-9_.+!]+"
-_FILENAME = re.compile(rf"(?P<name>[a-z0-9_][a-z0-9_.-]*)-(?P<version>{_PART})-(?P<build>{_PART})\.(?:conda|tar\.bz2)")
+FILENAME = re.compile(rf"(?P<name>[a-z0-9_][a-z0-9_.-]*)-(?P<version>{_PART})-(?P<build>{_PART})\.(?:conda|tar\.bz2)")
 _SEGMENTS = r"[0-9a-z]+(?:[._][0-9a-z]+)*_*"
+_DESCRIBED = re.compile(r"(?:^|/)site-packages/[^/]+\.(?:dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
 SUBDIR = re.compile(r"noarch|[a-z]+-[a-z0-9]+")
 
 _Fits = Callable[[Any], bool]
@@ -78,7 +83,7 @@ def record(path: Path, filename: str, subdir: str | None) -> dict[str, Any]:
 
     `subdir` is the one it was found in, for packages so old that they do not say theirs. Raises `BadPackage`, OSError.
     """
-    parts = _FILENAME.fullmatch(filename)
+    parts = FILENAME.fullmatch(filename)
     if not parts:
         raise BadPackage(f"The file name {filename[:100]!a} is not NAME-VERSION-BUILD.conda or .tar.bz2.")
     size = path.stat().st_size
@@ -94,27 +99,53 @@ def record(path: Path, filename: str, subdir: str | None) -> dict[str, Any]:
     return {**told, **digests, "size": size}
 
 
+def distributions(path: Path, filename: str) -> tuple[tuple[str, str], ...]:
+    """Name and version of each Python distribution that the package at `path` installs, as they are written, sorted.
+
+    Raises `BadPackage`, OSError.
+    """
+    found: set[tuple[str, str]] = set()
+    with path.open("rb") as stream, _explained(filename):
+        for tar, member in stream_conda_component(filename, stream, "pkg"):
+            if not (member.isfile() and _DESCRIBED.search(member.name)):
+                continue
+            content = tar.extractfile(member)
+            fields, _ = parse_email(content.read(MAX_METADATA) if content else b"")
+            named = re.sub(r"\.(dist|egg)-info.*", "", member.name.rpartition("site-packages/")[2])
+            found.add((fields.get("name") or named, fields.get("version") or ""))
+    return tuple(sorted(found))
+
+
 def _index(path: Path, filename: str) -> dict[str, Any]:
     """The package's own info/index.json, once all of the file could be read."""
+    with path.open("rb") as stream, _explained(filename):
+        if filename.endswith(".conda"):
+            with zipfile.ZipFile(stream) as archive:
+                if broken := archive.testzip():
+                    raise BadPackage(f"{broken[:100]!a} in {filename} is broken: copy it again.")
+        else:
+            with bz2.open(stream) as unpacked:
+                while unpacked.read(_CHUNK):
+                    pass
+        stream.seek(0)
+        for tar, member in stream_conda_info(filename, stream):
+            if member.name == "info/index.json":
+                content = tar.extractfile(member) if member.size <= MAX_INDEX else None
+                index = json.load(content) if content else None
+                json.dumps(index, ensure_ascii=False, allow_nan=False).encode()  # what other readers stumble over
+                break
+        else:
+            raise BadPackage(f"{filename} has no info/index.json, so it is not a conda package.")
+    if not isinstance(index, dict):
+        raise BadPackage(f"The info/index.json of {filename} is not a JSON object.")
+    return index
+
+
+@contextlib.contextmanager
+def _explained(filename: str) -> Iterator[None]:
+    """Turn what the libraries raise for a broken archive into `BadPackage`."""
     try:
-        with path.open("rb") as stream:
-            if filename.endswith(".conda"):
-                with zipfile.ZipFile(stream) as archive:
-                    if broken := archive.testzip():
-                        raise BadPackage(f"{broken[:100]!a} in {filename} is broken: copy it again.")
-            else:
-                with bz2.open(stream) as unpacked:
-                    while unpacked.read(_CHUNK):
-                        pass
-            stream.seek(0)
-            for tar, member in stream_conda_info(filename, stream):
-                if member.name == "info/index.json":
-                    content = tar.extractfile(member) if member.size <= MAX_INDEX else None
-                    index = json.load(content) if content else None
-                    json.dumps(index, ensure_ascii=False, allow_nan=False).encode()  # what other readers stumble over
-                    break
-            else:
-                raise BadPackage(f"{filename} has no info/index.json, so it is not a conda package.")
+        yield
     except (
         zipfile.BadZipFile,
         tarfile.TarError,
@@ -132,9 +163,6 @@ def _index(path: Path, filename: str) -> dict[str, Any]:
         if error.errno is not None:
             raise
         raise BadPackage(f"{filename} is not a readable package ({str(error)[:200]}): copy it again.") from error
-    if not isinstance(index, dict):
-        raise BadPackage(f"The info/index.json of {filename} is not a JSON object.")
-    return index
 
 
 def _digests(path: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 PUBLISH, YANK, UNYANK, REMOVE = "publish", "yank", "unyank", "remove"
 REFUSE, QUARANTINE, VERIFY = "refuse", "quarantine", "verify"
+ROLLBACK, ROLL_FORWARD = "rollback", "roll forward"
 
 
 @dataclass(frozen=True)

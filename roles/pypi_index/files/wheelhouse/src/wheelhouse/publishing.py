@@ -4,6 +4,7 @@ What a kill interrupts was not acknowledged to anybody; sending the same file ag
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -147,6 +148,17 @@ def unyank(shelf: Shelf, journal: Journal, project: str, version: str, who: str)
     return _mark(shelf, journal, UNYANK, project, version, None, who)
 
 
+def mark(
+    shelf: Shelf, journal: Journal, what: str, project: str, names: Iterable[str], reason: str | None, who: str
+) -> list[str]:
+    """Yank some files of a project, or take that back (`what`). Returns the names of those that are listed."""
+    with shelf.locked(project):
+        listed = _listed(shelf, journal, project)
+        wanted = {name: listed[name] for name in sorted(names) if name in listed}
+        _apply(shelf, journal, project, listed, _events(what, wanted, project, reason, who))
+    return list(wanted)
+
+
 def _mark(
     shelf: Shelf, journal: Journal, what: str, project: str, version: str, reason: str | None, who: str
 ) -> list[str]:
@@ -154,11 +166,16 @@ def _mark(
     with shelf.locked(project):
         listed = _listed(shelf, journal, project)
         events = _events_about(what, listed, project, version, reason, who)
-        journal.append(events)
-        for event in events:
-            pages.apply(listed, event)
-        pages.write(shelf, project, listed)
+        _apply(shelf, journal, project, listed, events)
     return [event.file or "" for event in events]
+
+
+def _apply(shelf: Shelf, journal: Journal, project: str, listed: Files, events: list[Event]) -> None:
+    """Write the events down, and the pages that they make of what is listed."""
+    journal.append(events)
+    for event in events:
+        pages.apply(listed, event)
+    pages.write(shelf, project, listed)
 
 
 def remove(shelf: Shelf, journal: Journal, project: str, version: str, reason: str, who: str) -> list[str]:
@@ -186,9 +203,13 @@ def _events_about(what: str, files: Files, project: str, version: str, reason: s
         wanted = Version(version)
     except InvalidVersion as error:
         raise NotThere(f"{version!r} is not a version.") from error
-    of_release = sorted(name for name in files if parse_filename(name).version == wanted)
+    of_release = {name: file for name, file in sorted(files.items()) if parse_filename(name).version == wanted}
     if not of_release:
         raise NotThere(f"{project} {wanted} is not on the shelf.")
+    return _events(what, of_release, project, reason, who)
+
+
+def _events(what: str, files: Files, project: str, reason: str | None, who: str) -> list[Event]:
     time = now()
     return [
         Event(
@@ -196,12 +217,12 @@ def _events_about(what: str, files: Files, project: str, version: str, reason: s
             who=who,
             time=time,
             project=project,
-            version=str(wanted),
+            version=str(parse_filename(name).version),
             file=name,
-            sha256=files[name].hashes.get("sha256"),
+            sha256=file.hashes.get("sha256"),
             reason=reason,
         )
-        for name in of_release
+        for name, file in files.items()
     ]
 
 

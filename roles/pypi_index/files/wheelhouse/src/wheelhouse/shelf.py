@@ -6,8 +6,11 @@
     conda/<channel>/<subdir>/...        conda packages and their index, see `channels`
     quarantine/<when>-<file>            what was found on the shelf and refused, with a .reason.json beside it
     quarantine/intake/                  public files that are fetched, or kept back; see `cache` and `intake`
+    quarantine/intake-conda/<channel>/  the same of a conda channel, and what that one lists
     reports/                            pages for auditors, where something writes them
     intake/lock.toml                    what the list of public packages comes to
+    intake/sets/, rollback.json         what it came to earlier, see `intake.rollback`
+    intake/channels/                    what came from other conda channels, see `kept`
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     last-look                           empty; its time is that of the last look for files that were copied in

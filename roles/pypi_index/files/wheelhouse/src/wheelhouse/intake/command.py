@@ -4,27 +4,59 @@ import contextlib
 import logging
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wheelhouse import outside
 from wheelhouse.config import Settings
-from wheelhouse.intake import plan, report
+from wheelhouse.intake import outcome, plan, report, rollback
 from wheelhouse.intake.plan import PlanError
 from wheelhouse.intake.run import Run
-from wheelhouse.journal import Journal
+from wheelhouse.journal import ROLL_FORWARD, ROLLBACK, Event, Journal, now
+from wheelhouse.publishing import NotThere
 from wheelhouse.shelf import Shelf
 
 
-def intake(shelf: Shelf, journal: Journal, settings: Settings, directory: Path) -> int:
-    """Run it; returns the exit code. `directory` has the list, and `proxy.env` and `ca.pem` for the way out."""
+@dataclass(frozen=True)
+class Wish:
+    """What else than bringing in the list is wanted."""
+
+    rollback: str | None = None
+    """The set to put back: its name or a day."""
+    roll_forward: bool = False
+    by: str = "somebody"
+
+
+def intake(shelf: Shelf, journal: Journal, settings: Settings, directory: Path, wish: Wish) -> int:
+    """Run it; returns the exit code. `directory` has the list, and `proxy.env` and `ca.pem` for the way out.
+
+    Raises `NotThere` for a set that is not there.
+    """
     started = datetime.now(UTC)
     try:
         with shelf.locked_intake(), _quiet("wheelhouse.mirror"):
+            if wish.rollback:
+                journal.append([_event(ROLLBACK, rollback.put_back(shelf, wish.rollback, wish.by).to, wish.by)])
+            elif wish.roll_forward and (in_force := rollback.in_force(shelf)):
+                rollback.lift(shelf)
+                journal.append([_event(ROLL_FORWARD, in_force.to, wish.by)])
             return _one_run(shelf, journal, settings, directory, started)
     except BlockingIOError:
         print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
         return 1
+
+
+def tell_sets(shelf: Shelf) -> int:
+    """Print the sets that can be put back, newest first; returns the exit code."""
+    in_force = rollback.in_force(shelf)
+    for name in reversed(rollback.sets(shelf)):
+        print(f"{name}  put back" if in_force and in_force.to == name else name)
+    return 0
+
+
+def _event(what: str, name: str, who: str) -> Event:
+    return Event(what, who, now(), reason=f"the set of {name}")
 
 
 @contextlib.contextmanager
@@ -46,17 +78,22 @@ def _one_run(shelf: Shelf, journal: Journal, settings: Settings, directory: Path
     try:
         wanted = plan.read(directory, settings.reserved, settings.denied)
         run = Run(shelf, journal, settings, wanted, outside.read(directory))
-        outcome = run()
-        report.write(shelf, settings, wanted, run.history, outcome)
-        problems, told = outcome.problems(), set(outcome.unresolved.values())
+        outcomes = run()
+        report.write(shelf, settings, wanted, outcomes)
+        problems = [*_rollback(shelf), *outcome.problems(outcomes)]
+        told = {one for each in outcomes for one in each.unresolved.values()}
         how = "something is kept back" if problems else "done"
         print(
-            f"{len(wanted.lines)} lines, {len(outcome.releases)} releases: {outcome.fetched} files fetched,"
-            f" {len(outcome.published)} published, {len(outcome.yanked)} yanked."
+            f"{len(wanted.lines)} lines, {sum(len(one.releases) for one in outcomes)} releases:"
+            f" {sum(one.fetched for one in outcomes)} files fetched,"
+            f" {sum(len(one.published) for one in outcomes)} published,"
+            f" {sum(len(one.yanked) for one in outcomes)} yanked."
         )
     except PlanError as error:
         problems = error.faults
     except ValueError as error:  # of `outside.read`, which knows no secrets
+        problems = [str(error)]
+    except NotThere as error:
         problems = [str(error)]
     except OSError as error:
         problems = [f"{error.filename or 'The shelf'}: {error.strerror}; the next run goes on where this one stopped."]
@@ -66,3 +103,9 @@ def _one_run(shelf: Shelf, journal: Journal, settings: Settings, directory: Path
         if problem not in told:
             print(problem, file=sys.stderr)
     return 1 if problems else 0
+
+
+def _rollback(shelf: Shelf) -> list[str]:
+    """A sentence while an earlier set is in force."""
+    in_force = rollback.in_force(shelf)
+    return [in_force.sentence] if in_force else []

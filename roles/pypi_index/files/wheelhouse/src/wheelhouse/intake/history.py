@@ -1,10 +1,10 @@
-"""What the journal says of each project: which files it has, since when, and who brought them."""
+"""What the journal says of each project and channel: which files it has, since when, and who brought them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from wheelhouse import pages
-from wheelhouse.journal import PUBLISH, QUARANTINE, Event, Journal, Tail
+from wheelhouse.journal import PUBLISH, QUARANTINE, REMOVE, Event, Journal, Tail
 from wheelhouse.pages import Files
 
 WHO = "intake"
@@ -24,6 +24,7 @@ class History:
     def __init__(self, journal: Journal) -> None:
         self._tail = Tail(journal)
         self._projects: dict[str, _Project] = {}
+        self._packages: dict[tuple[str, str], Event] = {}
         self._refused: set[tuple[str | None, str | None]] = set()
 
     def projects(self) -> list[str]:
@@ -51,6 +52,17 @@ class History:
         """When a file was published; raises KeyError."""
         return self.event(project, filename).at
 
+    def package(self, channel: str, filename: str) -> Event | None:
+        """The event that published a conda package which is still there; `channel` has the subdir with it."""
+        self._catch_up()
+        return self._packages.get((channel, filename))
+
+    def own_packages(self) -> set[str]:
+        """Names of conda packages that somebody else than `intake` published."""
+        self._catch_up()
+        own = (name for (_, name), event in self._packages.items() if event.origin != WHO)
+        return {name.rsplit("-", 2)[0] for name in own}
+
     def was_refused(self, sha256: str | None, reason: str | None) -> bool:
         """Whether it was written down that this file was kept back for this reason."""
         self._catch_up()
@@ -60,6 +72,10 @@ class History:
         for event in self._tail.new():
             if event.event == QUARANTINE:
                 self._refused.add((event.sha256, event.reason))
+            if event.channel and event.file and event.event == PUBLISH:
+                self._packages[event.channel, event.file] = event
+            elif event.channel and event.file and event.event == REMOVE:
+                self._packages.pop((event.channel, event.file), None)
             if not event.project:
                 continue
             project = self._projects.setdefault(event.project, _Project())

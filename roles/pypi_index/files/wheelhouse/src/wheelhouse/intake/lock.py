@@ -11,6 +11,8 @@ from pathlib import Path
 import tomli_w
 from packaging.version import Version
 
+Key = tuple[str, Version | str]
+"""A release: a project of PyPI and its version, or `channel::name` of a conda package and its version as written."""
 Versions = dict[str, list[str]]
 """Project -> its versions in one closure."""
 HEADER = """\
@@ -24,13 +26,18 @@ class Pin:
     """One release that a line comes to."""
 
     project: str
-    version: Version
+    """Or the name of a conda package."""
+    version: Version | str
+    """A text for conda packages, whose versions have rules of their own."""
     targets: tuple[str, ...]
     """The machines it is for."""
     needed_by: tuple[str, ...]
     """Projects; none if it is only asked for."""
     files: Mapping[str, str]
-    """File name -> SHA-256, hex. What is on the shelf by other ways is not among them."""
+    """File name -> SHA-256, hex. What is on the shelf by other ways is not among them.
+
+    The name of a conda package begins with its subdir: `noarch/six-1.16.0-pyh6c4a22f_0.conda`.
+    """
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,17 @@ class Closure:
     line: str
     """As it is in the list."""
     pins: tuple[Pin, ...]
+    """By name, then by version."""
     inputs: str = ""
     """A digest of everything the choice depends on; see `resolve`."""
     asked: tuple[str, ...] = ()
     """The projects that were looked at to make it."""
+    channel: str = ""
+    """Of conda packages."""
+
+    def key(self, pin: Pin) -> Key:
+        """What one of the pins is known by."""
+        return (f"{self.channel}::{pin.project}" if self.channel else pin.project), pin.version
 
 
 @dataclass(frozen=True)
@@ -70,8 +84,8 @@ class Lock:
         lines = [
             {
                 "line": closure.line,
-                "inputs": closure.inputs,
-                "looked_at": list(closure.asked),
+                **({"channel": closure.channel} if closure.channel else {}),
+                **({"inputs": closure.inputs, "looked_at": list(closure.asked)} if closure.inputs else {}),
                 "release": [
                     {
                         "project": pin.project,
@@ -95,12 +109,13 @@ def read(path: Path) -> Lock:
         closures = [
             Closure(
                 line=one["line"],
-                inputs=one["inputs"],
-                asked=tuple(one["looked_at"]),
+                inputs=one.get("inputs", ""),
+                asked=tuple(one.get("looked_at", ())),
+                channel=one.get("channel", ""),
                 pins=tuple(
                     Pin(
                         project=release["project"],
-                        version=Version(release["version"]),
+                        version=release["version"] if one.get("channel") else Version(release["version"]),
                         targets=tuple(release["targets"]),
                         needed_by=tuple(release["needed_by"]),
                         files={name: digest.removeprefix("sha256:") for name, digest in release["files"].items()},
@@ -129,10 +144,10 @@ def moves(before: Mapping[str, Versions], after: Lock) -> list[Move]:
 
 def versions(closure: Closure | None) -> Versions:
     """The versions of each project in a closure, lowest first."""
-    found: dict[str, list[Version]] = {}
+    found: Versions = {}
     for pin in closure.pins if closure else ():
-        found.setdefault(pin.project, []).append(pin.version)
-    return {project: [str(version) for version in sorted(of_project)] for project, of_project in found.items()}
+        found.setdefault(pin.project, []).append(str(pin.version))
+    return found
 
 
 def _why(closure: Closure | None, project: str) -> str:
@@ -140,6 +155,11 @@ def _why(closure: Closure | None, project: str) -> str:
         return "the line is no longer in the list"
     pins = [pin for pin in closure.pins if pin.project == project]
     return reason(pins) if pins else "nothing needs it any more"
+
+
+def named(key: Key) -> str:
+    """The release, as reports call it: `numpy==1.26.4`, `conda-forge::numpy==1.26.4`."""
+    return f"{key[0]}=={key[1]}"
 
 
 def reason(pins: Iterable[Pin]) -> str:

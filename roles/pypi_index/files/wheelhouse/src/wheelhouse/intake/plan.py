@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -20,6 +20,8 @@ from packaging.pylock import Pylock, PylockValidationError
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from wheelhouse.channels import CHANNEL
+from wheelhouse.intake.conda import spec
 from wheelhouse.intake.policy import CHECKS, VERDICTS, Exemption, Policy
 from wheelhouse.intake.targets import PLATFORMS, Target, is_python
 from wheelhouse.rights import covers
@@ -44,11 +46,13 @@ class Line:
     """One entry of the list. What it needs is let in as a whole or not at all."""
 
     text: str
-    """As it was written: `pypi: networkx==1.10`."""
+    """As it was written: `pypi: networkx==1.10`; with its channel, `conda: conda-forge::orange3 3.29.3`."""
     requirements: tuple[str, ...]
-    """What uv is to resolve."""
+    """What uv is to resolve; of conda, one spec."""
     hashes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Project -> SHA-256 of the files that a lock allows, hex; a project that is not named may have any."""
+    channel: str = ""
+    """Where conda packages come from, and the name of the company's own channel that they go to."""
 
     @property
     def key(self) -> str:
@@ -58,6 +62,8 @@ class Line:
     @property
     def projects(self) -> frozenset[str]:
         """The projects that are asked for by name."""
+        if self.channel:
+            return frozenset({spec.name(self.requirements[0])})
         return frozenset(canonicalize_name(Requirement(requirement).name) for requirement in self.requirements)
 
 
@@ -68,6 +74,8 @@ class Plan:
     lines: tuple[Line, ...]
     targets: tuple[Target, ...]
     policy: Policy
+    channels: Mapping[str, str] = field(default_factory=dict)
+    """Name of a channel that a line names -> its address, with a slash at its end."""
 
 
 def read(directory: Path, reserved: tuple[str, ...], denied: tuple[str, ...]) -> Plan:
@@ -79,11 +87,12 @@ def read(directory: Path, reserved: tuple[str, ...], denied: tuple[str, ...]) ->
         raise PlanError([f"{path} cannot be read: {os.strerror(error.errno or 0)}."]) from None
     except ValueError as error:
         raise PlanError([f"{path} is not valid JSON: {error}."]) from None
-    if not isinstance(raw, dict) or raw.keys() != {"packages", "targets", "policy"}:
-        raise PlanError([f"{path} must hold an object with packages, targets and policy, and nothing else."])
+    if not isinstance(raw, dict) or raw.keys() | {"channels"} != {"packages", "targets", "policy", "channels"}:
+        raise PlanError([f"{path} must hold an object with packages, targets, policy and channels, and nothing else."])
     reader = _Reader(directory)
     lines = reader.lines(raw["packages"], reserved, denied)
-    plan = Plan(lines, reader.targets(raw["targets"]), reader.policy(raw["policy"]))
+    channels = reader.channels(raw.get("channels", {}), lines)
+    plan = Plan(lines, reader.targets(raw["targets"]), reader.policy(raw["policy"]), channels)
     if reader.faults:
         raise PlanError(reader.faults)
     return plan
@@ -129,11 +138,10 @@ class _Reader:
             return None
         kind = kinds[0]
         text = f"{kind}: {entry[kind].strip()}"
-        if kind == "conda":
-            self.faults.append(f"{text!r}: conda packages are not supported yet; take the entry out.")
-            return None
-        if unknown := sorted(entry.keys() - {kind}):
+        if unknown := sorted(entry.keys() - {kind, *(("channel",) if kind == "conda" else ())}):
             self.faults.append(f"{text!r} has a key that means nothing here: {', '.join(unknown)}.")
+        if kind == "conda":
+            return self._conda(text, entry[kind].strip(), entry.get("channel"))
         if entry[kind].strip().startswith("file:"):
             return self._file(text, entry[kind].strip().removeprefix("file:"))
         try:
@@ -141,6 +149,35 @@ class _Reader:
         except ValueError as error:
             self.faults.append(f"{text!r} is no requirement ({error}); write one such as networkx==1.10.")
             return None
+
+    def _conda(self, text: str, written: str, channel: Any) -> Line | None:
+        if not isinstance(channel, str) or not CHANNEL.fullmatch(channel):
+            self.faults.append(f"{text!r} needs the name of the channel it comes from: `channel: conda-forge`.")
+            return None
+        try:
+            return Line(f"conda: {channel}::{written}", (spec.checked(written),), channel=channel)
+        except ValueError as error:
+            self.faults.append(f"{text!r} is no package of a channel ({error}); write one such as orange3 3.29.3.")
+            return None
+
+    def channels(self, raw: Any, lines: Iterable[Line]) -> dict[str, str]:
+        """The addresses of the channels that lines name."""
+        given = raw if isinstance(raw, dict) else {}
+        if given != raw:
+            self.faults.append("channels must be a mapping of names to addresses.")
+        found: dict[str, str] = {}
+        for channel in sorted({line.channel for line in lines if line.channel}):
+            address = given.get(channel) or spec.default_address(channel)
+            parts = urlsplit(address) if isinstance(address, str) else None
+            if address is None:
+                self.faults.append(f"channels: there is no address for {channel}; write one, {channel}: https://...")
+            elif not parts or parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+                self.faults.append(f"channels: {channel} must have an address with https://.")
+            elif "@" in parts.netloc:
+                self.faults.append(f"channels: {channel} must have an address without credentials.")
+            else:
+                found[channel] = f"{address.rstrip('/')}/"
+        return found
 
     def _file(self, text: str, name: str) -> Line | None:
         path = self._directory / name

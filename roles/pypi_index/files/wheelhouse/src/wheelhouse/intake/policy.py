@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from wheelhouse.rules import Verdict
 
@@ -27,13 +28,20 @@ class Exemption:
     until: date
     """The last day on which it counts."""
 
-    def covers(self, project: str, version: Version, about: frozenset[str]) -> bool:
+    def covers(self, project: str, version: Version | str, about: frozenset[str]) -> bool:
         """Whether it is about this release, and about one of these advisories and checks; it may have expired."""
         return (
-            self.project == project
-            and self.versions.contains(version, prereleases=True)
+            self.project == canonicalize_name(project)
+            and (not self.versions or self._has(version))
             and self.about.casefold() in {one.casefold() for one in about}
         )
+
+    def _has(self, version: Version | str) -> bool:
+        """Conda's versions are compared as PyPI's where they can be; others need an exception for the whole package."""
+        try:
+            return self.versions.contains(version, prereleases=True)
+        except InvalidVersion:
+            return False
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Policy:
         """What a finding of this check means; None if nobody wants to know."""
         return self.verdicts.get(check, VERDICTS[check])
 
-    def exception(self, project: str, version: Version, about: frozenset[str], today: date) -> Exemption | None:
+    def exception(self, project: str, version: Version | str, about: frozenset[str], today: date) -> Exemption | None:
         """The exception that lets a finding through today."""
         for exemption in self.exceptions:
             if today <= exemption.until and exemption.covers(project, version, about):

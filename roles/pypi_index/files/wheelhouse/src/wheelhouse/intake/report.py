@@ -6,38 +6,39 @@ whether it went well, is in a small file of its own.
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from wheelhouse.config import Settings
-from wheelhouse.distribution import parse_filename
 from wheelhouse.front import render_static, static_assets
-from wheelhouse.intake import lock
+from wheelhouse.intake import lock, rollback
 from wheelhouse.intake.checks import Opinion
-from wheelhouse.intake.checks.licence import says
-from wheelhouse.intake.history import History
-from wheelhouse.intake.lock import Closure
+from wheelhouse.intake.checks import licence as licences
+from wheelhouse.intake.lock import Closure, Key, Lock
+from wheelhouse.intake.outcome import Outcome
 from wheelhouse.intake.plan import Plan
-from wheelhouse.intake.run import Key, Outcome
+from wheelhouse.intake.rollback import Rollback
 from wheelhouse.intake.sbom import sbom
 from wheelhouse.shelf import Shelf
 
 DATA, PAGE, MATERIALS, LAST_RUN = "intake.json", "index.html", "intake.cdx.json", "last-run.json"
 
 
-def write(shelf: Shelf, settings: Settings, plan: Plan, history: History, outcome: Outcome) -> None:
+def write(shelf: Shelf, settings: Settings, plan: Plan, outcomes: Iterable[Outcome]) -> None:
     """Write what differs from what is there."""
-    before = _before(shelf)
-    data = _data(plan, history, outcome, before)
-    materials = [
-        {**release, "lines": [line["line"] for line in data["lines"] if _name(release) in line["releases"]]}
-        for release in data["releases"].values()
+    outcomes = list(outcomes)
+    in_force = rollback.in_force(shelf)
+    data = _data(plan, outcomes, _before(shelf), in_force)
+    materials = {
+        name: {**release, "lines": [line["line"] for line in data["lines"] if name in line["releases"]]}
+        for name, release in data["releases"].items()
         if release["since"]
-    ]
+    }
     page = render_static("report.html", settings, report=data)
     record = {
         DATA: json.dumps(data, indent=1) + "\n",
-        MATERIALS: sbom(materials, _needs(outcome), settings.index_url),
+        MATERIALS: sbom(materials, _needs(outcomes), settings.index_url),
         PAGE: page,
     }
     for name, content in {**static_assets(), **{name: text.encode() for name, text in record.items()}}.items():
@@ -63,9 +64,10 @@ def _before(shelf: Shelf) -> Mapping[str, Any]:
         return {}
 
 
-def _data(plan: Plan, history: History, outcome: Outcome, before: Mapping[str, Any]) -> dict[str, Any]:
-    lines = [_line(line.text, outcome) for line in plan.lines]
-    moved = lock.moves({one["line"]: one["versions"] for one in before.get("lines", ())}, outcome.lock)
+def _data(plan: Plan, outcomes: list[Outcome], before: Mapping[str, Any], in_force: Rollback | None) -> dict[str, Any]:
+    by_line = {line.text: outcome for line in plan.lines for outcome in outcomes if outcome.knows(line.text)}
+    closures = {line: closure for outcome in outcomes for line, closure in outcome.lock.closures.items()}
+    moved = lock.moves({one["line"]: one["versions"] for one in before.get("lines", ())}, Lock(closures))
     last_moves = {
         "on": f"{datetime.now(UTC):%Y-%m-%d}",
         "moves": [
@@ -75,9 +77,12 @@ def _data(plan: Plan, history: History, outcome: Outcome, before: Mapping[str, A
     }
     return {
         "targets": [str(target) for target in plan.targets],
-        "lines": lines,
+        "rollback": in_force and {**asdict(in_force), "sentence": in_force.sentence},
+        "lines": [_line(text, outcome) for text, outcome in by_line.items()],
         "moved": last_moves if moved else before.get("moved", {"on": None, "moves": []}),
-        "releases": {f"{key[0]}=={key[1]}": _release(key, history, outcome) for key in sorted(outcome.releases)},
+        "releases": {
+            lock.named(key): _release(key, outcome) for outcome in outcomes for key in sorted(outcome.releases)
+        },
         "exceptions": [
             {
                 "package": one.project + str(one.versions),
@@ -107,24 +112,25 @@ def _line(line: str, outcome: Outcome) -> dict[str, Any]:
         "status": status,
         "sentence": sentence,
         "versions": lock.versions(closure),
-        "releases": {f"{pin.project}=={pin.version}": lock.reason([pin]) for pin in closure.pins} if closure else {},
+        "releases": {lock.named(closure.key(pin)): lock.reason([pin]) for pin in closure.pins} if closure else {},
     }
 
 
-def _release(key: Key, history: History, outcome: Outcome) -> dict[str, Any]:
-    project, version = key
+def _release(key: Key, outcome: Outcome) -> dict[str, Any]:
     release = outcome.releases[key]
-    shelved = {name: file for name, file in history.files(project).items() if parse_filename(name).version == version}
-    times = [history.since(project, name) for name in shelved]
-    licence = says(release.metadata) if release.metadata else None
+    shelved = outcome.shelved.get(key)
+    licence = licences.of(release)
+    channel = key[0].rpartition("::")[0]
+    where = f"conda/{channel}" if channel else f"packages/{release.project}"
     return {
-        "project": project,
-        "version": str(version),
-        "since": f"{min(times):%Y-%m-%dT%H:%M:%SZ}" if times else None,
-        "yanked": bool(shelved) and all(file.yanked for file in shelved.values()),
+        "project": release.project,
+        **({"channel": channel} if channel else {}),
+        "version": str(release.version),
+        "since": f"{shelved.since:%Y-%m-%dT%H:%M:%SZ}" if shelved else None,
+        "yanked": bool(shelved and shelved.yanked),
         "licence": " OR ".join(licence) if licence else None,
         "files": [
-            {"name": name, "sha256": file.hashes["sha256"], "size": file.size}
+            {"name": name, "path": f"{where}/{name}", "sha256": file.hashes["sha256"], "size": file.size}
             for name, file in sorted(release.files.items())
         ],
         "verdict": "block" if outcome.blocks(key) else "warn" if outcome.opinions[key] else "pass",
@@ -143,21 +149,16 @@ def _finding(opinion: Opinion) -> dict[str, Any]:
     }
 
 
-def _needs(outcome: Outcome) -> dict[str, list[str]]:
+def _needs(outcomes: Iterable[Outcome]) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
-    for closure in outcome.lock.closures.values():
-        for name, others in _edges(closure):
-            found.setdefault(name, set()).update(others)
+    for outcome in outcomes:
+        for closure in outcome.lock.closures.values():
+            for name, others in _edges(closure):
+                found.setdefault(name, set()).update(others)
     return {name: sorted(others) for name, others in sorted(found.items())}
 
 
 def _edges(closure: Closure) -> Iterable[tuple[str, list[str]]]:
+    names = {id(pin): lock.named(closure.key(pin)) for pin in closure.pins}
     for pin in closure.pins:
-        yield (
-            f"{pin.project}=={pin.version}",
-            [f"{other.project}=={other.version}" for other in closure.pins if pin.project in other.needed_by],
-        )
-
-
-def _name(release: Mapping[str, Any]) -> str:
-    return f"{release['project']}=={release['version']}"
+        yield names[id(pin)], [names[id(other)] for other in closure.pins if pin.project in other.needed_by]

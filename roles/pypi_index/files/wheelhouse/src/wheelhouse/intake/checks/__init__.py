@@ -4,11 +4,11 @@ What a finding means is the policy's to say, and an exception may let it through
 """
 
 from wheelhouse.intake.checks import age, archive, licence, lookalike, sdist, vulnerability, yanked
-from wheelhouse.intake.checks.release import Finding, Opinion, Release, World, judged
+from wheelhouse.intake.checks.release import Finding, Opinion, Package, Release, World, judged
 
 _ALL = (archive, vulnerability, age, licence, yanked, sdist, lookalike)
 
-__all__ = ["Finding", "Opinion", "Release", "World", "look_at"]
+__all__ = ["Finding", "Opinion", "Package", "Release", "World", "look_at"]
 
 
 def look_at(release: Release, world: World) -> tuple[Opinion, ...]:

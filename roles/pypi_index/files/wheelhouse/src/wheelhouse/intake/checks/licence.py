@@ -41,13 +41,21 @@ _SPDX = get_spdx_licensing()
 def check(release: Release, world: World) -> Iterator[Finding]:
     """At most one finding."""
     allowed = frozenset(world.policy.licences)
-    if not allowed or release.metadata is None:
+    if not allowed or (release.metadata is None and release.package is None):
         return
-    said = says(release.metadata)
+    said = of(release)
     if said is None:
         yield Finding("licence", "It names no licence in a form that can be compared with the list of allowed ones.")
     elif not any(_is_covered(expression, allowed) for expression in said):
         yield Finding("licence", f"Its licence, {' or '.join(said)}, is not among the allowed ones.")
+
+
+def of(release: Release) -> tuple[str, ...] | None:
+    """The licence of a release, as `says` tells it."""
+    if release.package:
+        expression = _expression(release.package.licence)
+        return (expression,) if expression else None
+    return says(release.metadata) if release.metadata is not None else None
 
 
 def says(metadata: bytes) -> tuple[str, ...] | None:

@@ -18,15 +18,37 @@ class Release:
     """A release of a public project that a line comes to, or that is on the shelf."""
 
     project: str
-    version: Version
+    version: Version | str
+    """A text for conda packages."""
     files: Mapping[str, File]
     """Those that the company takes, by name; `File.upload_time` is upstream's."""
     metadata: bytes | None
-    """Core metadata of one of the files; None if none could be read."""
+    """Core metadata of one of the files; None if none could be read, or it is a conda package."""
     shelved: frozenset[str] = frozenset()
     """Names of the files that are on the shelf already."""
     broken: tuple[str, ...] = ()
     """Sentences: what is wrong with the archives, or with what came instead of them."""
+    package: "Package | None" = None
+    """What there is more to say of a conda package."""
+
+    @property
+    def distributions(self) -> tuple[tuple[str, Version], ...]:
+        """The projects of PyPI in it, which advisories are about."""
+        if self.package:
+            return self.package.inside
+        return ((self.project, self.version),) if isinstance(self.version, Version) else ()
+
+
+@dataclass(frozen=True)
+class Package:
+    """What only conda packages have."""
+
+    licence: str | None
+    """As upstream's record says."""
+    inside: tuple[tuple[str, Version], ...]
+    """The Python distributions that it installs, in any of its builds."""
+    nameless: tuple[str, ...] = ()
+    """Those of them that no advisory could be about, since their name or version is none."""
 
 
 @dataclass(frozen=True)
