@@ -137,3 +137,20 @@ def test_a_changed_list_is_brought_in_at_once_and_somebody_is_told(
     assert [file["filename"] for file in gateway.page("text-unidecode")["files"]]
     eventually(lambda: ADVISORY in index.run("cat /run/told").stdout, "somebody was told", 20)
     assert gateway.page("tabulate")["files"], "what is no longer on the list stays on the shelf"
+
+
+def test_an_earlier_set_is_put_back_until_it_is_no_longer(index: Host, gateway: Gateway) -> None:
+    """By the program on the host, while the list is the changed one."""
+
+    def offered(project: str) -> bool:
+        return not all(file.get("yanked") for file in gateway.page(project)["files"])
+
+    *_, first = index.check_output("%s --sets", PROGRAM).split()
+    assert offered("text-unidecode")
+    said = index.run("%s --rollback %s --by ada", PROGRAM, first)
+    assert said.rc == 1 and "put back by ada" in said.stderr, said.stderr
+    assert (offered("text-unidecode"), offered("networkx")) == (False, True)
+    assert "put back by ada" in site(playbook="report").output
+    index.run("%s --roll-forward --by ada", PROGRAM)
+    assert offered("text-unidecode")
+    assert [problem for problem in last_run(index)["problems"] if "put back" in problem] == []
