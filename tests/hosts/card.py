@@ -20,6 +20,7 @@ def card(access: dict, file: Path) -> str:
     A working office
     ────────────────
     Index         {access["index_url"]}  (its CA: {access["ca_file"]})
+    Public ones   {access["report_url"]}  what was let in, and what was kept back
     People        passwords are in {file}
 {people}
     Workstation   docker exec -it {hosts["workstation"]} su - {someone}

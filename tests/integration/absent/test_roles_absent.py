@@ -13,10 +13,10 @@ from test_existing_files import FOREIGN
 OURS = re.compile(
     r"wheelhouse|jupyter|corporate-(env|password)|user-environment-generators|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/wheelhouse|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
 )
-# People's data stays: the shelf with what they published, and the homes of those who left.
+# People's data stays: the shelf with what they published, the advisories that IT has put there, and the homes of those who left.
 # So do the files in which others wrote, as they wrote them (test_existing_files.py).
 KEPT = re.compile(
-    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf)|^/home/[a-z]+\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
+    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/home/[a-z]+\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from company import STATE, Office, address_of, site
+from company import STATE, Office, address_of, eventually, site
 from gateway import Gateway
 from index.samples import Wheel
 from shelf import Shelf
@@ -21,8 +21,15 @@ def gateway(office: Office) -> Gateway:
     return Gateway(address_of("index"), office.index_url.partition("://")[2], STATE / "ca.pem", passwords)
 
 
+def wait_for_the_intake(index: Host) -> None:
+    """What site.yml begins for a new list, and does not wait for, would change the shelf while a test looks at it."""
+    activity = "systemctl is-active wheelhouse-intake"
+    eventually(lambda: index.run(activity).stdout.strip() != "activating", "public packages are brought in", 300)
+
+
 @pytest.fixture(scope="session")
 def shelf(index: Host) -> Shelf:
+    wait_for_the_intake(index)
     return Shelf(index)
 
 
@@ -35,7 +42,8 @@ def version() -> str:
 class Settings:
     """How the index is set up: as the inventory says, or for a while otherwise."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, index: Host, file: Path) -> None:
+        self._index = index
         self._file = file
         self._now: dict[str, object] = {}
 
@@ -47,11 +55,12 @@ class Settings:
             self._now = {"unknown": True}
             site("--extra-vars", f"@{self._file}", playbook="index")
             self._now = variables
+            wait_for_the_intake(self._index)
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    settings = Settings(tmp_path_factory.mktemp("settings") / "extra.json")
+def settings(index: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    settings = Settings(index, tmp_path_factory.mktemp("settings") / "extra.json")
     yield settings
     settings.apply()
 

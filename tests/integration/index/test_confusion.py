@@ -118,6 +118,16 @@ def test_a_reserved_name_is_not_looked_for(gateway: Gateway, policy: str, name: 
     assert answer.status == 404
 
 
+def test_what_is_not_let_in_is_answered_with_whom_to_ask(gateway: Gateway, policy: str) -> None:
+    if policy != "closed":
+        pytest.skip("it comes from outside")
+    for accept in (JSON, "text/html", "*/*"):
+        for method in ("GET", "HEAD"):
+            answer = gateway.ask("/simple/six/", method, headers={"Accept": accept})
+            assert answer.status == 404 and answer.reason.endswith("ask it@acme.example."), answer
+            assert ("six is not on" in answer.text) == (method == "GET")
+
+
 @pytest.mark.parametrize("installer", INSTALLERS)
 def test_other_public_projects_come_as_the_policy_says(office: Office, policy: str, installer: str) -> None:
     route = WITHOUT_PROXY if policy == "cached" else ""

@@ -75,6 +75,23 @@ def test_pages_are_asked_about_each_time_and_files_never_again(gateway: Gateway,
         assert "no-cache" in kept
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/packages/six/six-1.0-py3-none-any.whl",
+        "/conda/of-nobody/noarch/repodata.json",
+        "/conda/internal/noarch/six-1.0-0.conda",
+        "/nowhere",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_not_there_is_answered_with_whom_to_ask(gateway: Gateway, path: str, method: str) -> None:
+    answer = gateway.ask(path, method)
+    assert answer.status == 404 and answer.headers["Content-Type"].startswith("text/plain")
+    assert ("ask it@acme.example" in answer.text) == (method == "GET")
+    assert answer.headers["Cache-Control"] is None and answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_a_refusal_is_not_kept(gateway: Gateway, file: str) -> None:
     for answer in (gateway.ask(file, login=None), gateway.ask(file.replace("acme_gateway-", "acme_gateway-9"))):
         assert answer.status in (401, 404)

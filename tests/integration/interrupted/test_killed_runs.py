@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 from datetime import datetime
 
 import pytest
-from company import INVENTORY, ROOT, site
+from company import INVENTORY, ROOT, eventually, site
 from testinfra.host import Host
 
 # Each run gets further than the one before, since it finds done what those did.
@@ -55,5 +56,14 @@ def test_services_are_told_what_a_killed_run_did_not_tell_them(index: Host) -> N
         index.check_output("touch %s", settings)
         written[unit] = float(index.check_output("stat --format %%.Z %s", settings))
         assert read_at(unit) < written[unit]
+    index.check_output("touch /srv/wheelhouse/intake/intake.json")
+    changed = int(index.check_output("date +%s"))
     site(playbook="index")
     assert {unit: read_at(unit) > written[unit] for unit in readers} == dict.fromkeys(readers, True)
+
+    def brought_in_at() -> float:
+        """When the last run of the intake that came to its end began; 0 while none has."""
+        shown = index.run("cat /srv/wheelhouse/shelf/reports/last-run.json").stdout
+        return datetime.fromisoformat(json.loads(shown)["started"]).timestamp() if shown else 0
+
+    eventually(lambda: brought_in_at() >= changed, "the list is brought in", 120)

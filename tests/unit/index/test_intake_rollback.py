@@ -60,7 +60,7 @@ def test_the_set_of_last_week(two_weeks: Office, channel: PublicChannel, capsys:
     assert capsys.readouterr().out.split()[-2:] == [SECOND, FIRST]
     assert office.run("--rollback", FIRST, "--by", "it") == 1
     sentence = (
-        f"The set of {FIRST} was put back by it on 2026-03-15 and stays; `wheelhouse intake --roll-forward` ends that."
+        f"The set of {FIRST} was put back by it on 2026-03-15 and stays; `wheelhouse-intake --roll-forward` ends that."
     )
     assert sentence in capsys.readouterr().err
     assert offered(office) == ({OLD}, {"gamma 1.0"})

@@ -47,7 +47,7 @@ class Rollback:
         """For whoever wonders why nothing moves."""
         return (
             f"The set of {self.to} was put back by {self.by} on {self.since[:10]} and stays;"
-            " `wheelhouse intake --roll-forward` ends that."
+            " `wheelhouse-intake --roll-forward` ends that."
         )
 
     def is_later(self, published: datetime) -> bool:
@@ -112,7 +112,7 @@ def read(shelf: Shelf, rollback: Rollback) -> Lock:
     """The lock of the set in force; raises `NotThere`."""
     path = _path(shelf, rollback.to)
     if not path.is_file():
-        raise NotThere(f"The set of {rollback.to} is not kept any more; `wheelhouse intake --roll-forward` ends that.")
+        raise NotThere(f"The set of {rollback.to} is not kept any more; `wheelhouse-intake --roll-forward` ends that.")
     return lock.read(path)
 
 
