@@ -24,7 +24,8 @@ def test_a_tunnel_comes_back_with_its_host(office, workstation) -> None:
     try:
         assert office.run_as("ada", ask).rc != 0
         eventually(
-            lambda: "trying to come back" in office.run_as("ada", "jupyter-tunnel --status").stdout, "its status says so"
+            lambda: "trying to come back" in office.run_as("ada", "jupyter-tunnel --status").stdout,
+            "its status says so",
         )
     finally:
         switch("start", name)

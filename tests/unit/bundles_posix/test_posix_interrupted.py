@@ -90,6 +90,8 @@ def test_the_terminal_and_the_disk_are_tidy_after_ctrl_c(laptop: Laptop) -> None
     child = subprocess.Popen(
         ["dash", laptop.bundle / "install.sh"], env=laptop.environ, stdin=subprocess.PIPE, stderr=subprocess.PIPE,
         start_new_session=True,
+        # as at a terminal; where the tests run in the background it is ignored, which a shell cannot change
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert child.stderr.read(4) == b"Your"
     reads_the_answer = Path(f"/proc/{child.pid}/syscall")  # a signal before that would wait for the answer
