@@ -5,6 +5,7 @@ and a list of channels that is locked. Nothing about channels, proxies or certif
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import subprocess
 import time
@@ -13,18 +14,19 @@ from pathlib import Path
 from urllib.parse import quote, quote_plus
 
 import pytest
-import real_conda
-from company import INVENTORY, ROOT
+from company import INVENTORY, ROOT, STATE
 from index.conda_samples import CondaPackage
 from testinfra.host import Host
 
 CHANNEL = "/srv/wheelhouse/shelf/conda/internal"
 INTERNAL = "https://packages.acme.example/conda/internal"
-# only the proxy's host knows the way there
-OUTSIDE = "http://conda.example.net:8090"
+# only the proxy's host knows the way there (tests/hosts/outside.service)
+OUTSIDE = "http://conda.example.net"
 PUBLIC = f"{OUTSIDE}/public"
 MINE = f"channels: [{PUBLIC}, {OUTSIDE}/other]\nchannel_priority: flexible\n"
 REPORT = "import json, sys; print([f for f in json.load(sys.stdin)['findings'] if f['check'] == 'conda'])"
+
+REMOVE = "rm -rf /opt/wheelhouse/conda /opt/wheelhouse/.conda.* /usr/local/bin/conda /etc/profile.d/wheelhouse-conda.sh"
 
 Play = Callable[..., subprocess.CompletedProcess]
 
@@ -70,15 +72,8 @@ def outside(proxy: Host, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     subprocess.run(
         ["docker", "cp", f"{place}/.", f"{proxy.backend.name}:/srv/outside"], check=True, capture_output=True
     )
-    proxy.check_output("grep -q conda.example.net /etc/hosts || echo 127.0.0.1 conda.example.net >>/etc/hosts")
-    proxy.check_output(
-        "systemd-run --quiet --unit outside python3 -m http.server --bind 127.0.0.1 --directory /srv/outside 8090"
-    )
-    proxy.check_output("systemctl reload squid")
     yield place
-    proxy.check_output(
-        "systemctl stop outside; rm -r /srv/outside; sed -i /conda.example.net/d $(readlink -f /etc/hosts) || true"
-    )
+    proxy.check_output("cd /srv/outside && rm -rf public other newer.sh")
 
 
 @pytest.fixture(scope="module")
@@ -97,30 +92,18 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
 
 
 @pytest.fixture(scope="module")
-def installer(office, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return real_conda.build(office, tmp_path_factory.mktemp("installer"))
-
-
-@pytest.fixture(scope="module")
-def conda(
-    office, workstation: Host, play: Play, installer: Path, outside: Path, published
-) -> Iterator[dict[str, object]]:
+def conda(office, workstation: Host, play: Play, outside: Path, published) -> Iterator[dict[str, object]]:
     """Everybody's conda, installed from a file on the controller; ada has settings of her own. The role's settings."""
-    settings = {
-        "installer": str(installer),
-        "installer_sha256": real_conda.sha256(installer),
-        "other_channels": [PUBLIC],
-    }
+    settings = {"channels": ["internal"], "other_channels": [PUBLIC]}
+    workstation.check_output(REMOVE)
     play(**settings)
     office.succeed_as("ada", f"rm -rf .conda; cat >.condarc <<'END'\n{MINE}END\n")
     office.succeed_as("leo", "rm -rf .conda")
     yield settings
-    office.succeed_as("ada", "rm -rf .conda .condarc conda-build")
+    office.succeed_as("ada", "rm -rf .conda .condarc")
     office.succeed_as("leo", "rm -rf .conda")
-    play(channels=[], other_channels=[])
-    workstation.check_output(
-        "rm -rf /opt/wheelhouse/conda /opt/wheelhouse/.conda.* /usr/local/bin/conda /etc/profile.d/wheelhouse-conda.sh"
-    )
+    workstation.check_output(REMOVE)
+    play()
 
 
 def channels_of(office, name: str, environment: str) -> dict[str, tuple[str, str]]:
@@ -230,11 +213,12 @@ def test_the_doctor_says_what_conda_uses_and_what_is_wrong_with_it(office, conda
 
 @pytest.mark.long
 def test_another_installer_is_installed_beside_the_first(
-    office, workstation: Host, play: Play, conda, installer: Path, proxy: Host
+    office, workstation: Host, play: Play, conda, tmp_path: Path, proxy: Host
 ) -> None:
     before = workstation.check_output("readlink -f /opt/wheelhouse/conda")
     assert not workstation.file(f"{before}/.condarc").exists
-    newer = installer.with_name("newer.sh")
+    newer = tmp_path / "newer.sh"
+    installer = Path(json.loads((STATE / "conda.json").read_text())["installer"])
     newer.write_bytes(installer.read_bytes().replace(b"# as Miniforge's does", b"# as Miniforge's did!"))
     subprocess.run(
         ["docker", "cp", str(newer), f"{proxy.backend.name}:/srv/outside/newer.sh"], check=True, capture_output=True
@@ -245,7 +229,7 @@ def test_another_installer_is_installed_beside_the_first(
     assert workstation.check_output("readlink -f /opt/wheelhouse/conda") == before
     assert workstation.check_output("ls -A /opt/wheelhouse").count(".conda.") == 1
 
-    settings["installer_sha256"] = real_conda.sha256(newer)
+    settings["installer_sha256"] = hashlib.sha256(newer.read_bytes()).hexdigest()
     play(**settings)
     after = workstation.check_output("readlink -f /opt/wheelhouse/conda")
     assert after != before and workstation.file(f"{before}/bin/conda").exists

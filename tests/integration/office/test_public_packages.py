@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote, quote_plus
 
 import pytest
 from company import Office, eventually
 
 RECORD = "/srv/wheelhouse/shelf/reports/last-run.json"
 LET_IN = "networkx==1.10"
+CHANNEL = "https://packages.acme.example/conda/conda-forge"
 REFUSED, ADVISORY = "sqlparse", "CVE-2023-30608"
 INSTALLERS = {
     "pip": "python3 -m venv {0} && {0}/bin/pip install --quiet --no-cache-dir networkx",
@@ -31,6 +33,56 @@ def test_what_is_on_the_list_is_what_people_get(office: Office, installer: str) 
     office.succeed_as("leo", f"rm -rf {place} && " + INSTALLERS[installer].format(place))
     show = "import importlib.metadata as m; print('networkx==' + m.version('networkx'), bool(m.version('decorator')))"
     assert office.succeed_as("leo", f'{place}/bin/python -c "{show}"').split() == [LET_IN, "True"]
+
+
+@pytest.fixture(scope="module")
+def in_conda(office: Office) -> str:
+    """An environment of leo's, with what conda finds when he asks for it as anywhere else."""
+    place = "env-public"
+    office.succeed_as("leo", f"rm -rf {place} .conda && conda create --yes --quiet --prefix ./{place} orange3=3.29.3")
+    return place
+
+
+@pytest.mark.proof
+def test_conda_gets_it_from_the_companys_channel(office: Office, in_conda: str) -> None:
+    """With what it needs, and nowhere else: conda has written down where each package came from."""
+    installed = json.loads(office.succeed_as("leo", f"conda list --json --prefix ./{in_conda}"))
+    assert {one["name"]: (one["version"], one["base_url"]) for one in installed} == {
+        "orange3": ("3.29.3", CHANNEL),
+        "orange-widget-base": ("4.15.1", CHANNEL),
+        "anyqt": ("0.0.13", CHANNEL),
+    }
+    urls = office.succeed_as("leo", f'grep -ho \'"url": "[^"]*\' {in_conda}/conda-meta/*.json').splitlines()
+    assert len(urls) == 3 and all(url.startswith(f'"url": "{CHANNEL}/noarch/') for url in urls), urls
+    assert office.succeed_as("leo", f"cat {in_conda}/share/orange3.txt") == "3.29.3\n"
+
+
+@pytest.mark.proof
+def test_what_conda_keeps_holds_no_password(office: Office, in_conda: str) -> None:
+    leo = office.person("leo")
+    forms = {form(secret) for secret in (leo.index_password, leo.proxy_password) for form in (str, quote, quote_plus)}
+    kept = office.succeed_as(
+        "leo", f"find .conda {in_conda} -type f -exec cat {{}} + | LC_ALL=C tr -c '[:print:]' '\n'"
+    )
+    assert CHANNEL in kept and "orange3" in kept
+    assert not any(form in kept for form in forms)
+
+
+@pytest.mark.proof
+def test_conda_finds_nothing_that_is_not_on_the_list(office: Office) -> None:
+    """Though the channel outside has it."""
+    result = office.run_as("leo", "conda create --yes --quiet --prefix ./env-none orange3=3.30.1")
+    assert result.rc != 0 and "orange3=3.30.1" in result.stdout + result.stderr, result
+
+
+@pytest.mark.proof
+def test_the_channel_outside_is_reached_through_the_proxy_alone(office: Office) -> None:
+    """By the machine that brings packages in, under its own name."""
+    outside = "conda.example.net"
+    assert office.host("index").run("getent hosts %s", outside).rc != 0
+    lines = office.host("proxy").check_output("grep %s /var/log/squid/access.log", outside).splitlines()
+    fetched = [line for line in lines if "/orange3-" in line]
+    assert fetched and all("svc-machines" in line and "orange3-3.29.3-0.conda" in line for line in fetched), lines
 
 
 @pytest.mark.proof

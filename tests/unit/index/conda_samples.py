@@ -45,9 +45,13 @@ class CondaPackage:
             return bz2.compress(_tar(info | payload))
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
-            archive.writestr("metadata.json", json.dumps({"conda_pkg_format_version": 2}))
-            archive.writestr(f"pkg-{self.stem}.tar.zst", zstd.compress(_tar(payload)))
-            archive.writestr(f"info-{self.stem}.tar.zst", zstd.compress(_tar(info)))
+            for name, content in (
+                ("metadata.json", json.dumps({"conda_pkg_format_version": 2}).encode()),
+                (f"pkg-{self.stem}.tar.zst", zstd.compress(_tar(payload))),
+                (f"info-{self.stem}.tar.zst", zstd.compress(_tar(info))),
+            ):
+                # of no time, so that the package is the same whenever it is built
+                archive.writestr(zipfile.ZipInfo(name), content)
         return packed.getvalue()
 
     def _info(self, payload: dict[str, bytes]) -> dict[str, bytes]:

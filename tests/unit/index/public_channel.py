@@ -4,6 +4,7 @@ import hashlib
 import json
 import ssl
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -51,6 +52,18 @@ class PublicPackage:
         return {key: value for key, value in {**record, **self.says}.items() if value is not None}
 
 
+def repodata(packages: Iterable[PublicPackage], subdir: str) -> bytes:
+    """The index of a subdir."""
+    page: dict[str, Any] = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": {}, "removed": []}
+    for one in packages:
+        if not one.listed:
+            page["removed"].append(one.package.filename)
+        elif one.package.subdir == subdir:
+            group = "packages.conda" if one.package.suffix == ".conda" else "packages"
+            page[group][one.package.filename] = one.record()
+    return json.dumps({**page, "repodata_version": 1}).encode()
+
+
 class PublicChannel:
     """Serves `packages`, and remembers what was asked."""
 
@@ -88,15 +101,9 @@ class PublicChannel:
 
     def repodata(self, subdir: str) -> bytes | None:
         """The index of a subdir; None for one that is not there."""
-        of_subdir = [one for one in self.packages if one.package.subdir == subdir and one.listed]
-        if not of_subdir and subdir != "noarch":
+        if subdir != "noarch" and not any(one.package.subdir == subdir and one.listed for one in self.packages):
             return None
-        page: dict[str, Any] = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": {}}
-        for one in of_subdir:
-            group = "packages.conda" if one.package.suffix == ".conda" else "packages"
-            page[group][one.package.filename] = one.record()
-        page["removed"] = [one.package.filename for one in self.packages if not one.listed]
-        return json.dumps({**page, "repodata_version": 1}).encode()
+        return repodata(self.packages, subdir)
 
 
 def _handler(channel: PublicChannel) -> type[BaseHTTPRequestHandler]:
