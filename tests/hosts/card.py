@@ -26,6 +26,7 @@ def card(access: dict, file: Path) -> str:
     Workstation   docker exec -it {hosts["workstation"]} su - {someone}
       there       python3 -m venv venv && venv/bin/pip install idna
                   uv venv && uv pip install idna
+                  conda create -n orange orange3
                   jupyter-tunnel --no-browser
     Proxy's log   docker exec {hosts["proxy"]} tail -f /var/log/squid/access.log
     Again         make demo         Away    make demo-down
