@@ -78,9 +78,11 @@ def test_conda_finds_nothing_that_is_not_on_the_list(office: Office) -> None:
 @pytest.mark.proof
 def test_the_channel_outside_is_reached_through_the_proxy_alone(office: Office) -> None:
     """By the machine that brings packages in, under its own name."""
-    outside = "conda.example.net"
-    assert office.host("index").run("getent hosts %s", outside).rc != 0
-    lines = office.host("proxy").check_output("grep %s /var/log/squid/access.log", outside).splitlines()
+    connect = "import socket; socket.create_connection(('proxy.acme.example', {}), 5)"
+    index = office.host("index")
+    index.check_output("python3 -c %s", connect.format(3128))
+    assert "ConnectionRefusedError" in index.run("python3 -c %s", connect.format(80)).stderr
+    lines = office.host("proxy").check_output("grep conda.example.net /var/log/squid/access.log").splitlines()
     fetched = [line for line in lines if "/orange3-" in line]
     assert fetched and all("svc-machines" in line and "orange3-3.29.3-0.conda" in line for line in fetched), lines
 
