@@ -12,6 +12,7 @@ before the current one stays, and so does any older one that a process still run
 by a process that has become that person.
 """
 
+import contextlib
 import fcntl
 import glob
 import grp
@@ -220,6 +221,10 @@ def register_kernel(path, build, wanted, check):
     for other in registered:
         if other != directory:
             shutil.rmtree(other)
+    kernels = kernels_directory(wanted["owner"])
+    with contextlib.suppress(OSError):  # others are in it
+        os.rmdir(kernels)
+        os.rmdir(os.path.dirname(kernels))
     return True
 
 

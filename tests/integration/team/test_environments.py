@@ -95,5 +95,5 @@ def test_ones_own_is_for_oneself_and_can_do_without_uv(office, jupyter, forecast
 @pytest.mark.long
 def test_taken_away_it_is_no_kernel_any_more(jupyter, forecasts) -> None:
     assert settle(SHARED | {"state": "absent"}).changed == 1
-    assert not jupyter.file("/usr/local/share/jupyter/kernels/acme-forecasts").exists
+    assert not jupyter.file("/usr/local/share/jupyter").exists
     assert jupyter.run("ls -A /opt/acme").stdout == ""
