@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PUBLIC = "tabulate"
-"""A public package with a command and without dependencies."""
+PUBLIC = "cowsay"
+"""A public package with a command and without dependencies, which the demo's IT has not brought in."""
 INTERNAL = "acme-clients"
 """The company's own, with a command of the same name."""
 
