@@ -218,14 +218,18 @@ def register_kernel(path, build, wanted, check):
         with open(partial, "w", encoding="utf-8") as stream:
             stream.write(text)
         os.replace(partial, os.path.join(directory, "kernel.json"))
-    for other in registered:
-        if other != directory:
-            shutil.rmtree(other)
-    kernels = kernels_directory(wanted["owner"])
-    with contextlib.suppress(OSError):  # others are in it
-        os.rmdir(kernels)
-        os.rmdir(os.path.dirname(kernels))
+    forget_kernels([other for other in registered if other != directory], wanted["owner"])
     return True
+
+
+def forget_kernels(directories, owner):
+    """Remove kernels, and the directories around them when nothing else is in there."""
+    for directory in directories:
+        shutil.rmtree(directory)
+    around = kernels_directory(owner)
+    with contextlib.suppress(OSError):
+        os.rmdir(around)
+        os.rmdir(os.path.dirname(around))
 
 
 def permissions(build, wanted):
@@ -324,8 +328,8 @@ def absent(path, wanted, check):
     linked = current_build(path)
     kernels = kernels_of(path, wanted["owner"])
     if not check:
-        for directory in kernels:
-            shutil.rmtree(directory)
+        if kernels:
+            forget_kernels(kernels, wanted["owner"])
         if linked:
             os.unlink(path)
         for build in leftovers:
