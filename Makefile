@@ -11,7 +11,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # The sets of hosts of `make molecule`: the Debian release of each, and the scenarios that share it, in their order.
 # `verify` is enough where the scenario before has set up what the next one needs.
 SETS ?= office index trixie
-on_office ?= bookworm test:blank-check test:office verify:team verify:secrets verify:absent test:interrupted
+on_office ?= bookworm test:blank-check verify:interrupted test:office verify:team verify:secrets verify:absent
 on_index ?= bookworm converge:office verify:index verify:clients
 on_trixie ?= trixie converge:office verify:office
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them

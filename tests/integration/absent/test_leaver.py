@@ -83,6 +83,7 @@ def test_the_others_work_on(left, office) -> None:
     office.succeed_as("ada", "jupyter-tunnel --no-browser")
 
 
+@pytest.mark.long
 def test_a_second_run_changes_nothing(left) -> None:
     assert site("--extra-vars", f"@{left}").changed == 0
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from company import STATE, Office, address_of, eventually, site
+from company import STATE, Office, Run, address_of, eventually, play
 from gateway import Gateway
 from index.samples import Wheel
 from shelf import Shelf
@@ -42,20 +42,37 @@ def version() -> str:
 class Settings:
     """How the index is set up: as the inventory says, or for a while otherwise."""
 
+    # in the order of playbooks/index.yml; each reads the settings that begin with its name
+    ROLES = ("pypi_index", "index_gateway", "package_intake")
+
     def __init__(self, index: Host, file: Path) -> None:
         self._index = index
         self._file = file
         self._now: dict[str, object] = {}
 
     def apply(self, **variables: object) -> None:
-        """Run the playbook `index` with these variables; none is the inventory as it stands."""
-        if variables != self._now:
-            self._file.touch(0o600)
-            self._file.write_text(json.dumps(variables))
-            self._now = {"unknown": True}
-            site("--extra-vars", f"@{self._file}", playbook="index")
+        """Bring the index to the inventory with these variables, by the roles that read what is different now."""
+        different = [name for name in variables | self._now if variables.get(name) != self._now.get(name)]
+        if different:
+            self._now |= dict.fromkeys(different, object())  # neither, until the run has come to its end
+            self.run(variables, [self._role_of(name) for name in different])
             self._now = variables
             wait_for_the_intake(self._index)
+
+    def run_again(self) -> Run:
+        """What was applied, once more and by all roles."""
+        return self.run(self._now, [None])
+
+    def run(self, variables: dict[str, object], roles: list[str | None]) -> Run:
+        """Run some roles, or, for None among them, the playbook `index`."""
+        playbook = "wheelhouse.onboarding.index" if None in roles else Path(__file__).with_name("roles.yml")
+        in_order = [role for role in self.ROLES if role in roles]
+        self._file.touch(0o600)
+        self._file.write_text(json.dumps(variables | {"roles_to_run": in_order}))
+        return play(playbook, "--extra-vars", f"@{self._file}")
+
+    def _role_of(self, variable: str) -> str | None:
+        return next((role for role in self.ROLES if variable.startswith(f"{role}_")), None)
 
 
 @pytest.fixture(scope="session")

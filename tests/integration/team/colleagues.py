@@ -30,9 +30,9 @@ print(json.dumps([ask(*one) for one in json.load(sys.stdin)]))
 """
 
 
-def settle(size: int, **settings: object) -> Run:
+def settle(size: int, check: bool = True, **settings: object) -> Run:
     """Bring the Jupyter host to a team of so many people."""
-    return play(PLAYBOOK, "--extra-vars", json.dumps({"team_size": size, **settings}))
+    return play(PLAYBOOK, "--extra-vars", json.dumps({"team_size": size, **settings}), check=check)
 
 
 def tasks_of(run: Run) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from wheelhouse import arrivals
 from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
 from wheelhouse.web import application
@@ -111,3 +112,9 @@ def channel(office: Office) -> Iterator[PublicChannel]:
     with stopping(PublicChannel()) as channel:
         office.channels = {"conda-forge": channel.url}
         yield channel
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files that are copied in count as whole at once."""
+    monkeypatch.setattr(arrivals, "QUIET", 0.0)

@@ -77,31 +77,23 @@ def public_wheel(name: str = "requests", version: str = "1.0", **changes: Any) -
     return PublicFile(wheel.filename, wheel.build(), described=metadata(name, version), **changes)
 
 
-class PublicIndex:
-    """Serves `projects`, and remembers what was asked."""
+class Public:
+    """A server, with a certificate or without, that can be stopped and started again. It remembers what was asked."""
 
-    def __init__(self, certificate: Path | None = None) -> None:
-        self.projects: dict[str, list[PublicFile]] = {}
+    def __init__(self, handler: type[BaseHTTPRequestHandler], certificate: Path | None) -> None:
         self.asked: list[str] = []
-        self.gone_away: list[str] = []
-        """Files whose receiver hung up."""
-        self.pages: dict[str, tuple[int, str, bytes]] = {}
-        """Project -> status, content type and body of a page that is not made of `projects`."""
-        self.speaks_json = True
-        self.moved_to: str | None = None
-        """Another index, where all questions about pages are sent."""
-        self.before_page: Callable[[], None] = lambda: None
+        self._handler = handler
         self._certificate = certificate
         self._server: Server | None = None
         self.port = 0
         self.start()
 
     @property
-    def url(self) -> str:
-        return f"http{'s' if self._certificate else ''}://127.0.0.1:{self.port}/simple/"
+    def origin(self) -> str:
+        return f"http{'s' if self._certificate else ''}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        self._server = Server(("127.0.0.1", self.port), _handler(self))
+        self._server = Server(("127.0.0.1", self.port), self._handler)
         if self._certificate:
             trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             trust.load_cert_chain(self._certificate)
@@ -114,6 +106,26 @@ class PublicIndex:
         if self._server:
             self._server.stop()
             self._server = None
+
+
+class PublicIndex(Public):
+    """Serves `projects`."""
+
+    def __init__(self, certificate: Path | None = None) -> None:
+        self.projects: dict[str, list[PublicFile]] = {}
+        self.gone_away: list[str] = []
+        """Files whose receiver hung up."""
+        self.pages: dict[str, tuple[int, str, bytes]] = {}
+        """Project -> status, content type and body of a page that is not made of `projects`."""
+        self.speaks_json = True
+        self.moved_to: str | None = None
+        """Another index, where all questions about pages are sent."""
+        self.before_page: Callable[[], None] = lambda: None
+        super().__init__(_handler(self), certificate)
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/simple/"
 
     def page(self, project: str) -> tuple[int, str, bytes]:
         self.before_page()

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import ssl
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -13,7 +11,7 @@ from typing import Any
 from conda_package_streaming.package_streaming import zstd
 
 from .conda_samples import CondaPackage
-from .public import Server
+from .public import Public
 
 
 @dataclass
@@ -64,40 +62,21 @@ def repodata(packages: Iterable[PublicPackage], subdir: str) -> bytes:
     return json.dumps({**page, "repodata_version": 1}).encode()
 
 
-class PublicChannel:
-    """Serves `packages`, and remembers what was asked."""
+class PublicChannel(Public):
+    """Serves `packages`."""
 
     def __init__(self, certificate: Path | None = None) -> None:
         self.packages: list[PublicPackage] = []
-        self.asked: list[str] = []
         self.unchanged = 0
         """Answers that nothing has changed."""
         self.has_zst = True
         self.broken: dict[str, bytes] = {}
         """Path -> what is sent for it."""
-        self._certificate = certificate
-        self._server: Server | None = None
-        self.port = 0
-        self.start()
+        super().__init__(_handler(self), certificate)
 
     @property
     def url(self) -> str:
-        return f"http{'s' if self._certificate else ''}://127.0.0.1:{self.port}/conda-forge"
-
-    def start(self) -> None:
-        self._server = Server(("127.0.0.1", self.port), _handler(self))
-        if self._certificate:
-            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            trust.load_cert_chain(self._certificate)
-            self._server.socket = trust.wrap_socket(self._server.socket, server_side=True)
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def stop(self) -> None:
-        """From here on, connections are refused."""
-        if self._server:
-            self._server.stop()
-            self._server = None
+        return f"{self.origin}/conda-forge"
 
     def repodata(self, subdir: str) -> bytes | None:
         """The index of a subdir; None for one that is not there."""

@@ -7,94 +7,24 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rattler import Channel, MatchSpec, SparseRepoData, Subdir, install, solve_with_sparse_repodata
-from wheelhouse import arrivals, cli
-from wheelhouse.cache import Received
-from wheelhouse.journal import Event, Journal
+from rattler import Subdir, install
+from wheelhouse import cli
 
 from .conda_samples import CondaPackage
 from .intake import Office
-from .public import CompanyProxy, certificates, days_ago, stopping
-from .public_channel import PublicChannel, PublicPackage
+from .intake_conda import add, advisory, fetched, listed, names, orange, run, solved, status
+from .public import days_ago
+from .public_channel import PublicChannel
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 BOTH = {"python": ["3.11", "3.12"], "platforms": ["linux-x86_64", "windows-x86_64"]}
-LINUX = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
 GRANTED = {"reason": "for the course", "until": "2999-12-31"}
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
-
-
-def add(channel: PublicChannel, name: str, version: str = "1.0", **changes: Any) -> PublicPackage:
-    """Have a package upstream."""
-    says = changes.pop("says", {})
-    package = CondaPackage(name, version, **changes)
-    public = PublicPackage(package, package.build_it(), says)
-    channel.packages.append(public)
-    return public
-
-
-def orange(channel: PublicChannel) -> None:
-    """Two releases of orange3 for two Pythons and two platforms, and what they need."""
-    for subdir in ("linux-64", "win-64"):
-        for python in ("3.11", "3.12"):
-            add(channel, "python", f"{python}.4", subdir=subdir, build="h1_0_cpython")
-            for version in ("3.29.3", "3.30.1"):
-                build = f"py{python.replace('.', '')}_0"
-                needs = (f"python >={python},<{python[:2]}{int(python[2:]) + 1}.0a0", "numpy >=1.16", "anyqt")
-                add(channel, "orange3", version, subdir=subdir, build=build, depends=needs)
-        add(channel, "numpy", "1.26.4", subdir=subdir)
-        add(channel, "numpy", "2.1.0", subdir=subdir)
-    add(channel, "anyqt", "0.2.0", depends=("python",), suffix=".tar.bz2")
-    add(channel, "unwanted", "1.0")
-
-
-def listed(office: Office, channel: str = "conda-forge") -> dict[str, dict[str, Any]]:
-    """What installers are offered: subdir and file name -> record."""
-    found = {}
-    for page in sorted((office.shelf / "conda" / channel).glob("*/repodata.json")):
-        repodata = json.loads(page.read_text())
-        for name, record in {**repodata["packages"], **repodata["packages.conda"]}.items():
-            found[f"{page.parent.name}/{name}"] = record
-    return found
-
-
-def names(office: Office) -> set[str]:
-    return {f"{record['name']} {record['version']}" for record in listed(office).values()}
-
-
-def fetched(channel: PublicChannel) -> list[str]:
-    """Packages that were asked for."""
-    return sorted(path for path in channel.asked if "repodata" not in path)
-
-
-def run(office: Office, channel: PublicChannel, *arguments: str) -> int:
-    channel.asked.clear()
-    return office.run(*arguments)
-
-
-def solved(office: Office, spec: str, subdir: str = "linux-64") -> list[Any]:
-    """What py-rattler would install from the company's channel."""
-    root = office.shelf / "conda/conda-forge"
-    sparse = [
-        SparseRepoData(Channel(root.as_uri()), each, root / each / "repodata.json") for each in (subdir, "noarch")
-    ]
-
-    async def solution() -> list[Any]:
-        return await solve_with_sparse_repodata([MatchSpec(spec)], sparse)
-
-    return asyncio.run(solution())
-
-
-def status(office: Office, line: str) -> str:
-    return next(one["status"] for one in office.report()["lines"] if one["line"] == f"conda: conda-forge::{line}")
 
 
 def test_a_line_brings_in_what_it_needs(
@@ -315,16 +245,6 @@ def test_removed_upstream(office: Office, channel: PublicChannel) -> None:
     assert [(one["check"], one["verdict"]) for one in findings] == [("removed", "warn")]
 
 
-def advisory(directory: Path, project: str, fixed: str) -> None:
-    directory.mkdir(exist_ok=True)
-    events = [{"introduced": "0"}, {"fixed": fixed}]
-    affected = [
-        {"package": {"ecosystem": "PyPI", "name": project}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
-    ]
-    entry = {"id": f"PYSEC-2026-{project}", "modified": "2026-01-01T00:00:00Z", "affected": affected, "details": "bad"}
-    (directory / f"{project}.json").write_text(json.dumps(entry))
-
-
 def test_the_python_in_it(office: Office, channel: PublicChannel, tmp_path: Path) -> None:
     """Is looked up: before it is let in, and again in each run; what is vulnerable is in no index, and comes back."""
     advisory(tmp_path / "osv", "something", "1")
@@ -369,145 +289,6 @@ def test_a_report_without_withdrawing(office: Office, channel: PublicChannel, tm
     assert run(office, channel) == 1
     assert names(office) == {"alpha 1.0"}
     assert "take it off the list, or grant an exception" in office.last_run()["problems"][0]
-
-
-def test_bytes_that_do_not_match(office: Office, channel: PublicChannel) -> None:
-    add(channel, "alpha", depends=("beta",))
-    beta = add(channel, "beta")
-    beta.sends = beta.content[:-1] + b"x"
-    office.wants(conda=["alpha"])
-    assert run(office, channel) == 1
-    assert (names(office), status(office, "alpha")) == (set(), "blocked")
-    beta.sends = None
-    assert run(office, channel) == 0
-    assert fetched(channel) == [beta.path]
-    assert names(office) == {"alpha 1.0", "beta 1.0"}
-
-
-def test_upstream_stops_in_the_middle(office: Office, channel: PublicChannel) -> None:
-    """What came stays, and the next run asks for the rest."""
-    add(channel, "alpha", depends=("beta",))
-    beta = add(channel, "beta", text="0123456789" * 500)
-    beta.stops_after = 0
-    office.wants(conda=["alpha"])
-    assert run(office, channel) == 1
-    assert (names(office), status(office, "alpha")) == (set(), "waiting")
-    beta.stops_after = 100
-    assert run(office, channel) == 0
-    assert set(fetched(channel)) == {beta.path}
-    assert names(office) == {"alpha 1.0", "beta 1.0"}
-
-
-def test_upstream_is_down(office: Office, channel: PublicChannel) -> None:
-    add(channel, "alpha")
-    office.publish("gamma")
-    office.wants("gamma", conda=["alpha"])
-    assert run(office, channel) == 0
-    before = office.content()
-    channel.stop()
-    assert run(office, channel) == 1
-    after = office.content()
-    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} == {
-        "reports/index.html",
-        "reports/intake.json",
-    }
-    (problem,) = office.last_run()["problems"]
-    assert problem.startswith("'conda: conda-forge::alpha' cannot be resolved: the channel conda-forge upstream fails:")
-
-
-@pytest.mark.parametrize("broken", [b"", b"{", b"\x28\xb5\x2f\xfd", b"PK"])
-@pytest.mark.parametrize("form", ["repodata.json.zst", "repodata.json"])
-def test_an_index_that_cannot_be_read(office: Office, channel: PublicChannel, form: str, broken: bytes) -> None:
-    add(channel, "alpha")
-    channel.has_zst = form.endswith(".zst")
-    office.wants(conda=["alpha"])
-    channel.broken = {f"noarch/{form}": broken}
-    assert run(office, channel) == 1
-    assert "the channel conda-forge upstream fails" in office.last_run()["problems"][0]
-    channel.broken = {}
-    assert run(office, channel) == 0
-    assert names(office) == {"alpha 1.0"}
-
-
-def test_an_address_without_a_channel(office: Office, channel: PublicChannel) -> None:
-    office.channels = {"conda-forge": channel.url.replace("conda-forge", "elsewhere")}
-    office.wants(conda=["alpha"])
-    assert run(office, channel) == 1
-    assert "there is no channel at its address" in office.last_run()["problems"][0]
-
-
-def test_the_disk_is_full(office: Office, channel: PublicChannel, monkeypatch: pytest.MonkeyPatch) -> None:
-    add(channel, "alpha", depends=("beta",))
-    add(channel, "beta")
-    office.wants(conda=["alpha"])
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device", "/shelf")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Received, "write", full)
-        assert run(office, channel) == 1
-    assert office.last_run()["problems"] == [
-        "/shelf: No space left on device; the next run goes on where this one stopped."
-    ]
-    assert names(office) == set()
-    assert run(office, channel) == 0
-    assert names(office) == {"alpha 1.0", "beta 1.0"}
-
-
-def test_files_in_place_are_not_published(
-    office: Office, channel: PublicChannel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Until all of them are: `reindex`, in the middle of it, takes none for a package that was copied in."""
-    add(channel, "alpha", depends=("beta",))
-    add(channel, "beta")
-    office.wants(conda=["alpha"])
-
-    def full(_: Journal, events: Iterable[Event]) -> None:
-        if list(events):
-            raise OSError(28, "No space left on device", "/shelf")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Journal, "append", full)
-        assert run(office, channel) == 1
-    assert len(list((office.shelf / "conda/conda-forge").glob("*/*.conda"))) == 2
-    assert cli.main(["reindex"]) == 0
-    assert (listed(office), office.events()) == ({}, [])
-    assert run(office, channel) == 0
-    assert (names(office), fetched(channel)) == ({"alpha 1.0", "beta 1.0"}, [])
-    assert [event["event"] for event in office.events()] == ["publish", "publish"]
-
-
-def test_a_file_that_was_replaced_or_taken_away(office: Office, channel: PublicChannel) -> None:
-    """It is listed no more, and fetched again."""
-    alpha, beta = add(channel, "alpha"), add(channel, "beta")
-    office.wants(conda=["alpha", "beta"])
-    assert run(office, channel) == 0
-    (office.shelf / "conda/conda-forge" / alpha.path).unlink()
-    (office.shelf / "conda/conda-forge" / beta.path).write_bytes(b"something else")
-    assert cli.main(["reindex"]) == 1
-    assert names(office) == set()
-    assert run(office, channel) == 0
-    assert (names(office), fetched(channel)) == ({"alpha 1.0", "beta 1.0"}, [alpha.path, beta.path])
-
-
-def test_through_the_proxy_with_the_companys_ca(
-    office: Office, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    ca, server = certificates(tmp_path)
-    (office.directory / "ca.pem").write_bytes(ca.read_bytes())
-    with stopping(CompanyProxy("EMEA\\ada", "s3n:tinel@")) as proxy, stopping(PublicChannel(server)) as channel:
-        url = f"http://EMEA%5Cada:s3n%3Atinel%40@127.0.0.1:{proxy.port}"
-        (office.directory / "proxy.env").write_text(f"HTTPS_PROXY='{url}'\n")
-        add(channel, "alpha")
-        office.channels = {"conda-forge": channel.url}
-        office.wants(conda=["alpha"])
-        assert run(office, channel) == 0
-        assert proxy.forwarded
-        assert set(proxy.forwarded) == {f"127.0.0.1:{channel.port}"}
-    told = capfd.readouterr()
-    everything = told.err + told.out + "".join(repr(content) for content in office.content().values())
-    assert "s3n" not in everything
 
 
 def test_the_bill_of_materials(office: Office, channel: PublicChannel) -> None:

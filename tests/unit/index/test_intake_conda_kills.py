@@ -3,7 +3,6 @@ been: the same shelf, bit for bit.
 """
 
 import os
-import random
 import re
 import shutil
 import subprocess
@@ -12,13 +11,10 @@ import sys
 import pytest
 from wheelhouse import arrivals, cli
 
+from . import kills
 from .intake import Office
+from .intake_conda import add, listed
 from .public_channel import PublicChannel
-from .test_intake_conda import add, listed
-
-RANDOM_MOMENTS = 4
-MANY = 120
-"""Steps; about what a run has."""
 
 
 @pytest.fixture
@@ -104,20 +100,10 @@ def is_repaired(office: Office, step: int, expected: dict[str, bytes]) -> bool:
 
 def test_killed_at_random_moments(list_of_three: Office) -> None:
     expected = whole_run(list_of_three)
-    chance = random.Random(seed := random.randrange(2**32))
-    print(f"seed {seed}")
-    past_the_end = MANY
-    for _ in range(RANDOM_MOMENTS):
-        step = chance.randrange(1, past_the_end)
-        if not is_repaired(list_of_three, step, expected):
-            past_the_end = step
-    assert past_the_end > 30, "the hook saw the changes"
+    kills.at_random_moments(lambda step: is_repaired(list_of_three, step, expected), many=120, least=30)
 
 
 @pytest.mark.long
 def test_killed_at_every_step(list_of_three: Office) -> None:
     expected = whole_run(list_of_three)
-    step = 1
-    while is_repaired(list_of_three, step, expected):
-        step += 1
-    assert step > 30, "the hook saw the changes"
+    kills.at_every_step(lambda step: is_repaired(list_of_three, step, expected), least=30)

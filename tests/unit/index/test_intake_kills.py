@@ -5,7 +5,6 @@ The clock is held still, so that "the same" means every byte of the shelf: files
 
 import json
 import os
-import random
 import shutil
 from pathlib import Path
 
@@ -14,13 +13,11 @@ from packaging.requirements import Requirement
 from wheelhouse import publishing
 from wheelhouse.intake import publish, rollback
 
+from . import kills
 from .intake import Office
 from .test_kills import killed_at
 
 NOW = "2026-03-07T09:30:00.000000Z"
-RANDOM_MOMENTS = 4
-MANY = 160
-"""Steps; about what a run has."""
 
 
 @pytest.fixture
@@ -72,20 +69,10 @@ def is_repaired(office: Office, step: int, expected: dict[str, bytes]) -> bool:
 
 def test_killed_at_random_moments(list_of_three: Office) -> None:
     expected = whole_run(list_of_three)
-    chance = random.Random(seed := random.randrange(2**32))
-    print(f"seed {seed}")
-    past_the_end = MANY
-    for _ in range(RANDOM_MOMENTS):
-        step = chance.randrange(1, past_the_end)
-        if not is_repaired(list_of_three, step, expected):
-            past_the_end = step
-    assert past_the_end > 40, "the hook saw the changes"
+    kills.at_random_moments(lambda step: is_repaired(list_of_three, step, expected), many=160, least=40)
 
 
 @pytest.mark.long
 def test_killed_at_every_step(list_of_three: Office) -> None:
     expected = whole_run(list_of_three)
-    step = 1
-    while is_repaired(list_of_three, step, expected):
-        step += 1
-    assert step > 40, "the hook saw the changes"
+    kills.at_every_step(lambda step: is_repaired(list_of_three, step, expected), least=40)

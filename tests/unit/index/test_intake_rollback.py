@@ -10,8 +10,8 @@ from wheelhouse.intake import command, publish, rollback
 from wheelhouse.intake.conda import publish as publish_conda
 
 from .intake import Office
+from .intake_conda import add, advisory, names
 from .public_channel import PublicChannel
-from .test_intake_conda import add, advisory, names
 
 Week = Callable[[int], None]
 FIRST, SECOND = "20260301T093001Z", "20260308T093001Z"

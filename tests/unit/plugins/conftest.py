@@ -5,20 +5,26 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from ansible.module_utils.testing import patch_module_args
 from hypothesis import settings
 
 settings.register_profile("plugins", deadline=None)  # a busy machine is no fault of the code
 settings.load_profile("plugins")
+
+
+RunModule = Callable[..., dict]
 
 
 class Request(NamedTuple):
@@ -112,3 +118,15 @@ def ask_with_uv(run):
         return run([*command, "--index-url", index, "no-such-project"], {"UV_HTTP_RETRIES": "0", **variables})
 
     return ask
+
+
+@pytest.fixture
+def run_module(capsys) -> RunModule:
+    """Run a module with these arguments; what it reports."""
+
+    def run(module, check_mode: bool = False, **arguments) -> dict:
+        with patch_module_args(arguments | {"_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
+            module.main()
+        return json.loads(capsys.readouterr().out)
+
+    return run

@@ -13,7 +13,7 @@ Rooms, lowest first; each imports only from those above it:
     checks     one look at a release each
     publish    out of the quarantine, onto the shelf
     outcome    what a run comes to                      rollback the sets of earlier runs
-    half       the steps of a run; pypi takes them one way, conda/ the other
+    part       the steps of a run; pypi takes them one way, each channel of conda/ the other
     run        one run, from the list to the shelf
     report     what happened, for people and programs      sbom     the same as CycloneDX
     command    all of that, one at a time

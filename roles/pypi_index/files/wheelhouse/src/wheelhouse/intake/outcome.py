@@ -1,4 +1,4 @@
-"""What a run comes to, in one of the two worlds: PyPI's releases or a channel's packages."""
+"""What a run comes to in one of its parts, see `part`."""
 
 import sys
 from collections.abc import Iterable
@@ -111,5 +111,5 @@ class Outcome:
 
 
 def problems(outcomes: Iterable[Outcome]) -> list[str]:
-    """The same of several worlds."""
+    """The same of several parts."""
     return list(dict.fromkeys(sentence for outcome in outcomes for sentence in outcome.problems()))

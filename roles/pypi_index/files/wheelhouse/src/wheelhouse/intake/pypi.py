@@ -15,10 +15,10 @@ from wheelhouse.distribution import BadDistribution, parse_filename
 from wheelhouse.intake import fetch, publish
 from wheelhouse.intake.checks import Release, World, look_at
 from wheelhouse.intake.fetch import Wanted
-from wheelhouse.intake.half import Context
 from wheelhouse.intake.history import WHO
 from wheelhouse.intake.lock import Closure, Lock, Pin
 from wheelhouse.intake.outcome import Outcome, Shelved
+from wheelhouse.intake.part import Context
 from wheelhouse.intake.plan import Line
 from wheelhouse.intake.publish import Staged
 from wheelhouse.intake.resolve import Resolver, Unresolvable
@@ -36,7 +36,7 @@ AT_ONCE = 4
 
 
 class PyPI:
-    """One half of a run, see `half.Half`."""
+    """One part of a run, see `part.Part`."""
 
     def __init__(self, context: Context, view: View, service: Service) -> None:
         """`service` is to be `serving` until everything is checked; its quarantine is where files are fetched to."""

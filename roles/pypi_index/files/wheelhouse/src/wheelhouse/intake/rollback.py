@@ -24,7 +24,7 @@ from wheelhouse.shelf import Shelf
 KEPT = 30
 """Locks; more than half a year of weekly runs."""
 REASON = "withdrawn: the set of {} was put back"
-_PREFIX = "withdrawn: the set of "
+_PREFIX = REASON.partition("{")[0]
 
 
 @dataclass(frozen=True)

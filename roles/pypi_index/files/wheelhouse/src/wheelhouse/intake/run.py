@@ -1,4 +1,4 @@
-"""One run: resolve, fetch, check, publish, in both halves; or, while an earlier set is in force, check alone.
+"""One run: resolve, fetch, check, publish, in all its parts; or, while an earlier set is in force, check alone.
 
 A run that is killed has published whole closures, or the beginnings of some that nobody can choose yet; the next one
 resolves and checks as if nothing had happened, fetches what is missing, and completes what was begun.
@@ -7,14 +7,15 @@ resolves and checks as if nothing had happened, fetches what is missing, and com
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
+from wheelhouse import kept
 from wheelhouse.cache import Cache
 from wheelhouse.config import Settings
 from wheelhouse.intake import advisories, lock, rollback
-from wheelhouse.intake.conda.packages import Conda
-from wheelhouse.intake.half import Context, Distribution, Half, Known
+from wheelhouse.intake.conda.channel import CondaChannel
 from wheelhouse.intake.history import WHO, History
 from wheelhouse.intake.lock import Lock
 from wheelhouse.intake.outcome import Outcome
+from wheelhouse.intake.part import Context, Distribution, Known, Part
 from wheelhouse.intake.plan import Plan
 from wheelhouse.intake.pypi import PyPI
 from wheelhouse.intake.rollback import Rollback
@@ -45,7 +46,11 @@ class Run:
         self._service = Service(view, mirror, upstream, shelf, quarantine, None)
         self._client = mirror.client(outside)
         context = Context(shelf, journal, settings, plan, history, self._client, self._look_up, today)
-        self._halves: tuple[Half, ...] = (PyPI(context, view, self._service), Conda(context))
+        channels = sorted({*plan.channels, *kept.channels(shelf)})
+        self._parts: tuple[Part, ...] = (
+            PyPI(context, view, self._service),
+            *(CondaChannel(name, context) for name in channels),
+        )
 
     def __call__(self) -> tuple[Outcome, ...]:
         """Do it all but the report. The caller holds the lock of runs; raises OSError and `NotThere`."""
@@ -56,41 +61,41 @@ class Run:
                 self._stay(in_force)
             else:
                 self._go_on()
-        for half in self._halves:
-            half.look_back()
-        return tuple(half.outcome for half in self._halves)
+        for part in self._parts:
+            part.look_back()
+        return tuple(part.outcome for part in self._parts)
 
     def _go_on(self) -> None:
         path = self._shelf.intake / "lock.toml"
         before = lock.read(path)
-        for half in self._halves:
-            half.resolve(before)
+        for part in self._parts:
+            part.resolve(before)
         current = self._lock()
         self._shelf.write_record(path, current.text().encode())
-        for half in self._halves:
-            half.note()
-            half.fetch()
-            half.check()
-        for half in self._halves:
-            half.publish()
-            half.hold(None)  # not before it is known what is wrong with what comes back
-            half.withdraw()
-            half.keep_back()
+        for part in self._parts:
+            part.note()
+            part.fetch()
+            part.check()
+        for part in self._parts:
+            part.publish()
+            part.hold(None)  # not before it is known what is wrong with what comes back
+            part.withdraw()
+            part.keep_back()
         rollback.keep(self._shelf, current)
 
     def _stay(self, in_force: Rollback) -> None:
         """Offer what the set in force says, and nothing new; what is known of it may have changed."""
         chosen = rollback.read(self._shelf, in_force)
-        for half in self._halves:
-            half.outcome.stay(half.lines, chosen, in_force)
-            half.outcome.yanked += half.hold(in_force)
-            half.note()
-            half.check()
-            half.withdraw()
+        for part in self._parts:
+            part.outcome.stay(part.lines, chosen, in_force)
+            part.outcome.yanked += part.hold(in_force)
+            part.note()
+            part.check()
+            part.withdraw()
 
     def _lock(self) -> Lock:
         """What all lines come to, in the order of the list."""
-        found = {line: closure for half in self._halves for line, closure in half.outcome.lock.closures.items()}
+        found = {line: closure for part in self._parts for line, closure in part.outcome.lock.closures.items()}
         return Lock({line.text: found[line.text] for line in self._plan.lines if line.text in found})
 
     def _look_up(self, distributions: Iterable[Distribution]) -> Known:

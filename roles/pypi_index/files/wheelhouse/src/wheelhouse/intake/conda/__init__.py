@@ -6,7 +6,7 @@ Rooms, lowest first; each imports only from those above it:
     upstream   what a channel upstream lists
     resolve    py-rattler chooses
     publish    out of the quarantine, into the company's channel of the same name
-    packages   the steps
+    channel    the steps
 
 py-rattler takes a while to load, and is loaded by what `intake` imports alone.
 """

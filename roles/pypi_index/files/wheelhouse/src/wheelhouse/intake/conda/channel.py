@@ -1,4 +1,4 @@
-"""The packages of one channel: resolve, fetch, check, publish. Names of packages have their subdir with them."""
+"""The steps of a run for the packages of one channel. Names of packages have their subdir with them."""
 
 import json
 from collections.abc import Mapping
@@ -18,11 +18,10 @@ from wheelhouse.intake.conda.publish import Publisher, Staged
 from wheelhouse.intake.conda.resolve import Resolver
 from wheelhouse.intake.conda.upstream import Listing, Records, UpstreamChannel, as_file
 from wheelhouse.intake.fetch import Wanted
-from wheelhouse.intake.half import Context
 from wheelhouse.intake.history import WHO
-from wheelhouse.intake.lock import Closure, Key, Lock, Pin
+from wheelhouse.intake.lock import Key, Lock, Pin
 from wheelhouse.intake.outcome import Outcome, Shelved
-from wheelhouse.intake.plan import Line
+from wheelhouse.intake.part import Context
 from wheelhouse.intake.resolve import Unresolvable
 from wheelhouse.intake.rollback import Rollback, is_ours
 from wheelhouse.journal import QUARANTINE, Event, now
@@ -35,13 +34,14 @@ from wheelhouse.rights import covers
 _VULNERABLE = "vulnerable: "
 
 
-class ChannelHalf:
-    """The steps of `half.Half`, for one channel."""
+class CondaChannel:
+    """One part of a run, see `part.Part`."""
 
-    def __init__(self, name: str, context: Context, outcome: Outcome) -> None:
+    def __init__(self, name: str, context: Context) -> None:
         self.name = name
+        self.outcome = Outcome()
+        self.lines = [line for line in context.plan.lines if line.channel == name]
         self._context = context
-        self._outcome = outcome
         shelf = context.shelf
         self._directory = shelf.quarantine / "intake-conda" / name
         self._quarantine = Cache(self._directory)
@@ -59,7 +59,8 @@ class ChannelHalf:
         """Names of the company's own packages, in whichever channel."""
 
     def hold(self, rollback: Rollback | None) -> list[str]:
-        pins = {name for closure in self._closures() for pin in closure.pins for name in pin.files}
+        """By leaving it out of the indexes."""
+        pins = {name for closure in self.outcome.lock.closures.values() for pin in closure.pins for name in pin.files}
         gone: dict[str, str] = {}
         back: list[str] = []
         for name, known in self._publisher.packages().items():
@@ -72,36 +73,38 @@ class ChannelHalf:
         self._publisher.offer(back)
         return self._publisher.withhold(gone)
 
-    def resolve(self, lines: list[Line], before: Lock) -> None:
+    def resolve(self, before: Lock) -> None:
+        """With py-rattler."""
         upstream = self._upstream
         if not upstream:
             return
         solved_with = self._solved_with()
         with self._context.shelf.scratch() as directory:
             resolver = Resolver(self._context.plan, directory, self._context.today)
-            for line in progress(lines, len(lines), f"resolve {self.name}", "line"):
+            for line in progress(self.lines, len(self.lines), f"resolve {self.name}", "line"):
                 last = before.closures.get(line.text)
                 try:
                     solved = resolver.closure(line, upstream, last, solved_with.get(line.text))
                 except Unresolvable as error:
-                    self._outcome.keep(line.text, str(error), last)
+                    self.outcome.keep(line.text, str(error), last)
                 except Unreachable as error:
                     self._listings = None
                     sentence = f"{line.text!r} cannot be resolved: the channel {self.name} upstream fails: {error}."
-                    self._outcome.keep(line.text, sentence, last)
+                    self.outcome.keep(line.text, sentence, last)
                 else:
                     solved_with[line.text] = solved.digest
                     if objection := next(filter(None, map(self._objection, solved.closure.pins)), None):
-                        self._outcome.keep(line.text, f"{line.text!r} cannot be had: {objection}", None)
+                        self.outcome.keep(line.text, f"{line.text!r} cannot be had: {objection}", None)
                     else:
-                        self._outcome.lock.closures[line.text] = solved.closure
-        current = {line.text: solved_with[line.text] for line in lines if line.text in solved_with}
+                        self.outcome.lock.closures[line.text] = solved.closure
+        current = {line.text: solved_with[line.text] for line in self.lines if line.text in solved_with}
         self._context.shelf.write_record(self._solved_path, json.dumps(current, indent=1).encode())
 
     def note(self) -> None:
+        """From upstream's indexes, and from what is known of packages on the shelf."""
         packages = self._publisher.packages()
         wanted: dict[Key, dict[str, str]] = {}
-        for closure in self._closures():
+        for closure in self.outcome.lock.closures.values():
             for pin in closure.pins:
                 wanted.setdefault(closure.key(pin), {}).update(pin.files)
         for name, known in packages.items():
@@ -122,29 +125,31 @@ class ChannelHalf:
                 else:
                     broken.append(f"{name} is neither upstream nor on the shelf with the SHA-256 that the lock has.")
             name = key[0].rpartition("::")[2]
-            self._outcome.releases[key] = Release(name, key[1], files, None, broken=tuple(broken))
+            self.outcome.releases[key] = Release(name, key[1], files, None, broken=tuple(broken))
 
     def fetch(self) -> None:
+        """What neither the shelf nor the quarantine has."""
         packages = self._publisher.packages()
         wanted: dict[Wanted, tuple[Key, str]] = {}
-        for key, release in self._releases().items():
+        for key, release in self.outcome.releases.items():
             for name, file in release.files.items():
                 if not self._publisher.is_shelved(name, packages) and not self._found(name, file):
                     subdir, _, filename = name.partition("/")
                     wanted[Wanted(subdir, replace(file, filename=filename))] = key, name
         settings = self._context.settings
         failed = fetch.fetch(wanted, self._context.client, self._quarantine, settings.max_file_size)
-        self._outcome.fetched += len(wanted) - len(failed)
+        self.outcome.fetched += len(wanted) - len(failed)
         for one, error in failed.items():
             key, name = wanted[one]
             if isinstance(error, fetch.Damaged):
-                self._outcome.broken(key, str(error))
+                self.outcome.broken(key, str(error))
             else:
-                self._outcome.waits(key, name, error)
+                self.outcome.waits(key, name, error)
 
     def check(self) -> None:
+        """As a package that is copied in is checked, and by the policy."""
         packages = self._publisher.packages()
-        releases = self._releases()
+        releases = self.outcome.releases
         for key, release in progress(sorted(releases.items()), len(releases), f"check {self.name}", "package"):
             inside: set[tuple[str, str]] = set()
             licence = None
@@ -154,35 +159,35 @@ class ChannelHalf:
                 if known:
                     inside.update(known.inside)
                     licence = known.record.get("license") or licence
-            self._outcome.releases[key] = replace(
-                self._outcome.releases[key], shelved=frozenset(shelved), package=_package(licence, inside)
-            )
+            releases[key] = replace(releases[key], shelved=frozenset(shelved), package=_package(licence, inside))
         world = self._world()
-        for key, release in self._releases().items():
-            self._outcome.opinions[key] = look_at(release, world)
+        for key, release in releases.items():
+            self.outcome.opinions[key] = look_at(release, world)
 
     def publish(self) -> None:
+        """All at once."""
         wanted = {
             name
-            for closure in self._closures()
-            if not self._outcome.is_held(closure)
+            for closure in self.outcome.lock.closures.values()
+            if not self.outcome.is_held(closure)
             for pin in closure.pins
             for name in pin.files
         }
         coming = [one for name, one in self._staged.items() if name in wanted]
         if coming or self._publisher.packages():
-            self._outcome.published += self._publisher.publish(coming, self._records)
+            self.outcome.published += self._publisher.publish(coming, self._records)
 
     def withdraw(self) -> None:
+        """By leaving it out of the indexes; conda knows no other way. It comes back once nothing is held against it."""
         packages = self._publisher.packages()
         gone: dict[str, str] = {}
         back: list[str] = []
-        for key, release in sorted(self._releases().items()):
+        for key, release in sorted(self.outcome.releases.items()):
             shelved = [name for name in release.files if self._publisher.is_shelved(name, packages)]
-            advisories = self._outcome.advisories(key)
+            advisories = self.outcome.advisories(key)
             offered = [name for name in shelved if not packages[name].withheld]
             if not advisories:
-                if not self._outcome.blocks(key):
+                if not self.outcome.blocks(key):
                     back += [name for name in shelved if (packages[name].withheld or "").startswith(_VULNERABLE)]
                 continue
             if not offered:
@@ -192,15 +197,16 @@ class ChannelHalf:
             if self._context.plan.policy.on_shelf == "yank":
                 fate = "it is in no index now"
                 gone |= dict.fromkeys(offered, _VULNERABLE + names)
-            self._outcome.exposed.append(f"{key[0]} {key[1]} is on the shelf and vulnerable ({names}): {fate}.")
-        self._outcome.yanked += self._publisher.withhold(gone)
+            self.outcome.exposed.append(f"{key[0]} {key[1]} is on the shelf and vulnerable ({names}): {fate}.")
+        self.outcome.yanked += self._publisher.withhold(gone)
         self._publisher.offer(back)
 
     def keep_back(self) -> None:
+        """In the journal."""
         present: set[Path] = set()
         events: list[Event] = []
-        for key, release in sorted(self._releases().items()):
-            reasons = self._outcome.reasons(key)
+        for key, release in sorted(self.outcome.releases.items()):
+            reasons = self.outcome.reasons(key)
             for name, file in sorted(release.files.items()):
                 path = self._quarantine.path(*name.split("/"))
                 if not path.exists():
@@ -223,24 +229,19 @@ class ChannelHalf:
                         )
                     )
         self._context.journal.append(events)
-        if not self._outcome.incomplete:  # else what came of a file is there to be continued
+        if not self.outcome.incomplete:  # else what came of a file is there to be continued
             self._quarantine.keep_only(present)
 
     def look_back(self) -> None:
-        self._outcome.exposed += self._publisher.report.problems
+        """By the journal."""
+        self.outcome.exposed += self._publisher.report.problems
         packages = self._publisher.packages()
-        for key, release in self._releases().items():
+        for key, release in self.outcome.releases.items():
             shelved = [name for name in release.files if self._publisher.is_shelved(name, packages)]
             events = [self._context.history.package(*self._place(name)) for name in shelved]
             times = [event.at for event in events if event]
             if times:
-                self._outcome.shelved[key] = Shelved(min(times), all(packages[name].withheld for name in shelved))
-
-    def _closures(self) -> list[Closure]:
-        return [one for one in self._outcome.lock.closures.values() if one.channel == self.name]
-
-    def _releases(self) -> dict[Key, Release]:
-        return {key: one for key, one in self._outcome.releases.items() if key[0].startswith(f"{self.name}::")}
+                self.outcome.shelved[key] = Shelved(min(times), all(packages[name].withheld for name in shelved))
 
     def _key(self, record: Mapping[str, str]) -> Key:
         return f"{self.name}::{record['name']}", record["version"]
@@ -318,18 +319,18 @@ class ChannelHalf:
                     raise BadPackage(f"Upstream's index and {name} itself do not say the same {field}.")
             known = Kept(record, None, condapackage.distributions(path, filename))
         except BadPackage as error:
-            self._outcome.broken(key, str(error))
+            self.outcome.broken(key, str(error))
             return None
         self._staged[name] = Staged(name, path, known)
         return known
 
     def _world(self) -> World:
         context = self._context
-        releases = self._releases().values()
+        releases = self.outcome.releases.values()
         known, why = context.look_up({one for release in releases for one in release.distributions})
         upstream = {}
         if self._listings is not None:
-            upstream = {release.project: self._listed(key) or None for key, release in self._releases().items()}
+            upstream = {release.project: self._listed(key) or None for key, release in self.outcome.releases.items()}
         own = frozenset({*self._own, *context.settings.reserved})
         return World(context.plan.policy, context.today, upstream, known, why, own)
 

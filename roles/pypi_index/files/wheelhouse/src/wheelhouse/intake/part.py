@@ -1,4 +1,4 @@
-"""The two halves of a run, PyPI's releases and conda's packages: the same steps, each in a way of its own."""
+"""The parts of a run, PyPI's releases and the packages of each conda channel: the same steps, in ways of their own."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ Known = tuple[Mapping[Distribution, list[Advisory] | None], str]
 
 @dataclass(frozen=True)
 class Context:
-    """What both halves work with."""
+    """What all parts work with."""
 
     shelf: Shelf
     journal: Journal
@@ -39,7 +39,7 @@ class Context:
     today: date
 
 
-class Half(Protocol):
+class Part(Protocol):
     """The steps, in the order in which a run takes them. Each may raise OSError."""
 
     outcome: Outcome
