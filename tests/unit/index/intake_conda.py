@@ -60,17 +60,21 @@ def run(office: Office, channel: PublicChannel, *arguments: str) -> int:
     return office.run(*arguments)
 
 
-def solved(office: Office, spec: str, subdir: str = "linux-64") -> list[Any]:
-    """What py-rattler would install from the company's channel."""
-    root = office.shelf / "conda/conda-forge"
+def solution(channel: Path, spec: str, subdir: str = "linux-64") -> list[Any]:
+    """What py-rattler would install from a channel in a directory."""
     sparse = [
-        SparseRepoData(Channel(root.as_uri()), each, root / each / "repodata.json") for each in (subdir, "noarch")
+        SparseRepoData(Channel(channel.as_uri()), each, channel / each / "repodata.json") for each in (subdir, "noarch")
     ]
 
-    async def solution() -> list[Any]:
+    async def solve() -> list[Any]:
         return await solve_with_sparse_repodata([MatchSpec(spec)], sparse)
 
-    return asyncio.run(solution())
+    return asyncio.run(solve())
+
+
+def solved(office: Office, spec: str) -> list[Any]:
+    """The same from the company's channel."""
+    return solution(office.shelf / "conda/conda-forge", spec)
 
 
 def status(office: Office, line: str) -> str:

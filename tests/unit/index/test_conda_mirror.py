@@ -1,0 +1,137 @@
+"""The mirror of the conda channels on a file share: a channel at any moment, and nothing in it but what is listed."""
+
+import asyncio
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rattler import install
+from wheelhouse import cli
+
+from .conda_samples import CondaPackage
+from .intake_conda import solution
+
+PROGRAM = Path(__file__).parents[3] / "roles/conda_channel/files/wheelhouse-conda-mirror"
+HELLO = CondaPackage("acme-hello", depends=("acme-base",))
+BASE = CondaPackage("acme-base", suffix=".tar.bz2")
+
+pytestmark = pytest.mark.usefixtures("environment", "no_waiting")
+
+
+@pytest.fixture
+def channels(root: Path) -> Path:
+    """A shelf's, with two packages in one."""
+    cli.main(["channel", "internal"])
+    for package in (HELLO, BASE):
+        publish(root / "conda", package)
+    return root / "conda"
+
+
+@pytest.fixture
+def share(tmp_path: Path) -> Path:
+    path = tmp_path / "share"
+    path.mkdir()
+    return path
+
+
+def publish(channels: Path, package: CondaPackage) -> None:
+    path = channels / "internal" / package.filename
+    path.write_bytes(package.build_it())
+    os.utime(path, (1_600_000_000,) * 2)
+    assert cli.main(["reindex"]) == 0
+
+
+def mirror(channels: Path, share: Path, code: int = 0) -> str:
+    """Run it; what it said."""
+    done = subprocess.run([sys.executable, PROGRAM, channels, share], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stdout + done.stderr
+
+
+def content(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_by_its_path_it_is_a_channel(channels: Path, share: Path, tmp_path: Path) -> None:
+    """To py-rattler, which solves and installs from it."""
+    assert mirror(channels, share) == "2 packages came, 0 went\n"
+    records = solution(share / "internal", "acme-hello")
+    assert {record.name.normalized for record in records} == {"acme-hello", "acme-base"}
+    asyncio.run(install(records, tmp_path / "environment", cache_dir=tmp_path / "cache"))
+    assert (tmp_path / "environment/share/acme-hello.txt").exists()
+
+
+def test_without_news_it_writes_nothing(channels: Path, share: Path) -> None:
+    mirror(channels, share)
+    times = {path: path.stat().st_mtime_ns for path in share.rglob("*") if path.is_file()}
+    assert mirror(channels, share) == ""
+    assert {path: path.stat().st_mtime_ns for path in share.rglob("*") if path.is_file()} == times
+
+
+def test_what_comes_and_what_goes(channels: Path, share: Path) -> None:
+    """What others have put there stays."""
+    mirror(channels, share)
+    others = [share / "notes.txt", share / "theirs/noarch/thing-1-0.conda", share / "internal/noarch/notes.txt"]
+    for path in others:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("theirs")
+    publish(channels, CondaPackage("acme-hello", "2.0"))
+    (channels / "internal/noarch" / BASE.filename).unlink()
+    assert cli.main(["reindex"]) == 0
+    assert mirror(channels, share) == "1 packages came, 1 went\n"
+    shelf = {name for name in content(channels) if name.endswith((".conda", ".tar.bz2", "/repodata.json"))}
+    assert content(share).keys() - {str(path.relative_to(share)) for path in others} == shelf
+    assert {path.read_text() for path in others} == {"theirs"}
+
+
+def test_what_is_not_listed_is_not_there(channels: Path, share: Path) -> None:
+    """Such as a file that is still being copied in."""
+    (channels / "internal/noarch/acme-late-1.0-0.conda").write_bytes(b"half")
+    mirror(channels, share)
+    assert "internal/noarch/acme-late-1.0-0.conda" not in content(share)
+
+
+@pytest.mark.parametrize("damage", [b"", b"something else"])
+def test_a_file_that_is_not_what_is_listed(channels: Path, share: Path, damage: bytes) -> None:
+    """Does not get there, nor does its index; other channels do not wait for it."""
+    cli.main(["channel", "internal", "other"])
+    path = channels / "internal/noarch" / HELLO.filename
+    good = path.read_bytes()
+    path.write_bytes(damage)
+    assert "is not what the index of its channel lists" in mirror(channels, share, code=1)
+    assert {name for name in content(share) if not name.startswith(".") and "noarch" in name} - {
+        f"internal/noarch/{BASE.filename}"
+    } == {
+        "internal/noarch/.repodata.json.next",
+        f"internal/noarch/.{HELLO.filename}.partial",
+        "other/noarch/repodata.json",
+    }
+    path.write_bytes(good)
+    mirror(channels, share)
+    assert [name for name in content(share) if "/." in name] == []
+    assert f"internal/noarch/{HELLO.filename}" in content(share)
+
+
+def test_a_rebuilt_package_of_the_same_size(channels: Path, share: Path) -> None:
+    """Is told from the old one by its SHA-256 in the indexes."""
+    mirror(channels, share)
+    first = content(share)[f"internal/noarch/{HELLO.filename}"]
+    shelved = channels / "internal/noarch" / HELLO.filename
+    shelved.unlink()
+    assert cli.main(["reindex"]) == 0
+    publish(channels, CondaPackage("acme-hello", depends=("acme-base",), text="hullo\n"))
+    assert shelved.stat().st_size
+    mirror(channels, share)
+    found = content(share)[f"internal/noarch/{HELLO.filename}"]
+    assert found == content(channels)[f"internal/noarch/{HELLO.filename}"] != first
+
+
+def test_a_share_that_is_not_mounted(channels: Path, tmp_path: Path) -> None:
+    assert "Is the file share mounted?" in mirror(channels, tmp_path / "nowhere", code=1)
