@@ -71,6 +71,7 @@ def test_what_is_kept_back_is_seen(index: Host, gateway: Gateway) -> None:
     assert REFUSED in problem and ADVISORY in problem
     assert problem in index.check_output("journalctl --unit %s --output cat", UNIT)
     assert ADVISORY in site(playbook="report").output
+    assert ADVISORY in index.run("docker exec wheelhouse-index wheelhouse report").stdout
     for path in ("/reports/", "/reports/last-run.json", "/reports/intake.cdx.json"):
         assert gateway.ask(path, login=None).status == 401
 

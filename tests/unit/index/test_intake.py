@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from wheelhouse import cli
 from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
 
@@ -279,3 +280,35 @@ def test_uv_reads_what_is_here(office: Office) -> None:
     office.wants("alpha", "gamma")
     assert office.run() == 0
     assert {name.removesuffix(".metadata") for name in office.fetched()} == {"gamma-1.0-py3-none-any.whl"}
+
+
+def test_the_report_on_a_terminal(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["report"]) == 1
+    assert "No run of intake has come to its end yet." in capsys.readouterr().err
+    office.publish("alpha", needs=["beta"])
+    office.publish("beta")
+    office.publish("tainted", says={"yanked": "it eats files"})
+    office.wants("alpha")
+    office.run()
+    assert cli.main(["report"]) == 0
+    assert "pypi: alpha: on the shelf" in capsys.readouterr().out.splitlines()
+    office.wants("alpha", "tainted==1.0")
+    office.run()
+    capsys.readouterr()
+    assert cli.main(["report"]) == 1
+    said = capsys.readouterr().out
+    assert "something is kept back." in said.splitlines()[0]
+    assert [line.split() for line in said.splitlines() if line.startswith("  beta")] == [
+        ["beta==1.0", "MIT", "needed", "by", "alpha"]
+    ]
+    assert "    blocked: " in said and "it eats files" in said
+    assert cli.main(["report", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == {"last_run": office.last_run(), **office.report()}
+
+
+def test_a_report_after_a_list_that_could_not_be_read(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    office.wants("not a name!")
+    assert office.run() == 1
+    capsys.readouterr()
+    assert cli.main(["report"]) == 1
+    assert "failed." in capsys.readouterr().out.splitlines()[0]

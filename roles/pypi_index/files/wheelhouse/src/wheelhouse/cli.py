@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 something needs looking at (it says what), 2 wrong usage.
 import argparse
 import getpass
 import http.client
+import json
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ from wheelhouse import config, publishing
 from wheelhouse.arrivals import Report
 from wheelhouse.channels import CHANNEL, Channels
 from wheelhouse.config import ConfigError, Settings
+from wheelhouse.intake import told
 from wheelhouse.journal import Journal
 from wheelhouse.progress import progress
 from wheelhouse.publishing import NotThere
@@ -134,6 +136,15 @@ def _parser() -> argparse.ArgumentParser:
         "--roll-forward", action="store_true", help="end a rollback, and bring in what the list comes to today"
     )
 
+    report = commands.add_parser(
+        "report",
+        help="say what the last run of intake came to",
+        description="Say how the last run of intake went, and for each line of its list whether that is on the shelf,"
+        " what it comes to and what was found. Exit code 1 if something is kept back.",
+    )
+    report.set_defaults(run=_report)
+    report.add_argument("--json", action="store_true", help="for programs")
+
     for command in (reindex, verify, channel, yank, unyank, remove, bring_in):
         command.add_argument(
             "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
@@ -219,6 +230,12 @@ def _intake(options: argparse.Namespace) -> int:
     directory = Path(os.environ.get("WHEELHOUSE_INTAKE", "/intake"))
     wish = command.Wish(options.rollback, options.roll_forward, options.by)
     return command.intake(shelf, journal, _config(), directory, wish)
+
+
+def _report(options: argparse.Namespace) -> int:
+    found = told.read(_open()[0])
+    print(json.dumps(found, indent=1) if options.json else "\n".join(told.lines(found)))
+    return 1 if found["last_run"]["problems"] else 0
 
 
 def _check_config(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ Rooms, lowest first; each imports only from those above it:
     outcome    what a run comes to                      rollback the sets of earlier runs
     part       the steps of a run; pypi takes them one way, each channel of conda/ the other
     run        one run, from the list to the shelf
+    told       what a run reported, read back
     report     what happened, for people and programs      sbom     the same as CycloneDX
     command    all of that, one at a time
 """

@@ -20,9 +20,10 @@ from wheelhouse.intake.outcome import Outcome
 from wheelhouse.intake.plan import Plan
 from wheelhouse.intake.rollback import Rollback
 from wheelhouse.intake.sbom import sbom
+from wheelhouse.intake.told import DATA, LAST_RUN
 from wheelhouse.shelf import Shelf
 
-DATA, PAGE, MATERIALS, LAST_RUN = "intake.json", "index.html", "intake.cdx.json", "last-run.json"
+PAGE, MATERIALS = "index.html", "intake.cdx.json"
 
 
 def write(shelf: Shelf, settings: Settings, plan: Plan, outcomes: Iterable[Outcome]) -> None:
