@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from company import STATE, Office, Run, address_of, eventually, play
+from company import STATE, Office, Run, address_of, eventually, play, site
 from gateway import Gateway
 from index.samples import Wheel
 from shelf import Shelf
@@ -47,6 +47,8 @@ class Settings:
 
     def __init__(self, index: Host, file: Path) -> None:
         self._index = index
+        file.touch(0o600)
+        file.write_text("{}")
         self._file = file
         self._now: dict[str, object] = {}
 
@@ -55,19 +57,18 @@ class Settings:
         different = [name for name in variables | self._now if variables.get(name) != self._now.get(name)]
         if different:
             self._now |= dict.fromkeys(different, object())  # neither, until the run has come to its end
-            self.run(variables, [self._role_of(name) for name in different])
+            self._run(variables, [self._role_of(name) for name in different])
             self._now = variables
             wait_for_the_intake(self._index)
 
-    def run_again(self) -> Run:
-        """What was applied, once more and by all roles."""
-        return self.run(self._now, [None])
+    def play(self, playbook: str, *arguments: str) -> Run:
+        """Run one of the playbooks with what was applied."""
+        return site("--extra-vars", f"@{self._file}", *arguments, playbook=playbook)
 
-    def run(self, variables: dict[str, object], roles: list[str | None]) -> Run:
+    def _run(self, variables: dict[str, object], roles: list[str | None]) -> Run:
         """Run some roles, or, for None among them, the playbook `index`."""
         playbook = "wheelhouse.onboarding.index" if None in roles else Path(__file__).with_name("roles.yml")
         in_order = [role for role in self.ROLES if role in roles]
-        self._file.touch(0o600)
         self._file.write_text(json.dumps(variables | {"roles_to_run": in_order}))
         return play(playbook, "--extra-vars", f"@{self._file}")
 

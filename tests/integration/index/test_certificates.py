@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,12 @@ from gateway import Connection, Gateway
 from testinfra.host import Host
 
 KEY = "/etc/nginx/wheelhouse/index.key"
+BY_THE_COMPANY = {
+    "index_gateway_certificate_source": "company_ca",
+    "index_gateway_ca_certificate": str(STATE / "ca.pem"),
+    "index_gateway_ca_private_key": str(STATE / "ca.key"),
+    "index_gateway_certificate_names": ["DNS:pypi.acme.example"],
+}
 
 
 def shown(gateway: Gateway) -> x509.Certificate:
@@ -53,13 +60,7 @@ def test_signed_by_itself(gateway: Gateway, settings, index: Host) -> None:
 
 def test_signed_by_the_company(gateway: Gateway, settings, index: Host) -> None:
     """Instead of the self-signed one that is there; clients that trust the company need nothing new."""
-    variables = {
-        "index_gateway_certificate_source": "company_ca",
-        "index_gateway_ca_certificate": str(STATE / "ca.pem"),
-        "index_gateway_ca_private_key": str(STATE / "ca.key"),
-        "index_gateway_certificate_names": ["DNS:pypi.acme.example"],
-    }
-    settings.apply(**variables)
+    settings.apply(**BY_THE_COMPANY)
     certificate = shown(gateway)
     certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((STATE / "ca.pem").read_bytes()))
     assert set(names(certificate)) == {gateway.name, "pypi.acme.example"}
@@ -67,8 +68,31 @@ def test_signed_by_the_company(gateway: Gateway, settings, index: Host) -> None:
     body_of_ca_key = (STATE / "ca.key").read_text().splitlines()[1]
     assert index.run("grep -rlF -e %s /etc /root /tmp /var/tmp /srv/wheelhouse/config", body_of_ca_key).stdout == ""
     # once is enough
-    assert settings.run_again().changed == 0
+    assert settings.play("index").changed == 0
     assert shown(gateway) == certificate
+
+
+@pytest.mark.long
+def test_a_new_key_on_request(gateway: Gateway, settings) -> None:
+    """By rotate.yml. Nobody who reads meanwhile notices."""
+    settings.apply(**BY_THE_COMPANY)
+    before, statuses, done = shown(gateway), set(), threading.Event()
+
+    def read() -> None:
+        while not done.wait(0.05):
+            statuses.add(gateway.ask("/simple/").status)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        settings.play("rotate", "--extra-vars", "rotate_certificate=true")
+    finally:
+        done.set()
+        reader.join()
+    after = shown(gateway)
+    assert after.public_key() != before.public_key()
+    assert (after.issuer, names(after)) == (before.issuer, names(before))
+    assert statuses == {200}
 
 
 def test_given_again(gateway: Gateway, settings, given: x509.Certificate) -> None:
