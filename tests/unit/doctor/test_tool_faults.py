@@ -264,6 +264,14 @@ def test_conda_says_its_channels(office):
     assert "channels https://***@packages.acme.example/conda/main" in finding.sentence
 
 
+@pytest.mark.parametrize(
+    ("does", "why"), [("exit 3", "it ends with 3"), ("kill -KILL $$", "it ends with -9"), ("echo", "it says no JSON")]
+)
+def test_a_conda_that_does_not_work(office, does, why):
+    office.command("conda", f"#!/bin/sh\n{does}\n")
+    assert office.only_fault().sentence.endswith(f"/conda cannot say what its settings are: {why}.")
+
+
 def test_a_variable_of_condas(office):
     conda(office, '{"envvars": {"ssl_verify": false}}')
     assert office.only_fault().sentence.startswith("CONDA_SSL_VERIFY has conda trust everybody")

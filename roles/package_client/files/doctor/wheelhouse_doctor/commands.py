@@ -21,11 +21,17 @@ RUN_TIME = 12.0
 
 @dataclass(frozen=True)
 class Said:
-    """What a command said, and whether it succeeded. It may hold secrets: nothing of it is shown as it stands."""
+    """How a command ended, and what it said. That may hold secrets: nothing of it is shown as it stands."""
 
-    succeeded: bool
+    code: int
+    """Its exit code; below 0, the signal that ended it."""
     output: str
     errors: str
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it did what it was asked for, by its own word."""
+        return self.code == 0
 
 
 def run(command: list[str], environ: Mapping[str, str]) -> Said | None:
@@ -41,7 +47,7 @@ def run(command: list[str], environ: Mapping[str, str]) -> Said | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return Said(done.returncode == 0, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    return Said(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 def find(name: str, environ: Mapping[str, str]) -> str | None:

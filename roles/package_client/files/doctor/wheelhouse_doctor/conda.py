@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from wheelhouse_doctor.commands import find, line_with, run
+from wheelhouse_doctor.commands import RUN_TIME, find, line_with, run
 from wheelhouse_doctor.findings import Finding, fail, ok, skipped
 from wheelhouse_doctor.redaction import shown_url
 from wheelhouse_doctor.settings import Settings
@@ -27,9 +27,12 @@ def look(_settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     except ValueError:
         sources = None
     if not isinstance(sources, dict) or not said or not said.succeeded:
-        yield fail(
-            CHECK, conda, f"{conda} cannot say what its settings are.", f"`{conda} config --show-sources` says more."
-        )
+        if said is None:
+            why = f"it takes more than {RUN_TIME:.0f} seconds, or is no program"
+        else:
+            why = "it says no JSON" if said.succeeded else f"it ends with {said.code}"
+        sentence = f"{conda} cannot say what its settings are: {why}."
+        yield fail(CHECK, conda, sentence, f"`{conda} config --show-sources` says more.")
         return
     faults = list(_faults(conda, sources))
     yield from faults
