@@ -50,6 +50,8 @@ def passwords() -> dict[str, str]:
         "leo_index": secrets.token_urlsafe(9) + '#%@ +"',
         "leo_proxy": secrets.token_urlsafe(9) + AWKWARD,
         "ci_index": secrets.token_urlsafe(18),
+        "mallory_index": secrets.token_urlsafe(15),
+        "mallory_proxy": secrets.token_urlsafe(9) + AWKWARD,
         "machines_index": secrets.token_urlsafe(18),
         "machines_proxy": secrets.token_urlsafe(9) + AWKWARD,
     }

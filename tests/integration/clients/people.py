@@ -11,6 +11,7 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from adversaries import entries
 from company import STATE, vault
 
 # what an index password and a proxy password of each kind look like; T stands for letters made up anew
@@ -98,7 +99,7 @@ def write_settings(file: Path, mode: dict[str, str]) -> None:
         for name, publishes, username in (("ada", ["acme-*"], "EMEA\\ada"), ("leo", [], "EMEA\\leo wu"))
     ]
     settings = {
-        "wheelhouse_people": demo + [one.entry for one in colleagues()],
+        "wheelhouse_people": demo + entries() + [one.entry for one in colleagues()],
         "package_client_tools": ["uv", "poetry", "pipx", "twine"],
         "package_client_remove_stray_settings": True,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from adversaries import NAMES
 from asking import index_status, jupyter_says, said, tokens
 from change import new_passwords, write_vault
 from company import Office, host_of, site, vault
@@ -17,10 +18,10 @@ def test_nobody_at_work_noticed(rotated) -> None:
 
 def test_the_run_says_what_it_replaced(rotated) -> None:
     told = said(rotated["run"])
-    assert "New at the index: the passwords of ada, ci-acme-hello, leo, machines." in told
+    assert f"New at the index: the passwords of ada, ci-acme-hello, leo, machines, {', '.join(sorted(NAMES))}." in told
     assert "The index refuses the old ones." in told
     assert "New at the proxy: the logins of" in told and "the machines" in told
-    assert "New tokens have the JupyterLabs of ada, leo." in told
+    assert f"New tokens have the JupyterLabs of ada, leo, {', '.join(sorted(NAMES))}." in told
     assert "The index has a new certificate." in told
     assert "Off" not in told
 

@@ -6,12 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from adversaries import NAMES
 from company import Run, play
 from kernels import run_cells
 
 HERE = Path(__file__).parent
 FIRST, SECOND = "wheelhouse-jupyter", "wheelhouse-workstation"
-RESIDENTS = [{"name": name, "jupyter": True, "workstations": [SECOND]} for name in ("ada", "leo")]
+RESIDENTS = [{"name": name, "jupyter": True, "workstations": [SECOND]} for name in ("ada", "leo", *NAMES)]
 
 
 def settle(place: str | None, **settings: str) -> Run:
