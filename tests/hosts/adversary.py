@@ -67,8 +67,7 @@ TARGETS = [
     "/",
     "/etc/wheelhouse/proxy.env",
 ]
-PROGRAMS = """bash cat chmod chown conda cp env find git grep id ipython jupyter jupyter-lab jupyter-server ln ls mkdir mktemp mv pip pip3
-    pkill poetry python python3 rm rsync runuser sed sh ssh ssh-keygen stat su sudo systemctl tar tee test touch true uv""".split()
+PROGRAMS = ["bash", "cat", "chmod", "chown", "conda", "cp", "env", "find", "git", "grep", "id", "ipython", "jupyter", "jupyter-lab", "jupyter-server", "ln", "ls", "mkdir", "mktemp", "mv", "pip", "pip3", "pkill", "poetry", "python", "python3", "rm", "rsync", "runuser", "sed", "sh", "ssh", "ssh-keygen", "stat", "su", "sudo", "systemctl", "tar", "tee", "test", "touch", "true", "uv"]
 PROGRAM_DIRECTORIES = ["bin", ".local/bin", ".cargo/bin", ".venvs/jupyter/bin", "venv/bin", "miniforge3/bin"]
 NOTE = 'echo "$(/usr/bin/id -u) $0 $*" >>"/var/tmp/gained-$(/usr/bin/id -u)"'
 
