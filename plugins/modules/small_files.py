@@ -145,8 +145,8 @@ def settle(path, wanted, owner, check_mode):
 
 def write(path, wanted, owner, check_mode):
     """`settle` for a file that is to hold the content, alone or among what others wrote."""
-    path = os.path.realpath(path)
     found, content, mode = read(path), wanted["content"].encode(), int(wanted["mode"], 8)
+    path = os.path.realpath(path)
     if wanted["merge"]:
         content = encode(merged(decode(found or b""), wanted["content"], wanted["merge"]))
     elif wanted["keep_passwords"]:

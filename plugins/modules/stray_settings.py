@@ -136,14 +136,25 @@ def look(directory, patterns, index_url, channels, remove):
     found, faults = [], []
     for form, path in files(directory, patterns):
         try:
-            found += look_at(path, form, index_url, channels, remove)
-        except IsADirectoryError:
-            continue
-        except PermissionError as exc:
-            if not os.path.islink(path):  # a link to somebody else's, which no program of theirs reads
-                faults.append(reason(exc))
+            text = decode(read(path) or b"")
         except OSError as exc:
-            faults.append(reason(exc))
+            # a directory, or a link to what is not theirs to read, is no settings to any program of theirs
+            if not isinstance(exc, IsADirectoryError) and not (
+                isinstance(exc, PermissionError) and os.path.islink(path)
+            ):
+                faults.append(reason(exc))
+            continue
+        strays = stray_settings(text, form, index_url, channels)
+        if remove and any(stray.removable for stray in strays):
+            try:
+                take_out(path, removed(text, strays, form))
+            except OSError as exc:
+                faults.append(reason(exc))
+                continue
+        found += [
+            {"path": path, "line": stray.first + 1, "setting": stray.setting, "removable": stray.removable}
+            for stray in strays
+        ]
     return found, faults
 
 
@@ -174,20 +185,11 @@ def mounts():
     return {re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point) for point in points}
 
 
-def look_at(path, form, index_url, channels, remove):
-    """`look` for one file."""
-    text = decode(read(path) or b"")
-    strays = stray_settings(text, form, index_url, channels)
-    removing = remove and any(stray.removable for stray in strays)
-    if removing:
-        target = os.path.realpath(path)
-        status = os.stat(target)
-        content = encode(removed(text, strays, form))
-        replace(target, content, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-    return [
-        {"path": path, "line": stray.first + 1, "setting": stray.setting, "removable": stray.removable}
-        for stray in strays
-    ]
+def take_out(path, text):
+    """Let a file hold `text`; a link stays one."""
+    target = os.path.realpath(path)
+    status = os.stat(target)
+    replace(target, encode(text), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
 def look_below(home, *how):

@@ -195,7 +195,15 @@ def run(command, requirements=""):
         environment.update(SSL_CERT_FILE=CA_BUNDLE, REQUESTS_CA_BUNDLE=CA_BUNDLE)
     if os.access(CORPORATE_ENV, os.X_OK):
         command = [CORPORATE_ENV, *command]
-    done = subprocess.run(command, input=requirements, text=True, env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        command,
+        input=requirements,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
     if done.returncode:
         words = redacted((done.stderr.strip() or done.stdout.strip())[-2000:])
         raise Fault(f"{' '.join(os.path.basename(word) for word in command[:4])} ended with {done.returncode}: {words}")
@@ -237,7 +245,13 @@ def try_out(build, check):
     python = os.path.join(build, "bin", "python")
     try:
         done = subprocess.run(
-            [python, "-"], input=check, text=True, capture_output=True, check=False, timeout=CHECK_SECONDS
+            [python, "-"],
+            input=check,
+            encoding="utf-8",
+            errors="replace",
+            capture_output=True,
+            check=False,
+            timeout=CHECK_SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise Fault(f"its check took more than {CHECK_SECONDS} seconds") from None
@@ -407,7 +421,7 @@ def present(path, wanted, check):
         set_permissions(build, wanted)
         # what is named complete is on disk
         os.sync()
-        with open(os.path.join(build, COMPLETE), "w", encoding="ascii"):
+        with open(os.path.join(build, COMPLETE), "w", encoding="utf-8"):
             pass
         link = f"{build}.link"
         if os.path.lexists(link):
