@@ -31,11 +31,12 @@ def read(path):
 
     A link is followed, with the rights of this process, and what it leads to has to be such a file.
     """
-    place = os.path.realpath(path)
     try:
-        # asked before it is opened: to open a device may do something
-        _refuse(path, os.lstat(place))
-        descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        with _naming(path):
+            place = os.path.realpath(path)
+            # asked before it is opened: to open a device may do something
+            _refuse(path, os.lstat(place))
+            descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except (FileNotFoundError, NotADirectoryError):
         return None
     with os.fdopen(descriptor, "rb") as stream:
@@ -44,6 +45,15 @@ def read(path):
     if len(content) > LIMIT:
         _refuse_length(path)
     return content
+
+
+@contextlib.contextmanager
+def _naming(path):
+    """Let an OSError name the file that was asked for, and not what it leads to or is written by way of."""
+    try:
+        yield
+    except OSError as exc:
+        raise OSError(exc.errno, exc.strerror, path) from None
 
 
 def _refuse(path, status):
@@ -89,10 +99,11 @@ def replace(path, content, mode, uid, gid):
     A person's process does so in that person's own directories alone, and not in the place of a colleague's file.
     """
     directory = os.path.dirname(path)
-    _refuse_owner(path, os.stat(directory), "its directory belongs", ())
-    with contextlib.suppress(FileNotFoundError):
-        _refuse_owner(path, os.lstat(path), "it belongs", (0,))
-    descriptor, partial = tempfile.mkstemp(dir=directory, prefix=".wheelhouse-")
+    with _naming(path):
+        _refuse_owner(path, os.stat(directory), "its directory belongs", ())
+        with contextlib.suppress(FileNotFoundError):
+            _refuse_owner(path, os.lstat(path), "it belongs", (0,))
+        descriptor, partial = tempfile.mkstemp(dir=directory, prefix=".wheelhouse-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)

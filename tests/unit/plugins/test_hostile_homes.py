@@ -12,10 +12,8 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,14 +37,6 @@ STRAY = "export PIP_INDEX_URL=https://old.example/\n"
 NETRC = "machine packages.acme.example login me password s3cret\n"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICKmSW9vzRS9J2Oc3h7ORYkKO3qG3BSqbNM0IEcyMEmA"
 PROGRAMS = ("ssh-keygen", "sh", "bash", "mkdir", "cat", "env", "python3", "uv", "git", "ssh", "runuser", "id")
-
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """A place that others can reach: each start of pytest closes its own to them."""
-    with tempfile.TemporaryDirectory(prefix="wheelhouse-") as place:
-        Path(place).chmod(0o755)
-        yield Path(place)
 
 
 @pytest.fixture

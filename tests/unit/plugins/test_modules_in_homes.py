@@ -31,8 +31,6 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another pers
 def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The home of a person with an account."""
     nobody = pwd.getpwnam("nobody")
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):  # which pytest made for root alone
-        directory.chmod(0o755)
     home = tmp_path / "ada"
     home.mkdir()
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
