@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,34 +33,11 @@ COMPUTING = {
     *("assert", "debug", "fail", "set_fact", "include_role", "import_role", "include_tasks", "import_tasks"),
     *("include_vars", "meta", "pause", "add_host", "group_by", "getent", "setup", "gather_facts"),
 }
-KEYWORDS = {
-    *(
-        "name",
-        "when",
-        "register",
-        "vars",
-        "loop",
-        "loop_control",
-        "changed_when",
-        "failed_when",
-        "check_mode",
-        "no_log",
-    ),
-    *(
-        "delegate_to",
-        "run_once",
-        "notify",
-        "tags",
-        "environment",
-        "until",
-        "retries",
-        "delay",
-        "args",
-        "become",
-        "diff",
-    ),
-    *("any_errors_fatal", "ignore_errors", "ignore_unreachable", "block", "rescue", "always", "listen", "timeout"),
-}
+KEYWORDS = set(
+    """name when register vars loop loop_control changed_when failed_when check_mode no_log delegate_to run_once notify
+    tags environment until retries delay args become diff any_errors_fatal ignore_errors ignore_unreachable block rescue
+    always listen timeout""".split()
+)
 # {task's file: {task's name: why}}
 REVIEWED_TASKS: dict[str, dict[str, str]] = {
     "roles/accounts/tasks/main.yml": {
@@ -156,7 +134,7 @@ def goes_into_homes(task: dict, variables: re.Pattern) -> bool:
         return False
     given = [word for key in (*actions, "args", "loop") if key in task for word in words_in(task[key])]
     # what is handed over under another name
-    given += [word for word in words_in(task.get("vars", {}))]
+    given += list(words_in(task.get("vars", {})))
     if any(PERSONS.match(word) or SHELL.search(word) for word in given):
         return True
     if actions[0].startswith(OURS) or actions[0].rpartition(".")[2] in COMPUTING:
@@ -205,6 +183,34 @@ def found_programs(root: Path) -> list[tuple[str, str]]:
         }
         found += [(name, word) for word in sorted(used & (PROGRAMS | KEYWORDS_OF_PYTHON))]
     return found
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"ansible.builtin.slurp": {"src": "~ada/.netrc"}},
+        {"ansible.builtin.stat": {"path": "/home/{{ item }}/.ssh"}, "loop": ["ada"]},
+        {"ansible.builtin.file": {"path": "{{ ansible_facts['getent_passwd'][name].4 }}", "recurse": True}},
+        {"ansible.builtin.file": {"path": "{{ item }}"}, "loop": "{{ homes }}", "vars": {"homes": ["/home/ada"]}},
+        {"ansible.builtin.command": {"argv": ["cat", "{{ jupyter_host_homes }}/ada/x"]}},
+        {"ansible.builtin.command": {"argv": ["runuser", "--user", "ada", "--", "id"]}},
+        {"ansible.builtin.command": "su - ada -c id"},
+        {"ansible.builtin.command": {"argv": ["id"]}, "become_user": "ada"},
+        {"ansible.builtin.copy": {"dest": "{{ __a_role_place }}", "content": ""}},
+    ],
+)
+def test_tasks_that_go_into_homes_are_seen(task: dict) -> None:
+    assert goes_into_homes(task, re.compile(r"\b__a_role_place\b"))
+
+
+def test_other_tasks_are_not_seen() -> None:
+    for task in (
+        {"ansible.builtin.copy": {"dest": "/etc/ssh/authorized_keys.d/{{ item }}"}, "become": True},
+        {"wheelhouse.onboarding.small_files": {"files": [{"path": "~/.netrc", "owner": "ada"}]}},
+        {"ansible.builtin.assert": {"that": True, "fail_msg": "Look into ~/.netrc."}},
+        {"ansible.builtin.command": {"argv": ["find", "/opt/wheelhouse", "-delete"]}},
+    ):
+        assert not goes_into_homes(task, re.compile("(?!)"))
 
 
 def test_no_task_of_roots_goes_into_a_home() -> None:
