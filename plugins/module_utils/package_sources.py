@@ -37,7 +37,7 @@ _HOSTS = Setting(UNVERIFIED, "any")
 _VERIFY = Setting(UNVERIFIED, "verify")
 _PROXY = Setting(THROUGH_PROXY, "any")
 _FILE = Setting(OTHER_SETTINGS, "file")
-_MAP = Setting(ELSEWHERE, "any")
+_MAP = Setting(ELSEWHERE, "map")
 
 # Variables of the environment; `*` stands for letters, digits and underscores
 VARIABLES = {
@@ -54,7 +54,7 @@ VARIABLES = {
     "UV_DEFAULT_INDEX": _SOURCE,
     "UV_EXTRA_INDEX_URL": _SOURCE,
     "UV_FIND_LINKS": _SOURCE,
-    "UV_TORCH_BACKEND": _MAP,
+    "UV_TORCH_BACKEND": Setting(ELSEWHERE, "any"),
     "UV_INDEX_STRATEGY": Setting(ELSEWHERE, "strategy"),
     "UV_NO_INDEX": _SWITCH,
     "UV_OFFLINE": _SWITCH,
@@ -117,7 +117,7 @@ UV = {
     "extra-index-url": _SOURCE,
     "find-links": _SOURCE,
     "index-strategy": Setting(ELSEWHERE, "strategy"),
-    "torch-backend": _MAP,
+    "torch-backend": Setting(ELSEWHERE, "any"),
     "no-index": _SWITCH,
     "offline": _SWITCH,
     "allow-insecure-host": _HOSTS,
@@ -126,7 +126,7 @@ UV = {
     "pip.extra-index-url": _SOURCE,
     "pip.find-links": _SOURCE,
     "pip.index-strategy": Setting(ELSEWHERE, "strategy"),
-    "pip.torch-backend": _MAP,
+    "pip.torch-backend": Setting(ELSEWHERE, "any"),
     "pip.no-index": _SWITCH,
 }
 POETRY = {"plugins.pypi_mirror.url": _SOURCE, "certificates.*.cert": _VERIFY}
@@ -344,7 +344,7 @@ def addresses(text: str) -> list[str]:
 def judged(setting: Setting, words: list[str], index_url: str, channels: tuple[str, ...] = ()) -> str:
     """What a setting with this value does; empty where it is in order.
 
-    words       its value, or the values that it lists
+    words       its value, or the values that it lists; of a map, where its names lead to
     channels    names and addresses of conda channels that are in order besides those on the index
     """
     values = [word.strip() for word in words if word.strip()]
@@ -353,7 +353,7 @@ def judged(setting: Setting, words: list[str], index_url: str, channels: tuple[s
         if not values or not all(same_place(value, index_url) for value in values):
             return setting.effect if values else ""
         return PASSWORD if any(_has_password(value) for value in values) else ""
-    if setting.kind == "channels":
+    if setting.kind in ("channels", "map"):
         others = [one for one in values if not same_place(one, index_url) and one.rstrip("/") not in channels]
         return setting.effect if others else ""
     in_order = {

@@ -241,7 +241,7 @@ def _in_variables(text: str, lines: list[str], form: str, effect) -> list[Stray]
             value = match["value"].strip("\"'")
             if match["universal"]:
                 value = re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), value)
-            if does := effect(package_sources.variable(name), _listed(value)):
+            if does := effect(package_sources.variable(name), listed(value)):
                 found.append(Stray(number, number + 1, name, alone, does))
                 break
         else:
@@ -250,7 +250,7 @@ def _in_variables(text: str, lines: list[str], form: str, effect) -> list[Stray]
     return found
 
 
-def _listed(value: str) -> list[str]:
+def listed(value: str) -> list[str]:
     """The values in a variable; an index of uv's may have a name before its address."""
     return [re.sub(r"\A[\w-]+=(?=[a-z]+://)", "", word) for word in re.split(r"[\s,]+", value) if word]
 

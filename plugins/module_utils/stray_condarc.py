@@ -14,10 +14,8 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import (
     CONDARC,
-    THROUGH_PROXY,
     addresses,
     judged,
-    same_place,
 )
 
 _KEY = re.compile(r"""(["']?)([a-z_]+)\1\s*:(?=\s|$)""")
@@ -64,10 +62,6 @@ def _values(lines: list[str]) -> list[str]:
 
 def _effect(name: str, values: list[str], index_url: str, channels: Sequence[str]) -> str:
     setting = CONDARC[name]
-    if setting.kind == "any" and setting.effect != THROUGH_PROXY:
-        # names and where they lead to; whatever leads to the index alone is in order
-        places = addresses(" ".join(values))
-        known = [value for value in values if not value.endswith(":")]
-        if all(same_place(value, index_url) or value.rstrip("/") in channels for value in places or known):
-            return ""
+    if setting.kind == "map":
+        values = addresses(" ".join(values)) or [value for value in values if not value.endswith(":")]
     return judged(setting, values, index_url, tuple(channels))
