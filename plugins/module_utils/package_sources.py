@@ -369,3 +369,12 @@ def judged(setting: Setting, words: list[str], index_url: str, channels: tuple[s
 
 def _has_password(address: str) -> bool:
     return "@" in urlsplit(address).netloc
+
+
+def as_lines() -> str:
+    """The list for the bundles of laptops, whose programs know no Python: form, name, kind of value and what it does."""
+    of_uv = {key.replace("index.*", "[[index]]"): setting for key, setting in UV.items()}
+    forms = {"variable": VARIABLES, "pip": PIP, "uv": of_uv, "conda": CONDARC}
+    return "".join(
+        f"{form} {name} {setting.kind} {setting.effect}\n" for form, settings in forms.items() for name, setting in settings.items()
+    )
