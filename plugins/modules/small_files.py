@@ -12,7 +12,10 @@ description:
   - Brings a list of files to the wanted content, owner and mode, each whole or not at all, all of them in one task,
     so that a play takes as many tasks for fifty people as for one.
   - A file below a home directory is handled by a process that has become that person.
-    A symbolic link the person placed there is followed with the person's own rights, never with those of root.
+    A symbolic link the person placed there is followed with the person's own rights, never with those of root,
+    and only to a file that is theirs, in a directory that is theirs.
+  - What is wrong in a person's home is said in RV(people_skipped) and in a warning, and keeps nobody else from theirs.
+    Files of more than 1 MiB are among that, and what is no file, and a home that does not answer within 30 seconds.
   - An absolute path is written by root and then belongs to O(files[].owner).
     The directory it is in has to belong to root and be writable by nobody else.
 options:
@@ -96,6 +99,12 @@ paths:
   elements: str
   returned: always
   sample: [/home/ada/.netrc]
+people_skipped:
+  description: Whose files could not be brought to the wanted state, and why. Others of their files may have been.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{name: ada, reason: "/home/ada/.netrc: it is a FIFO and not a file; move it away"}]
 """
 
 import os
@@ -103,7 +112,15 @@ import re
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.as_person import PersonError, account, as_person
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
+    PersonError,
+    account,
+    as_people,
+    look_into,
+    printable,
+    reason,
+    told,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import CannotMerge
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import merged, without
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
@@ -128,8 +145,8 @@ def settle(path, wanted, owner, check_mode):
 
 def write(path, wanted, owner, check_mode):
     """`settle` for a file that is to hold the content, alone or among what others wrote."""
-    path = os.path.realpath(path)
     found, content, mode = read(path), wanted["content"].encode(), int(wanted["mode"], 8)
+    path = os.path.realpath(path)
     if wanted["merge"]:
         content = encode(merged(decode(found or b""), wanted["content"], wanted["merge"]))
     elif wanted["keep_passwords"]:
@@ -182,79 +199,112 @@ def difference(path, wanted, before, after):
     """What `--diff` shows of a change, with the path. Nothing of what a file holds unless that is wanted."""
     if not wanted["show"]:
         return {"path": path, "before": "", "after": f"(the content of {path} is not shown)\n", "after_header": path}
-    before, after = (redact_credentials(decode(content)) for content in (before, after))
+    before, after = redact_credentials(before), redact_credentials(after)
     return {"path": path, "before": before, "after": after, "before_header": path, "after_header": path}
 
 
 def settle_each(paths, owner, check_mode):
-    """`settle` for [(path, wanted)]; the changes as `difference` tells them, and a sentence for each failure."""
+    """`settle` for [(path, wanted)]: [[number, what it held before, and after]], and a clause for each failure."""
     changed, faults = [], []
-    for path, wanted in paths:
+    for number, (path, wanted) in enumerate(paths):
         try:
             contents = settle(path, wanted, owner, check_mode)
             if contents:
-                changed.append(difference(path, wanted, *contents))
+                changed.append([number, *map(decode, contents)])
         except CannotMerge as exc:
-            faults.append(f"{path} {exc}")
+            faults.append(f"{path} {exc}".rstrip("."))
         except OSError as exc:
-            faults.append(f"As {owner.pw_name}: {exc.filename}: {exc.strerror}")
+            faults.append(reason(exc))
     return changed, faults
 
 
-def settle_as(owner, files, check_mode):
-    """`settle_each` for files below one person's home, with that person's rights."""
-    paths = [(os.path.join(owner.pw_dir, wanted["path"][2:]), wanted) for wanted in files]
+def settle_below(paths, owner, check_mode):
+    """`settle_each` in a person's home, by that person's process."""
     try:
-        return as_person(owner, lambda: settle_each(paths, owner, check_mode))
-    except PersonError as exc:
-        return [], [str(exc)]
+        look_into(owner.pw_dir)
+    except PersonError:
+        if all(wanted["state"] == "absent" for _path, wanted in paths) and not os.path.lexists(owner.pw_dir):
+            return [], []
+        raise
+    return settle_each(paths, owner, check_mode)
 
 
-def settle_by_root(owner, wanted, check_mode):
-    """`settle_each` for an absolute path, whose directory nobody but root may change."""
-    path = wanted["path"]
+def settle_as(people, check_mode):
+    """`settle_below` for [(owner, files below the home)]: the changes as in `difference`, and who was skipped."""
+    changes, skipped = [], []
+    jobs = []
+    for owner, files in people:
+        paths = [(os.path.join(owner.pw_dir, wanted["path"][2:]), wanted) for wanted in files]
+        jobs.append((owner, paths))
+    work = [(owner, lambda paths=paths, owner=owner: settle_below(paths, owner, check_mode)) for owner, paths in jobs]
+    for (owner, paths), outcome in zip(jobs, as_people(work, understand)):
+        faults = [str(outcome)] if isinstance(outcome, PersonError) else outcome[1]
+        skipped += [{"name": owner.pw_name, "reason": fault} for fault in faults]
+        if isinstance(outcome, PersonError):
+            continue
+        for number, before, after in outcome[0]:
+            if number < len(paths):
+                changes.append(difference(*paths[number], before, after))
+    return changes, skipped
+
+
+def understand(answer):
+    """What `settle_each` returned, as it comes from a process of somebody else's."""
+    changed, faults = answer
+    for number, before, after in changed:
+        if not (type(number) is int and number >= 0 and isinstance(before, str) and isinstance(after, str)):
+            raise ValueError(number)
+    return changed, [printable(fault) for fault in faults]
+
+
+def refuse_directory(path, wanted, check_mode):
+    """Why root does not write to an absolute path, a sentence, or None: nobody else may change its directory."""
     directory = os.path.dirname(path)
     if os.path.isdir(directory):
         status = os.stat(directory)
         if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return [], [f"{directory} has to belong to root and be writable by nobody else, to hold {path}."]
+            return f"{directory} has to belong to root and be writable by nobody else, to hold {path}."
     elif not check_mode and wanted["state"] == "present":
-        return [], [f"The directory {directory} does not exist; create it before {path}."]
-    return settle_each([(path, wanted)], owner, check_mode)
+        return f"The directory {directory} does not exist; create it before {path}."
+    return None
 
 
 def settle_all(files, check_mode):
-    """Bring all files to the wanted state; the changes, and a sentence for each file that could not be brought there.
+    """Bring all files to the wanted state: the changes, who was skipped, and a sentence for each other fault.
 
     One person's files are handled by one process, and what is wrong with them keeps nobody else from theirs.
     """
-    changed, faults = [], []
+    changed, skipped, faults = [], [], []
     below_homes = {}
-
-    def note(outcome):
-        changed.extend(outcome[0])
-        faults.extend(outcome[1])
-
     for wanted in files:
         path, name = wanted["path"], wanted["owner"]
         owner = account(name)
         if owner is None and wanted["state"] == "absent" and os.path.isabs(path):
             owner = account("root")
+        if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
+            path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
         if not (path.startswith("~/") or os.path.isabs(path)):
             faults.append(f"files[].path is {path}; write ~/... or an absolute path.")
         elif owner is None and wanted["state"] == "present":
-            note(
-                ([difference(path, wanted, b"", encode(wanted["content"]))], [])
-                if check_mode
-                else ([], [f"There is no account {name} to own {path}; create it first."])
-            )
+            if check_mode:
+                changed.append(difference(path, wanted, "", wanted["content"]))
+            else:
+                faults.append(f"There is no account {name} to own {path}; create it first.")
         elif owner is not None and path.startswith("~/"):
             below_homes.setdefault(name, (owner, []))[1].append(wanted)
         elif owner is not None:
-            note(settle_by_root(owner, wanted, check_mode))
-    for owner, wanted in below_homes.values():
-        note(settle_as(owner, wanted, check_mode))
-    return changed, faults
+            fault = refuse_directory(path, wanted, check_mode)
+            if fault:
+                faults.append(fault)
+                continue
+            changes, wrong = settle_each([(path, wanted)], owner, check_mode)
+            changed += [difference(path, wanted, before, after) for _number, before, after in changes]
+            if owner.pw_uid == 0:
+                faults += [f"{fault}." for fault in wrong]
+            else:  # the directory is root's, but what is in the file is theirs
+                skipped += [{"name": name, "reason": fault} for fault in wrong]
+    changes, others = settle_as(list(below_homes.values()), check_mode)
+    return changed + changes, skipped + others, faults
 
 
 def main():
@@ -279,11 +329,14 @@ def main():
         supports_check_mode=True,
     )
     module.no_log_values -= {wanted["content"] for wanted in module.params["files"] if wanted["show"]}
-    changes, faults = settle_all(module.params["files"], module.check_mode)
+    changes, skipped, faults = settle_all(module.params["files"], module.check_mode)
     paths = [change.pop("path") for change in changes]
+    for sentence in told(skipped):
+        module.warn(sentence)
+    answer = {"changed": bool(paths), "paths": paths, "people_skipped": skipped}
     if faults:
-        module.fail_json(msg=" ".join(faults), changed=bool(paths), paths=paths)
-    module.exit_json(changed=bool(paths), paths=paths, diff=changes)
+        module.fail_json(msg=" ".join(faults), **answer)
+    module.exit_json(diff=changes, **answer)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ description:
     pipx keeps of the packages it installed, and for the C(PIP_*), C(UV_*), C(POETRY_*) and C(CONDA_*) variables that
     mean the same in what shells and logins read.
   - Each is a warning with the file and the line, and never with the value, which may hold a password.
-  - Everybody's files are read, and written, by a process that has become that person.
+  - Everybody's files are read, and written, by a process that has become that person, and so are those of somebody's
+    installation below C(/opt).
+  - Whose home cannot be looked at is named in RV(people_skipped) and in a warning.
 options:
   index_url:
     description: The index's address without a path. A setting that names it and nothing else is in order.
@@ -59,36 +61,56 @@ settings:
   returned: always
   sample:
     - {path: /home/ada/.config/pip/pip.conf, line: 3, setting: extra-index-url, removed: true}
+people_skipped:
+  description: Whose files could not be looked at, and why.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{name: ada, reason: "/home/ada/.bashrc: it is a FIFO and not a file; move it away"}]
 """
 
+import contextlib
+import functools
 import glob
 import os
+import pwd
+import re
 import stat
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.as_person import PersonError, account, as_person
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
+    PersonError,
+    account,
+    as_people,
+    look_into,
+    printable,
+    reason,
+    told,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import removed, stray_settings
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
 
+MOST = 200  # findings in one person's files that anybody reads
+
 CONDARC = [".condarc", "condarc", "condarc.d/*.yml", "condarc.d/*.yaml", ".mambarc"]
-MACHINE = {
-    "ini": ["/etc/xdg/pip/pip.conf", "/etc/pip.conf"],
-    "toml": ["/etc/xdg/uv/uv.toml", "/etc/uv/uv.toml"],
+MACHINE = {  # below /
+    "ini": ["etc/xdg/pip/pip.conf", "etc/pip.conf"],
+    "toml": ["etc/xdg/uv/uv.toml", "etc/uv/uv.toml"],
     "condarc": [
-        *(f"{place}/conda/{name}" for place in ("/etc", "/var/lib") for name in CONDARC),
-        "/opt/*/.condarc",
-        "/opt/*/.mambarc",
+        *(f"{place}/conda/{name}" for place in ("etc", "var/lib") for name in CONDARC),
     ],
     "shell": [
-        "/etc/profile",
-        "/etc/profile.d/*.sh",
-        "/etc/bash.bashrc",
-        "/etc/zsh/zshenv",
-        "/etc/zsh/zprofile",
-        "/etc/zsh/zshrc",
+        "etc/profile",
+        "etc/profile.d/*.sh",
+        "etc/bash.bashrc",
+        "etc/zsh/zshenv",
+        "etc/zsh/zprofile",
+        "etc/zsh/zshrc",
     ],
-    "environment": ["/etc/environment", "/etc/environment.d/*.conf"],
+    "environment": ["etc/environment", "etc/environment.d/*.conf"],
 }
+OPT = "/opt"  # where each installation may be somebody else's
+INSTALLATION = {"condarc": [".condarc", ".mambarc"]}
 HOME = {
     "ini": [".config/pip/pip.conf", ".pip/pip.conf"],
     "toml": [".config/uv/uv.toml"],
@@ -105,37 +127,107 @@ HOME = {
 }
 
 
-def look(places, index_url, channels, remove):
-    """What is found in files that this process may read: [{path, line, setting, removable}].
+def look(directory, patterns, index_url, channels, remove):
+    """What is found in files that this process may read, [{path, line, setting, removable}], and clauses on others.
 
-    places      {form: patterns of absolute paths}
+    patterns    {form: patterns of paths in the directory}
     remove      make comments of what can be removed
     """
-    found = []
-    for form, patterns in places.items():
-        for path in sorted(path for pattern in patterns for path in glob.glob(pattern)):
-            if not os.path.isfile(path):
-                continue
+    found, faults = [], []
+    for form, path in files(directory, patterns):
+        try:
+            text = decode(read(path) or b"")
+        except OSError as exc:
+            # a directory, or a link to what is not theirs to read, is no settings to any program of theirs
+            if not isinstance(exc, IsADirectoryError) and not (
+                isinstance(exc, PermissionError) and os.path.islink(path)
+            ):
+                faults.append(reason(exc))
+            continue
+        strays = stray_settings(text, form, index_url, channels)
+        if remove and any(stray.removable for stray in strays):
             try:
-                text = decode(read(path) or b"")
-            except PermissionError:  # a link to somebody else's
+                take_out(path, removed(text, strays, form))
+            except OSError as exc:
+                faults.append(reason(exc))
                 continue
-            strays = stray_settings(text, form, index_url, channels)
-            if remove and any(stray.removable for stray in strays):
-                target = os.path.realpath(path)
-                status = os.stat(target)
-                replace(
-                    target,
-                    encode(removed(text, strays, form)),
-                    stat.S_IMODE(status.st_mode),
-                    status.st_uid,
-                    status.st_gid,
-                )
-            found += [
-                {"path": path, "line": stray.first + 1, "setting": stray.setting, "removable": stray.removable}
-                for stray in strays
-            ]
+        found += [
+            {"path": path, "line": stray.first + 1, "setting": stray.setting, "removable": stray.removable}
+            for stray in strays
+        ]
+    return found, faults
+
+
+def files(directory, patterns):
+    """[(form, path)] of what is there of the patterns."""
+    directory = directory.rstrip("/")
+    inner = [entry for entry in os.scandir(directory or "/") if not entry.is_file(follow_symlinks=False)]
+    mounted = mounts()
+    real = os.path.realpath(directory or "/")
+    # a file system of the person's own, mounted there, is none of ours, and may hang
+    starts = [glob.escape(entry.path) for entry in inner if os.path.join(real, entry.name) not in mounted]
+    found = []
+    for form, some in patterns.items():
+        for pattern in some:
+            first, _, rest = pattern.partition("/")
+            of = [f"{start}/{rest}" for start in starts] if first == "*" else [f"{glob.escape(directory)}/{pattern}"]
+            found += [(form, path) for one in of for path in glob.glob(one)]
+    return sorted(found)
+
+
+def mounts():
+    """Where something is mounted, known without looking there."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
+            points = [line.split()[4] for line in stream]
+    except OSError:
+        return set()
+    return {re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point) for point in points}
+
+
+def take_out(path, text):
+    """Let a file hold `text`; a link stays one."""
+    target = os.path.realpath(path)
+    status = os.stat(target)
+    replace(target, encode(text), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
+
+
+def look_below(home, *how):
+    """`look` in a person's home, by that person's process."""
+    look_into(home)
+    return look(home, HOME, *how)
+
+
+def installations():
+    """[(owner, directory)] of what is below /opt. None for what is root's, but others may write in."""
+    found = []
+    for entry in sorted(os.scandir(OPT), key=lambda entry: entry.name) if os.path.isdir(OPT) else []:
+        if entry.is_dir(follow_symlinks=False):
+            status = entry.stat(follow_symlinks=False)
+            shared = status.st_uid == 0 and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+            with contextlib.suppress(KeyError):
+                found.append((None if shared else pwd.getpwuid(status.st_uid), entry.path))
     return found
+
+
+def only_told(answer):
+    """What `look` returned, with nothing in it that can be removed."""
+    found, faults = answer
+    return [{**one, "removable": False} for one in found], faults
+
+
+def understand(answer):
+    """What `look` returned, as it comes from a process of somebody else's."""
+    found, faults = answer
+    return [
+        {
+            "path": printable(one["path"]),
+            "line": int(one["line"]),
+            "setting": printable(one["setting"], 100),
+            "removable": one["removable"] is True,
+        }
+        for one in found[:MOST]
+    ], [printable(fault) for fault in faults[:MOST]]
 
 
 def main():
@@ -151,15 +243,29 @@ def main():
     index_url, remove = module.params["index_url"], module.params["remove"]
     channels = module.params["channels"]
     write = remove and not module.check_mode
-    try:
-        found = look(MACHINE, index_url, channels, write)
-        for owner in filter(None, map(account, module.params["people"])):
-            places = {
-                form: [os.path.join(glob.escape(owner.pw_dir), path) for path in paths] for form, paths in HOME.items()
-            }
-            found += as_person(owner, lambda places=places: look(places, index_url, channels, write))
-    except (PersonError, OSError) as exc:
-        module.fail_json(msg=str(exc))
+    found, faults = look("/", MACHINE, index_url, channels, write)
+    jobs = [
+        (owner, lambda home=owner.pw_dir: look_below(home, index_url, channels, write))
+        for owner in filter(None, map(account, module.params["people"]))
+    ]
+    for owner, place in installations():
+        if owner is not None and owner.pw_uid == 0:
+            also, wrong = look(place, INSTALLATION, index_url, channels, write)
+            found, faults = found + also, faults + wrong
+        elif owner is not None:
+            jobs.append((owner, lambda place=place: look(place, INSTALLATION, index_url, channels, write)))
+        else:  # by somebody who can do nothing there but read
+            look_only = functools.partial(look, place, INSTALLATION, index_url, channels, False)
+            jobs.append((pwd.getpwnam("nobody"), lambda look_only=look_only: only_told(look_only())))
+    skipped = []
+    for (owner, _work), outcome in zip(jobs, as_people(jobs, understand)):
+        also, wrong = ([], [str(outcome)]) if isinstance(outcome, PersonError) else outcome
+        found += also
+        skipped += [{"name": owner.pw_name, "reason": fault} for fault in wrong]
+    for sentence in told(skipped):
+        module.warn(sentence)
+    if faults:
+        module.fail_json(msg=" ".join(f"{fault}." for fault in faults), people_skipped=skipped)
     for setting in found:
         setting["removed"] = setting.pop("removable") and remove
         done = "it is a comment now" if setting["removed"] else "remove it"
@@ -168,7 +274,7 @@ def main():
                 **setting, index=index_url, done=done
             )
         )
-    module.exit_json(changed=any(setting["removed"] for setting in found), settings=found)
+    module.exit_json(changed=any(setting["removed"] for setting in found), settings=found, people_skipped=skipped)
 
 
 if __name__ == "__main__":

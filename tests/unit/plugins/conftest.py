@@ -10,8 +10,9 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
@@ -118,6 +119,14 @@ def ask_with_uv(run):
         return run([*command, "--index-url", index, "no-such-project"], {"UV_HTTP_RETRIES": "0", **variables})
 
     return ask
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A place that others than root can reach: each start of pytest closes its own to them."""
+    with tempfile.TemporaryDirectory(prefix="wheelhouse-") as place:
+        Path(place).chmod(0o755)
+        yield Path(place)
 
 
 @pytest.fixture

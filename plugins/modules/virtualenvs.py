@@ -1,15 +1,97 @@
-"""Bring the virtualenvs of a host to the wanted state.
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
 
-tasks/environments.yml runs this as root on the target, once for all environments, with an order in JSON on standard
-input; the answer goes to standard output. An environment is a symbolic link to a build beside it, whose name holds a
-digest of what was asked for:
+from __future__ import annotations
 
-    /opt/wheelhouse/jupyter -> .jupyter.3f2a9c04b7de8a11
+DOCUMENTATION = r"""
+module: virtualenvs
+short_description: Bring the virtualenvs of a host to the wanted state
+version_added: 0.2.0
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
+description:
+  - Builds and removes virtualenvs, all of a host in one task. An environment is a symbolic link to a build beside it,
+    whose name holds a digest of what was asked for (C(/opt/wheelhouse/jupyter -> .jupyter.3f2a9c04b7de8a11)).
+  - A build is made beside the one in use, and the link moves when it is complete. So programs that run on the old build
+    keep it, an interrupted build is never in use, and to see that nothing changed takes one look at the link.
+  - The build before the current one stays, and so does any older one that a process still runs on.
+  - What belongs to a person is done by a process that has become that person, and may take half an hour.
+    What goes wrong there is said in RV(people_skipped) and in a warning, and keeps nobody else from theirs.
+  - The role virtualenv is the way to use it, and says what the options mean.
+options:
+  environments:
+    description: The environments.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      path:
+        description: Where it is, absolute or below the owner's home as C(~/...).
+        type: str
+        required: true
+      owner:
+        description: The account that makes and owns it.
+        type: str
+        default: root
+      group:
+        description: Group of its directory; the owner's where it is empty.
+        type: str
+        default: ''
+      mode:
+        description: Permissions of its directory, as an octal number in quotes.
+        type: str
+        default: '0755'
+      python:
+        description: The interpreter it is made from.
+        type: str
+        default: python3
+      requirements:
+        description: The text of a requirements file. Where URLs in it hold passwords, the task needs C(no_log).
+        type: str
+        default: ''
+      kernel:
+        description: The name under which notebooks can choose it as a kernel, or nothing.
+        type: str
+        default: ''
+      check:
+        description: A Python program that a new build has to run through before it comes into use, or nothing.
+        type: str
+        default: ''
+      state:
+        description: V(absent) removes it with its builds and its kernel.
+        type: str
+        choices: [present, absent]
+        default: present
+attributes:
+  check_mode:
+    description: Reports what would change, also for accounts that do not exist yet.
+    support: full
+  diff_mode:
+    description: RV(environments) says which packages come and go.
+    support: none
+"""
 
-A build is made beside the one in use, and the link moves when it is complete. So programs that run on the old build
-keep it, an interrupted build is never in use, and to see that nothing changed takes one look at the link. The build
-before the current one stays, and so does any older one that a process still runs on. What belongs to a person is done
-by a process that has become that person.
+EXAMPLES = r"""
+- name: An environment for everybody
+  wheelhouse.onboarding.virtualenvs:
+    environments:
+      - path: /opt/wheelhouse/data
+        requirements: pandas
+  no_log: true
+"""
+
+RETURN = r"""
+environments:
+  description: What became of each environment; C(fault) says what went wrong with one of root's.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{path: /opt/wheelhouse/data, owner: root, changed: true, what: build, installed: [pandas 2.2.3]}]
+people_skipped:
+  description: Whose environments could not be brought to the wanted state, and why.
+  type: list
+  elements: dict
+  returned: always
+  sample: [{name: ada, reason: "~/.venvs/data: the home /home/ada does not exist"}]
 """
 
 import contextlib
@@ -19,19 +101,31 @@ import grp
 import hashlib
 import json
 import os
-import pwd
 import re
 import shutil
 import stat
 import subprocess
-import sys
 import traceback
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
+    PersonError,
+    account,
+    as_person,
+    look_into,
+    printable,
+    told,
+)
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, read
 
 UV = "/usr/local/bin/uv"
 CORPORATE_ENV = "/usr/local/bin/corporate-env"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 COMPLETE = ".wheelhouse-complete"
 CHECK_SECONDS = 300
+PERSON_SECONDS = 1800  # for one environment of a person's, with all that is fetched for it
+SEARCH = os.environ.get("PATH", os.defpath)  # root's
+MOST = 2000  # packages of a person's that are named
 BUILD_NAME = re.compile(r"\.(?P<name>.+)\.[0-9a-f]{16}$")
 
 
@@ -46,7 +140,7 @@ def redacted(text):
 
 def interpreter(python):
     """The file behind the command `python`: a release that brings another Python version asks for new builds."""
-    found = shutil.which(python)
+    found = shutil.which(python, path=SEARCH)
     if not found:
         raise Fault(f"There is no {python} on this host; install it, or name another interpreter in `python`.")
     return os.path.realpath(found)
@@ -101,7 +195,15 @@ def run(command, requirements=""):
         environment.update(SSL_CERT_FILE=CA_BUNDLE, REQUESTS_CA_BUNDLE=CA_BUNDLE)
     if os.access(CORPORATE_ENV, os.X_OK):
         command = [CORPORATE_ENV, *command]
-    done = subprocess.run(command, input=requirements, text=True, env=environment, capture_output=True, check=False)
+    done = subprocess.run(
+        command,
+        input=requirements,
+        encoding="utf-8",
+        errors="replace",
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
     if done.returncode:
         words = redacted((done.stderr.strip() or done.stdout.strip())[-2000:])
         raise Fault(f"{' '.join(os.path.basename(word) for word in command[:4])} ended with {done.returncode}: {words}")
@@ -143,7 +245,13 @@ def try_out(build, check):
     python = os.path.join(build, "bin", "python")
     try:
         done = subprocess.run(
-            [python, "-"], input=check, text=True, capture_output=True, check=False, timeout=CHECK_SECONDS
+            [python, "-"],
+            input=check,
+            encoding="utf-8",
+            errors="replace",
+            capture_output=True,
+            check=False,
+            timeout=CHECK_SECONDS,
         )
     except subprocess.TimeoutExpired:
         raise Fault(f"its check took more than {CHECK_SECONDS} seconds") from None
@@ -153,14 +261,26 @@ def try_out(build, check):
 
 
 def is_in_use(build):
-    """Whether a process that this one may look at has a file of the build loaded."""
-    for maps in glob.glob("/proc/[0-9]*/maps"):
-        try:
-            with open(maps, encoding="utf-8", errors="replace") as stream:
-                if f" {build}/" in stream.read():
-                    return True
-        except OSError:
+    """Whether a process that this one may look at runs on the build: what it has loaded or open, or was started with.
+
+    An interpreter alone is not to be seen in what is loaded: `bin/python` of a build is a link to the host's own.
+    """
+    inside = re.compile(re.escape(os.fsencode(build)) + rb"(?![^/\0:;,\s\"'])")
+    own = str(os.getpid())
+    for process in glob.glob("/proc/[0-9]*"):
+        if os.path.basename(process) == own:
             continue
+        for name in ("cmdline", "environ", "maps"):
+            with contextlib.suppress(OSError), open(os.path.join(process, name), "rb") as stream:
+                if inside.search(stream.read()):
+                    return True
+        links = [os.path.join(process, name) for name in ("exe", "cwd")]
+        with contextlib.suppress(OSError):
+            links += [entry.path for entry in os.scandir(os.path.join(process, "fd"))]
+        for link in links:
+            with contextlib.suppress(OSError):
+                if inside.match(os.fsencode(os.readlink(link))):
+                    return True
     return False
 
 
@@ -176,8 +296,7 @@ def kernels_of(path, owner):
     found = {}
     for spec in glob.glob(os.path.join(glob.escape(kernels_directory(owner)), "*", "kernel.json")):
         try:
-            with open(spec, encoding="utf-8") as stream:
-                text = stream.read()
+            text = decode(read(spec) or b"")
             if json.loads(text)["metadata"]["wheelhouse"] == path:
                 found[os.path.dirname(spec)] = text
         except (OSError, ValueError, LookupError, TypeError):
@@ -261,19 +380,21 @@ def refuse_what_others_can_write(path):
         parent = os.path.dirname(parent)
 
 
+@contextlib.contextmanager
 def locked(directory):
-    """Keep others out of `directory` until this process ends: a run that was killed may have left one at work."""
+    """Keep others out of `directory` meanwhile: a run that was killed may have left one at work."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def present(path, wanted, check):
     """Build what is missing and move the link; what changed, as an answer."""
     python = interpreter(wanted["python"])
     parent, name = os.path.split(path)
-    if not check:
-        os.makedirs(parent, exist_ok=True)
-        locked(parent)
     build = os.path.join(parent, f".{name}.{digest(python, wanted['requirements'])}")
     old = current_build(path)
     if os.path.lexists(path) and not old:
@@ -300,7 +421,7 @@ def present(path, wanted, check):
         set_permissions(build, wanted)
         # what is named complete is on disk
         os.sync()
-        with open(os.path.join(build, COMPLETE), "w", encoding="ascii"):
+        with open(os.path.join(build, COMPLETE), "w", encoding="utf-8"):
             pass
         link = f"{build}.link"
         if os.path.lexists(link):
@@ -322,8 +443,6 @@ def present(path, wanted, check):
 
 def absent(path, wanted, check):
     """Remove the link and all builds; what is there but was not made here stays."""
-    if not check and os.path.isdir(os.path.dirname(path)):
-        locked(os.path.dirname(path))
     leftovers = builds(path)
     linked = current_build(path)
     kernels = kernels_of(path, wanted["owner"])
@@ -338,63 +457,92 @@ def absent(path, wanted, check):
 
 
 def settle(wanted, check):
-    """Bring one environment to the wanted state with the rights of this process."""
-    path = os.path.normpath(os.path.expanduser(wanted["path"]))
-    if os.geteuid() == 0:
-        refuse_what_others_can_write(path)
-    return absent(path, wanted, check) if wanted["state"] == "absent" else present(path, wanted, check)
-
-
-def settle_as_owner(wanted, check):
-    """`settle` in a process that has become the owner; the answer, in which `fault` says what went wrong."""
+    """Bring one environment to the wanted state with the rights of this process; the answer, with a `fault` if any."""
+    os.umask(0o022)
+    os.chdir("/")
     try:
-        owner = pwd.getpwnam(wanted["owner"])
-    except KeyError:
+        path = os.path.normpath(os.path.expanduser(wanted["path"]))
+        parent = os.path.dirname(path)
+        if os.geteuid() == 0:
+            refuse_what_others_can_write(path)
+        else:
+            look_into(os.environ["HOME"])
+        if not check and wanted["state"] == "present":
+            os.makedirs(parent, exist_ok=True)
+        with locked(parent) if not check and os.path.isdir(parent) else contextlib.nullcontext():
+            return absent(path, wanted, check) if wanted["state"] == "absent" else present(path, wanted, check)
+    except Fault as exc:
+        return {"changed": False, "fault": str(exc)}
+    except OSError as exc:
+        return {"changed": False, "fault": f"{exc.filename}: {exc.strerror}"}
+
+
+def settle_for(wanted, check):
+    """`settle` by a process of the owner's."""
+    owner = account(wanted["owner"])
+    if owner is None:
         if check or wanted["state"] == "absent":
             return {"changed": wanted["state"] == "present", "what": "build"}
-        return {
-            "changed": False,
-            "fault": f"There is no account {wanted['owner']} to own {wanted['path']}; create it first.",
-        }
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        answer = {"changed": False}
+        fault = f"There is no account {wanted['owner']} to own {wanted['path']}; create it first."
+        return {"changed": False, "fault": fault}
+    if owner.pw_uid != 0:
         try:
-            os.environ.update(HOME=owner.pw_dir, USER=owner.pw_name, LOGNAME=owner.pw_name)
-            os.umask(0o022)
-            if owner.pw_uid != 0:
-                os.initgroups(owner.pw_name, owner.pw_gid)
-                os.setgid(owner.pw_gid)
-                os.setuid(owner.pw_uid)
-            os.chdir("/")
-            answer = settle(wanted, check)
-        except Fault as exc:
-            answer["fault"] = str(exc)
-        except OSError as exc:
-            answer["fault"] = f"{exc.filename}: {exc.strerror}"
-        except BaseException:
-            answer["fault"] = traceback.format_exc(limit=2)
-        finally:
-            with os.fdopen(writer, "w") as stream:
-                json.dump(answer, stream)
-            os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as stream:
-        words = stream.read()
-    os.waitpid(child, 0)
-    return (
-        json.loads(words) if words else {"changed": False, "fault": "The process that builds it ended without a word."}
-    )
+            return as_person(owner, lambda: settle(wanted, check), understand, PERSON_SECONDS, confined=False)
+        except PersonError as exc:
+            return {"changed": False, "fault": str(exc)}
+    os.environ.update(HOME=owner.pw_dir, USER=owner.pw_name, LOGNAME=owner.pw_name)
+    try:
+        return settle(wanted, check)
+    except Exception:
+        return {"changed": False, "fault": traceback.format_exc(limit=2)}
+
+
+def understand(answer):
+    """What `settle` returned, as it comes from a process of somebody else's."""
+    understood = {"changed": answer["changed"] is True}
+    for name in ("what", "fault"):
+        if name in answer:
+            understood[name] = printable(answer[name], 3000)
+    for name in ("installed", "removed"):
+        if name in answer:
+            understood[name] = [printable(package, 100) for package in answer[name][:MOST]]
+    return understood
 
 
 def main():
-    order = json.loads(sys.stdin.read().partition("\n")[2])
-    answers = [
-        {**settle_as_owner(one, order["check"]), "path": one["path"], "owner": one["owner"]}
-        for one in order["environments"]
-    ]
-    json.dump({"environments": answers}, sys.stdout)
+    module = AnsibleModule(
+        argument_spec={
+            "environments": {
+                "type": "list",
+                "elements": "dict",
+                "required": True,
+                "options": {
+                    "path": {"type": "str", "required": True},
+                    "owner": {"type": "str", "default": "root"},
+                    "group": {"type": "str", "default": ""},
+                    "mode": {"type": "str", "default": "0755"},
+                    "python": {"type": "str", "default": "python3"},
+                    "requirements": {"type": "str", "default": ""},
+                    "kernel": {"type": "str", "default": ""},
+                    "check": {"type": "str", "default": ""},
+                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                },
+            },
+        },
+        supports_check_mode=True,
+    )
+    answers, skipped = [], []
+    for wanted in module.params["environments"]:
+        answer = settle_for(wanted, module.check_mode)
+        if "fault" in answer and account(wanted["owner"]) and account(wanted["owner"]).pw_uid != 0:
+            reason = "{}: {}".format(wanted["path"], answer.pop("fault")).rstrip(".")
+            skipped.append({"name": wanted["owner"], "reason": reason})
+        answers.append({**answer, "path": wanted["path"], "owner": wanted["owner"]})
+    for sentence in told(skipped):
+        module.warn(sentence)
+    changed = any(answer["changed"] for answer in answers)
+    module.exit_json(changed=changed, environments=answers, people_skipped=skipped)
 
 
-main()
+if __name__ == "__main__":
+    main()
