@@ -66,9 +66,11 @@ def _run(lines: list[str], known: set[str], mark: int, numbers: range) -> set[in
             if upwards and count == last + 1:
                 last = count
             under_heading = True
-        elif (bare and bare in known) or (_SETTING.match(line) and not (upwards and under_heading)):
-            last = count
-        elif _NAME.match(line) and not upwards:
+        elif (
+            (bare and bare in known)
+            or (_SETTING.match(line) and not (upwards and under_heading))
+            or (_NAME.match(line) and not upwards)
+        ):
             last = count
         elif bare and not _NAME.match(line):
             break

@@ -376,5 +376,7 @@ def as_lines() -> str:
     of_uv = {key.replace("index.*", "[[index]]"): setting for key, setting in UV.items()}
     forms = {"variable": VARIABLES, "pip": PIP, "uv": of_uv, "conda": CONDARC}
     return "".join(
-        f"{form} {name} {setting.kind} {setting.effect}\n" for form, settings in forms.items() for name, setting in settings.items()
+        f"{form} {name} {setting.kind} {setting.effect}\n"
+        for form, settings in forms.items()
+        for name, setting in settings.items()
     )

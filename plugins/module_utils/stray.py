@@ -53,9 +53,7 @@ _ALONE = re.compile(
     re.VERBOSE,
 )
 _COMMAND = re.compile(
-    r"""(?:^|[\s;&|("'`=/])(?P<command>"""
-    + "|".join(package_sources.COMMANDS)
-    + r""")(?=[\s"'])(?P<rest>[^;&|#]*)"""
+    r"""(?:^|[\s;&|("'`=/])(?P<command>""" + "|".join(package_sources.COMMANDS) + r""")(?=[\s"'])(?P<rest>[^;&|#]*)"""
 )
 
 # of pip's options that pipx was given for a package, and gives to pip again whenever it upgrades it

@@ -47,9 +47,9 @@ def test_it_finds_what_the_run_finds(awk: str, tmp_path: Path) -> None:
     for form, text, place, effect in HERE:
         line, _, name = place.partition(" ")
         found = told(awk, form, text, tmp_path)
-        if not (found and found[0].startswith(f"{line} ") and found[0].endswith(effect.format(index=INDEX))):
-            wrong.append((form, text, place, found))
-        elif name.split(".")[-1] not in found[0].replace("index has", "[[index]] has"):
+        if not (
+            found and found[0].startswith(f"{line} ") and found[0].endswith(effect.format(index=INDEX))
+        ) or name.split(".")[-1] not in found[0].replace("index has", "[[index]] has"):
             wrong.append((form, text, place, found))
     assert not wrong
 

@@ -27,7 +27,11 @@ TOOLS = Path(sys.executable).parent
 @pytest.mark.parametrize(
     ("line", "sentence", "remedy"),
     [
-        ("no-such-key = 's3cret-word'", "uv.toml, line 1, has no-such-key, which it does not know", "Take no-such-key out"),
+        (
+            "no-such-key = 's3cret-word'",
+            "uv.toml, line 1, has no-such-key, which it does not know",
+            "Take no-such-key out",
+        ),
         ("required-version = '==0.1'", ":1 has uv demand that it is ==0.1 itself, which", "Take required-version out"),
         ("offline = 3", "the value in", "Mend that line"),
         ("publish-url = 's3cret-word x'", "uv cannot read its settings, and so it does nothing", "Mend"),
@@ -73,7 +77,9 @@ def test_a_variable_that_uv_cannot_read(office, uv):  # noqa: F811
     assert office.only_fault().remedy == "Unset UV_HTTP_TIMEOUT."
 
 
-@pytest.mark.parametrize(("variable", "value"), [("UV_OFFLINE", "1"), ("UV_FIND_LINKS", "/srv"), ("UV_NO_INDEX", "true")])
+@pytest.mark.parametrize(
+    ("variable", "value"), [("UV_OFFLINE", "1"), ("UV_FIND_LINKS", "/srv"), ("UV_NO_INDEX", "true")]
+)
 def test_a_variable_that_shuts_the_index_out(office, uv, variable, value):  # noqa: F811
     office.environ[variable] = value
     fault = office.only_fault()
@@ -121,7 +127,12 @@ def test_the_index_with_its_port_is_the_index(office):
 
     for address in ("https://packages.acme.example:443/simple/", "https://Packages.Acme.example/simple"):
         assert same_place(address, default.index_url)
-    for address in ("http://packages.acme.example/simple", "https://packages.acme.example:8443/", "https://x/", "nonsense"):
+    for address in (
+        "http://packages.acme.example/simple",
+        "https://packages.acme.example:8443/",
+        "https://x/",
+        "nonsense",
+    ):
         assert not same_place(address, default.index_url)
 
 

@@ -166,9 +166,10 @@ def test_what_an_editor_does_to_it_is_seen_through(name: str, edit: str) -> None
         assert_no_secret(back)
         assert b"wheelhouse" not in back and b"packages.acme.example" not in back
         if "index's" not in name:
-            assert re.sub(rb"[ \t\r\n]+|\xef\xbb\xbf", b" ", back).strip() == re.sub(
-                rb"[ \t\r\n]+|\xef\xbb\xbf", b" ", theirs
-            ).strip()
+            assert (
+                re.sub(rb"[ \t\r\n]+|\xef\xbb\xbf", b" ", back).strip()
+                == re.sub(rb"[ \t\r\n]+|\xef\xbb\xbf", b" ", theirs).strip()
+            )
 
 
 @pytest.mark.parametrize("damage", BROKEN)

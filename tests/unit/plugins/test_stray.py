@@ -266,7 +266,7 @@ def test_uv_knows_the_names_of_the_list(run, tmp_path: Path) -> None:
     for key in package_sources.UV:
         name = key.rpartition(".")[2]
         value = values.get(name, '["https://a.example/"]' if name in lists else '"https://a.example/"')
-        line = f'{key.removesuffix(".*")} = {value}' if name != "*" else 'index = [{ url = "https://a.example/" }]'
+        line = f"{key.removesuffix('.*')} = {value}" if name != "*" else 'index = [{ url = "https://a.example/" }]'
         (tmp_path / "uv.toml").write_text(line)
         said = run(["uv", "--config-file", str(tmp_path / "uv.toml"), "cache", "dir"])
         assert said.returncode == 0, said.stderr

@@ -62,7 +62,9 @@ def _faults(settings: Settings, conda: str, sources: Mapping[str, Mapping]) -> I
             place = _place(path, key)
             sentence, remedy = f"{stray.sentence(place, does, settings.index_url)} ({key}).", f"Take {key} out there."
             if key == "proxy_servers":
-                sentence = f"{place} gives conda a proxy that ignores NO_PROXY, so that nothing in the company is found."
+                sentence = (
+                    f"{place} gives conda a proxy that ignores NO_PROXY, so that nothing in the company is found."
+                )
                 remedy = "Take proxy_servers out there; HTTPS_PROXY and NO_PROXY are enough."
             elif key == "ssl_verify":
                 sentence = f"{place} has conda trust everybody without a certificate."

@@ -98,7 +98,9 @@ def without_what_others_tell(findings: list[Finding]) -> list[Finding]:
     left = [
         finding
         for finding in findings
-        if finding.check != CHECK or not finding.looked_at or not _names(others, re.sub(r":\d+\Z", "", finding.looked_at))
+        if finding.check != CHECK
+        or not finding.looked_at
+        or not _names(others, re.sub(r":\d+\Z", "", finding.looked_at))
     ]
     if any(finding.check == CHECK for finding in findings) and not any(finding.check == CHECK for finding in left):
         left += skipped([CHECK], "see above")

@@ -44,7 +44,11 @@ def _paths(environ: Mapping[str, str]) -> list[str]:
     configurations = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     system = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
     candidates = [os.path.join(one, "uv", "uv.toml") for one in [*system, "/etc"] if one]
-    return [*found, os.path.join(configurations, "uv", "uv.toml"), *[one for one in candidates if os.path.isfile(one)][:1]]
+    return [
+        *found,
+        os.path.join(configurations, "uv", "uv.toml"),
+        *[one for one in candidates if os.path.isfile(one)][:1],
+    ]
 
 
 def _of_uv(project: str) -> dict | None:
@@ -135,13 +139,21 @@ def _refused(environ: Mapping[str, str], name: str, errors: str) -> tuple[str, s
             f"uv cannot read its settings, and so it does nothing: {where} has a letter that is not in UTF-8.",
             f"Save {path[1] if path else 'it'} as UTF-8, or take the letter out.",
         )
-    if path and line and "TOML parse error" in errors and re.search(r"invalid type|expected (a|one)|unknown variant", errors):
+    if (
+        path
+        and line
+        and "TOML parse error" in errors
+        and re.search(r"invalid type|expected (a|one)|unknown variant", errors)
+    ):
         return f"uv cannot read its settings, and so it does nothing: the value in {where} is wrong.", "Mend that line."
     if path:
         place = f" from line {line[1]} on" if line else ""
         sentence = f"uv cannot read its settings, and so it does nothing: {path[1]} is no TOML{place}."
         return sentence, "Mend the file, or move it away."
-    return f"{name} cannot read its settings, and so it does nothing.", f"`{name.split()[0]} cache dir` says more."
+    return (
+        f"{name} cannot read its settings, and so it does nothing.",
+        f"`{name.split(maxsplit=1)[0]} cache dir` says more.",
+    )
 
 
 def _others(settings: Settings, name: str, read: list[tuple[str, dict]]) -> Iterator[Finding]:
