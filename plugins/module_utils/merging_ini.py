@@ -52,6 +52,58 @@ def read(text: str) -> dict:
     return values | {(section, key): parser[section][key] for section in parser for key in parser[section]}
 
 
+def without_secrets(lines: list[str], settings: str) -> list[str]:
+    """The lines without passwords for the place that `settings` are about, whoever wrote them."""
+    places = {value.rstrip("/") for (_section, *key), value in read(settings).items() if key == ["repository"]}
+    try:
+        there = read("".join(lines))
+    except CannotMerge:  # for example because somebody took our marks away, and the same is there twice
+        return _without_logins(lines, places)
+    kept = list(lines)
+    for name, section in sorted(sections(lines).items(), key=lambda item: -item[1].first):
+        if there.get((name, "repository"), "").rstrip("/") in places and _SECRET in section.keys:
+            first, end = section.keys[_SECRET]
+            del kept[first:end]
+    return kept
+
+
+def without_repeated(lines: list[str], settings: str) -> list[str]:
+    """The lines of a file that has keys of `settings` twice in a section, with the first of each alone."""
+    ours = {key[-1] for key in read(settings) if len(key) > 1}
+    kept: list[str] = []
+    seen: set[str] = set()
+    dropping, key, indentation = False, "", 0
+    for line in lines:
+        indented = len(_indentation(line))
+        if _says_nothing(line):
+            kept.append(line)
+            continue
+        if line.lstrip().startswith("["):
+            seen, dropping, key = set(), False, ""
+        elif not (key and indented > indentation):
+            key, indentation = _key(re.split("[=:]", line, maxsplit=1)[0]), indented
+            dropping = key in ours and key in seen
+            seen.add(key)
+        if not dropping:
+            kept.append(line)
+    return kept
+
+
+def _without_logins(lines: list[str], places: set[str]) -> list[str]:
+    """The lines of a file that Python does not read without what follows the address of one of `places`."""
+    kept = []
+    in_ours = False
+    for line in lines:
+        key, _, value = line.partition("=")
+        if line.lstrip().startswith("["):
+            in_ours = False
+        elif _key(key) == "repository":
+            in_ours = value.strip().rstrip("/") in places
+        if not (in_ours and _key(key) in ("repository", "username", _SECRET)):
+            kept.append(line)
+    return kept
+
+
 def place(lines: list[str], settings: str) -> None:
     """Put each section of `settings` to the end of the section of that name, or of the file."""
     ours = sections(split_lines(settings))

@@ -10,18 +10,33 @@ import os
 import re
 import threading
 from collections.abc import Iterator
-from urllib.parse import quote, unquote
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
+    CLOSING,
+    ENDS_A_MACRO,
+    ENDS_A_MACRO_AND_ITS_LINE,
+    OPENING,
+    OPENING_AFTER_NO_END,
     CannotMerge,
+    encoded,
     insert,
     split_lines,
 )
 
-ENCODED = "#wheelhouse.onboarding:"  # opens a comment that was made one word
+# what other programs (git's helper, Emacs, some FTP clients) write into entries, each with a value behind it; Python's
+# parser, and uv's after it, know none of them and give the whole file up
+FOREIGN = {"port", "protocol", "method", "scheme", "path", "force", "host", "ssl", "security"}
+# the same things by another name, which cannot be left out of an entry without making another one of it
+_OTHER_NAMES = {"username": "login", "passwd": "password", "pass": "password", "pwd": "password", "email": "login"}
+_WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 
 
-def with_readable_comments(lines: list[str]) -> list[str]:
+def readable(lines: list[str]) -> list[str]:
+    """The lines as Python's parser, and uv's after it, can read them; `merging.without` makes the same of them again."""
+    return _with_ended_macro(_with_readable_comments(_without_foreign_words(lines)))
+
+
+def _with_readable_comments(lines: list[str]) -> list[str]:
     """The lines with one word made of each comment that Python's parser, and uv's after it, take for entries.
 
     Those are comments of several words, unless the word before them is the last thing in its line and not in quotes
@@ -34,19 +49,93 @@ def with_readable_comments(lines: list[str]) -> list[str]:
         words = line.split()
         is_comment = len(words) > 1 and words[0].startswith("#")
         if is_comment and not (expected and (in_entry or words[0] == "#")):
-            readable[number] = ENCODED + re.sub(r"[%\s]", _encoded_space, line)
+            readable[number] = encoded(line)
         in_entry = in_entry or line.lstrip().startswith(("machine", "default"))
         expected = is_comment or bool(re.search(r'[^\s"]\n\Z', line))
     return readable
 
 
-def _encoded_space(found: re.Match[str]) -> str:
-    return "\n" if found[0] == "\n" else quote(found[0])
+def _ends_macro(line: str) -> bool:
+    """Whether a macro ends here: Python wants a line with nothing in it, not even blanks."""
+    return line in ("\n", "\r\n")
 
 
-def decoded(line: str) -> str:
-    """A line as it was before `with_readable_comments`."""
-    return unquote(line.removeprefix(ENCODED), errors="surrogateescape") if line.startswith(ENCODED) else line
+def _without_foreign_words(lines: list[str]) -> list[str]:
+    """The lines without FOREIGN words and their values: a line with some is a comment, and its rest is one of ours.
+
+    A macro is a comment as a whole where blanks follow its name, which is where Python takes it to have ended.
+    """
+    kept: list[str] = []
+    cuts = _foreign_words(lines)
+    in_macro = False
+    for number, line in enumerate(lines):
+        in_macro = (in_macro and not _ends_macro(line)) or any(word == "macdef" for word, *_ in cuts.get(number, []))
+        if in_macro:
+            kept.append(encoded(line))
+            continue
+        if number not in cuts:
+            kept.append(line)
+            continue
+        rest = line
+        for _word, first, end in reversed(cuts[number]):
+            rest = rest[:first] + rest[end:]
+        kept.append(encoded(line.removesuffix("\n") + "\n"))
+        rest = [rest.removesuffix("\n") + "\n"] if rest.strip() else []
+        if not line.endswith("\n"):
+            kept += [OPENING_AFTER_NO_END, *rest, CLOSING]
+        elif rest:
+            kept += [OPENING, *rest, CLOSING]
+    return kept
+
+
+def _foreign_words(lines: list[str]) -> dict[int, list[tuple[str, int, int]]]:
+    """{line: [(word, where it begins, where it ends)]} of FOREIGN words in entries, and of their values."""
+    found: dict[int, list[tuple[str, int, int]]] = {}
+    keyword, in_entry, in_macro = "", False, False
+    for number, line in enumerate(lines):
+        if in_macro:
+            in_macro = not _ends_macro(line)
+            continue
+        for match in _WORD.finditer(line):
+            if not keyword and match[0].startswith("#"):
+                break
+            if not keyword and match[0] == "macdef":
+                in_macro = True
+                if re.search(r"[^\S\r\n]\r?\n?\Z", line):
+                    found[number] = [("macdef", 0, 0)]
+                break
+            if keyword in FOREIGN or (not keyword and in_entry and match[0] in FOREIGN):
+                found.setdefault(number, []).append((keyword or match[0], *match.span()))
+            in_entry = in_entry or (not keyword and match[0] in ("machine", "default"))
+            keyword = "" if keyword or match[0] == "default" else match[0]
+    return found
+
+
+def foreign_words(text: str) -> list[tuple[int, str]]:
+    """(line, word) of what `readable` takes out of entries, each once, lines counted from 1."""
+    words = _foreign_words(split_lines(text))
+    return sorted({(number + 1, word) for number, cuts in words.items() for word, _first, _end in cuts})
+
+
+def _with_ended_macro(lines: list[str]) -> list[str]:
+    """The lines with a blank one behind a macro that goes on to the end, which Python from 3.11 on misses."""
+    in_macro, keyword = False, ""
+    for line in lines:
+        if in_macro:
+            in_macro = not _ends_macro(line)
+            continue
+        for word in _WORD.findall(line):
+            if not keyword and word.startswith("#"):
+                break
+            if not keyword and word == "macdef":
+                in_macro = True
+                break
+            keyword = "" if keyword or word == "default" else word
+    if not in_macro:
+        return lines
+    if lines[-1].endswith("\n"):
+        return [*lines, "\n", ENDS_A_MACRO]
+    return [*lines[:-1], lines[-1] + "\n", "\n", ENDS_A_MACRO_AND_ITS_LINE]
 
 
 @contextlib.contextmanager
@@ -75,17 +164,31 @@ def read(text: str) -> dict:
         try:
             parsed = netrc.netrc(path)
         except (netrc.NetrcParseError, UnicodeError) as exc:  # whose own message quotes what it found
-            at = f" (near line {exc.lineno})" if getattr(exc, "lineno", None) else ""
-            raise CannotMerge(
-                f"can't be read as a netrc file{at}, not by pip and uv either; mend it, or move it away."
-            ) from None
+            raise CannotMerge(_why(text, getattr(exc, "lineno", None))) from None
     return {(host.lower(),): account for host, account in parsed.hosts.items()} | {
         (host, "macro"): body for host, body in parsed.macros.items()
     }
 
 
-def place(lines: list[str], settings: str) -> None:
-    """Put `settings` first, in the place of what there is for the same machines. Raises CannotMerge."""
+def _why(text: str, lineno: int | None) -> str:
+    """Why Python cannot read a file. Its words may be passwords, but for those that are names of other programs' things."""
+    keyword = ""
+    for number, line in enumerate(split_lines(text), 1):
+        for word in _WORD.findall(line):
+            if not keyword and word.startswith("#"):
+                break
+            if not keyword and word in _OTHER_NAMES:
+                return (
+                    f"has the word {word} in line {number}, which pip and uv do not know, and then they ignore the whole "
+                    f"file; write {_OTHER_NAMES[word]} instead."
+                )
+            keyword = "" if keyword or word == "default" else word
+    at = f" (near line {lineno})" if lineno else ""
+    return f"can't be read as a netrc file{at}, not by pip and uv either; mend it, or move it away."
+
+
+def without_machines(lines: list[str], settings: str) -> list[str]:
+    """The lines without entries for the machines of `settings`. Raises CannotMerge."""
     machines = {machine for (machine,) in read(settings)}
     entries = _entries(lines)
     dropped = {number for machine, words_in in entries if machine in machines for number in words_in}
@@ -95,9 +198,14 @@ def place(lines: list[str], settings: str) -> None:
             raise CannotMerge(
                 f"has the index's entry and another one in line {number}; write each on a line of its own."
             )
-    lines[:] = [line for number, line in enumerate(lines) if number not in dropped]
+    return [line for number, line in enumerate(lines) if number not in dropped]
+
+
+def place(lines: list[str], settings: str) -> None:
+    """Put `settings` first, in the place of what there is for the same machines. Raises CannotMerge."""
+    lines[:] = without_machines(lines, settings)
     insert(lines, 0, split_lines(settings))
-    lines[:] = with_readable_comments(lines)
+    lines[:] = readable(lines)
 
 
 def _entries(lines: list[str]) -> list[tuple[str, set[int]]]:
@@ -107,7 +215,7 @@ def _entries(lines: list[str]) -> list[tuple[str, set[int]]]:
     in_macro = False
     for number, line in enumerate(lines):
         if in_macro:
-            in_macro = bool(line.strip())
+            in_macro = not _ends_macro(line)
             continue
         for word in re.findall(r'"(?:\\.|[^"\\])*"|\S+', line):
             if keyword == "machine":

@@ -18,7 +18,7 @@ def read(text: str) -> dict:
 
     try:
         return {(key,): value for key, value in tomllib.loads(text).items()}
-    except (tomllib.TOMLDecodeError, UnicodeError):
+    except (tomllib.TOMLDecodeError, UnicodeError, RecursionError):
         raise CannotMerge("can't be read as a TOML file; mend it, or move it away.") from None
 
 

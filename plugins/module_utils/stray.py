@@ -2,58 +2,79 @@
 # MIT License (see LICENSE)
 """Settings on a machine by which packages would come from elsewhere than the company's index, found line by line.
 
-Used by the module stray_settings, on the managed host.
+Which they are is in package_sources.py. Used by the module stray_settings, on the managed host, and by wheelhouse-doctor.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import merging_ini, merging_toml, stray_condarc
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import (
+    broken_marks,
+    merging_ini,
+    merging_toml,
+    package_sources,
+    stray_condarc,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
-    CLOSING,
-    OPENING,
-    OPENING_AFTER_NO_END,
+    BOM,
     CannotMerge,
     split_lines,
+    was_theirs,
 )
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import Setting
 
 REMOVED = "# removed by wheelhouse.onboarding: "
 
-# pip merges indexes, and the highest version anywhere wins; a proxy in its files hides the internal index from it
-_PIP_KEYS = {"index-url", "extra-index-url", "trusted-host", "proxy"}
-_UV_KEYS = {"index", "index-url", "extra-index-url", "allow-insecure-host"}
-_VARIABLE = re.compile(
-    r"""(?:^|[\s;&"'])(PIP_(?:INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|PROXY|CONFIG_FILE)"""
-    r"""|UV_(?:INDEX|INDEX_URL|DEFAULT_INDEX|EXTRA_INDEX_URL|INSECURE_HOST|CONFIG_FILE|NO_CONFIG)"""
-    r"""|POETRY_PYPI_MIRROR_URL"""
-    r"""|CONDA_(?:CHANNELS|CHANNEL_ALIAS|DEFAULT_CHANNELS|PROXY_SERVERS)|CONDARC|MAMBARC)="""
+# NAME=value, fish's `set -gx NAME value` and `SETUVAR --export NAME:value`, csh's `setenv NAME value`, and PAM's
+# `NAME DEFAULT=value`
+_ASSIGNMENT = re.compile(
+    r"""(?:^|[\s;&|({"'])
+        (?: (?P<name>[A-Z_][A-Z0-9_]*)\+?=
+          | setenv\s+(?P<csh>[A-Z_][A-Z0-9_]*)\s+
+          | set\s+(?:-\S+\s+)+(?P<fish>[A-Z_][A-Z0-9_]*)\s+
+          | SETUVAR\s+(?:-\S+\s+)*(?P<universal>[A-Z_][A-Z0-9_]*):
+          | ^(?P<pam>[A-Z_][A-Z0-9_]*)\s+(?:DEFAULT|OVERRIDE)=
+        )
+        (?P<value>"[^"]*"|'[^']*'|[^\s;&|)"']*)""",
+    re.VERBOSE,
 )
-# an assignment that is all there is in its line, so that the line can go
-_ALONE = re.compile(r"""\s*(?:export\s+)?[A-Z_]+=(?:[^\s"'\\;&|]*|"[^"\\`$]*"|'[^']*')\s*\n?""")
-
+# what is all there is in its line, so that the line can go
+_ALONE = re.compile(
+    r"""\s*(?:
+        (?:(?:export|typeset\s+-x|declare\s+-x|set\s+(?:-\S+\s+)+|setenv)\s+)?[A-Z_][A-Z0-9_]*(?:=|\s+)
+        (?:[^\s"'\\;&|`$]*|"[^"\\`$]*"|'[^']*')
+      | [A-Z_][A-Z0-9_]*\s+(?:DEFAULT|OVERRIDE)=\S*
+      | alias\s+[\w.-]+[=\s]\s*(?:"[^"\\`$]*"|'[^']*')
+    )\s*;?\s*""",
+    re.VERBOSE,
+)
+_COMMAND = re.compile(
+    r"""(?:^|[\s;&|("'`=/])(?P<command>""" + "|".join(package_sources.COMMANDS) + r""")(?=[\s"'])(?P<rest>[^;&|#]*)"""
+)
 
 # of pip's options that pipx was given for a package, and gives to pip again whenever it upgrades it
-_PIPX_OPTION = re.compile(r"""\s*"(-i|--index-url|--extra-index-url|--trusted-host|--proxy)(=[^"]*)?",?\s*""")
+_PIPX_OPTION = re.compile(r"""\s*"(-i|-f|--[a-z-]+)(?:=([^"]*))?",?\s*""")
 
 
 class Stray(NamedTuple):
-    """A setting by which packages would come from elsewhere."""
+    """A setting by which packages would come from elsewhere, or go elsewhere."""
 
     first: int  # its first line, counted from 0
     end: int  # the line after its last
     setting: str  # its name; its value may hold a password
     removable: bool  # the lines can become comments without harm to what stands around them
+    effect: str = package_sources.ELSEWHERE  # what it does, of package_sources; `{index}` in it stands for the index
 
 
 def stray_settings(text: str, form: str, index_url: str, channels: Sequence[str] = ()) -> list[Stray]:
     """What in a file points elsewhere than to the index, in the order of the lines.
 
     text        what the file holds
-    form        'ini' (pip), 'toml' (uv), 'poetry' (its config.toml), 'pipx' (what it keeps of a package), 'condarc',
-                'shell' or 'environment' (/etc/environment, environment.d)
+    form        of package_sources.MACHINE_FILES and HOME_FILES: 'ini' (pip), 'toml' (uv), 'shell', 'environment' ...
     index_url   the index's address; a setting that names nothing else is in order, and so is what merging put in
     channels    names and addresses of conda channels that are in order
 
@@ -61,17 +82,26 @@ def stray_settings(text: str, form: str, index_url: str, channels: Sequence[str]
     """
     lines = split_lines(text)
     if form == "condarc":
-        return [Stray(*place, removable=True) for place in stray_condarc.strays(lines, index_url, channels)]
+        return [
+            Stray(first, end, name, True, effect)
+            for first, end, name, effect in stray_condarc.strays(lines, index_url, channels)
+        ]
+    ours = broken_marks.ours(lines)
+    bare = [lines[0].removeprefix(BOM), *lines[1:]] if lines else []
+
+    def effect(setting: Setting | None, words: list[str]) -> str:
+        return package_sources.judged(setting, words, index_url, tuple(channels)) if setting else ""
+
     try:
-        found = _FINDERS[form](text, lines)
-    except CannotMerge:
+        found = _FINDERS[form]("".join(bare), bare, form, effect)
+    except (CannotMerge, ImportError):  # before Python 3.11, which can read TOML
         return []
-    ours = _ours(lines)
-    return [
-        stray
-        for stray in sorted(found)
-        if stray.first not in ours and not _is_in_order("".join(lines[stray.first : stray.end]), index_url)
-    ]
+    return [stray for stray in sorted(found) if stray.first not in ours]
+
+
+def sentence(setting: str, effect: str, index_url: str) -> str:
+    """What a stray setting does, without its value."""
+    return f"{setting} {effect.format(index=index_url)}"
 
 
 def removed(text: str, strays: list[Stray], form: str) -> str:
@@ -85,83 +115,165 @@ def removed(text: str, strays: list[Stray], form: str) -> str:
     return "".join(lines)
 
 
-def _is_in_order(setting: str, index_url: str) -> bool:
-    """Whether a setting has the index as its one address, or is an index of uv's for what names it alone."""
-    if re.search(r"(?m)^\s*explicit\s*=\s*true\b", setting):
-        return True
-    addresses = re.findall(r"""https?://[^\s"',]+""", setting)
-    return bool(addresses) and all((address + "/").startswith(index_url + "/") for address in addresses)
-
-
-def _ours(lines: list[str]) -> set[int]:
-    """The lines between the marks that merging sets."""
-    ours = set()
-    inside = False
-    for number, line in enumerate(lines):
-        inside = (inside or line in (OPENING, OPENING_AFTER_NO_END)) and line != CLOSING
-        if inside:
-            ours.add(number)
-    return ours
-
-
-def _in_ini(text: str, lines: list[str]) -> list[Stray]:
-    merging_ini.read(text)  # raises CannotMerge
-    return [
-        Stray(first, end, key, True)
-        for section in merging_ini.sections(lines).values()
-        for key, (first, end) in section.keys.items()
-        if key in _PIP_KEYS
-    ]
-
-
-def _in_toml(text: str, lines: list[str]) -> list[Stray]:
-    merging_toml.read(text)  # raises CannotMerge
-    found: list[Stray] = []
-    for first, end, path in merging_toml.statements(lines):
-        is_heading = lines[first].lstrip().startswith("[")
-        if path[0] == "index" and len(path) > 1 and found:  # a line of the index whose heading came before
-            found[-1] = found[-1]._replace(end=end)
-        elif path[0] in _UV_KEYS or (path[0] == "pip" and not is_heading and path[-1] in _UV_KEYS):
-            found.append(Stray(first, end, "[[index]]" if is_heading else path[-1], True))
+def _in_ini(text: str, lines: list[str], form: str, effect) -> list[Stray]:
+    values = merging_ini.read(_decodable(text))  # raises CannotMerge
+    keys = {"ini": package_sources.PIP, "easy_install": package_sources.EASY_INSTALL, "pypirc": package_sources.PYPIRC}
+    found = []
+    for name, section in merging_ini.sections(lines).items():
+        for key, (first, end) in section.keys.items():
+            words = values.get((name, key), "").split()
+            if does := effect(keys[form].get(key), words):
+                label = f"[{name}] {key}" if form == "pypirc" else key
+                found.append(Stray(first, end, label, form != "pypirc", does))
+        # twine, and all that read this file after it, know where a section of this name leads to
+        if form == "pypirc" and name in ("pypi", "testpypi") and "repository" not in section.keys and section.keys:
+            found.append(Stray(section.first, section.end, f"[{name}]", False, package_sources.PUBLISHES))
     return found
 
 
-def _in_poetry(text: str, lines: list[str]) -> list[Stray]:
+def _decodable(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _in_toml(text: str, lines: list[str], form: str, effect) -> list[Stray]:
     merging_toml.read(text)  # raises CannotMerge
-    found, heading = [], ""
-    for first, end, _path in merging_toml.statements(lines):
+    settings = package_sources.TOML[form]
+    found = []
+    for first, end, told in _units(lines):
+        for path, value in _leaves(told):
+            # a whole table of an array is one setting: [[index]]
+            setting = package_sources.in_table(settings, path)
+            if isinstance(value, dict) and not (setting and "url" in value):
+                continue
+            if isinstance(value, dict):
+                if value.get("explicit") is True:  # asked only for what names it
+                    value = []
+                else:
+                    value, path = value["url"], ("[[index]]",)
+            if does := effect(setting, _words(value)):
+                found.append(Stray(first, end, ".".join(path) if form != "toml" else path[-1], True, does))
+                break
+    return found
+
+
+def _words(value) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+
+
+def _leaves(told: dict, above: tuple[str, ...] = ()):
+    """(keys, value) of everything in a document; a table in an array comes whole, under the key `*`."""
+    for key, value in told.items():
+        path = (*above, key)
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            for one in value:
+                yield (*path, "*"), one
+        elif isinstance(value, dict):
+            yield from _leaves(value, path)
+        else:
+            yield path, value
+
+
+def _units(lines: list[str]):
+    """(first line, line after the last, what it says) of each value and of each table of an array."""
+    heading, array = "", None
+    for first, end, path in merging_toml.statements(lines):
         statement = "".join(lines[first:end])
         if statement.lstrip().startswith("["):
-            heading = statement
-        elif "url" in merging_toml.read(heading + statement).get(("plugins",), {}).get("pypi_mirror", {}):
-            found.append(Stray(first, end, "plugins.pypi_mirror.url", True))
+            if array and statement.lstrip().startswith("[" + path[0] + "."):  # a table in it
+                continue
+            if array:
+                yield array[0], array[1], _table(lines, *array)
+            heading, array = statement, (first, end) if statement.lstrip().startswith("[[") else None
+        elif array:
+            array = (array[0], end)
+        else:
+            yield first, end, _table_of(heading + statement)
+    if array:
+        yield array[0], array[1], _table(lines, *array)
+
+
+def _table(lines: list[str], first: int, end: int) -> dict:
+    return _table_of("".join(lines[first:end]))
+
+
+def _table_of(text: str) -> dict:
+    return {key: value for (key,), value in merging_toml.read(text).items()}
+
+
+def _in_pipx(text: str, lines: list[str], _form: str, effect) -> list[Stray]:
+    found = []
+    for number, line in enumerate(lines):
+        match = _PIPX_OPTION.fullmatch(line)
+        if not match or match[1] not in package_sources.OPTIONS["pip"]:
+            continue
+        does = package_sources.OPTIONS["pip"][match[1]]
+        if does == package_sources.SHUT_OUT:
+            found.append(Stray(number, number + 1, match[1], False, does))
+            continue
+        # the value is in the next line where it is not in the same
+        end = number + (2 if match[2] is None else 1)
+        value = match[2] if match[2] is not None else _json_string(lines[number + 1] if end <= len(lines) else "")
+        kind = "address" if does == package_sources.ELSEWHERE else "any"
+        if does := effect(Setting(does, kind), value.split()):
+            found.append(Stray(number, end, match[1], False, does))
     return found
 
 
-def _in_pipx(text: str, lines: list[str]) -> list[Stray]:
-    # the value is in the next line where it is not in the same
-    return [
-        Stray(number, number + (1 if match[2] else 2), match[1], False)
-        for number, line in enumerate(lines)
-        for match in [_PIPX_OPTION.fullmatch(line)]
-        if match
-    ]
+def _json_string(line: str) -> str:
+    try:
+        return str(json.loads(line.strip().rstrip(",")))
+    except ValueError:
+        return ""
 
 
-def _in_variables(text: str, lines: list[str]) -> list[Stray]:
-    return [
-        Stray(number, number + 1, match[1], bool(_ALONE.fullmatch(line)))
-        for number, line in enumerate(lines)
-        if not line.lstrip().startswith(("#", ": #"))
-        for match in [_VARIABLE.search(line)]
-        if match
-    ]
+def _in_variables(text: str, lines: list[str], form: str, effect) -> list[Stray]:
+    found = []
+    goes_on = False
+    for number, line in enumerate(lines):
+        alone = bool(_ALONE.fullmatch(line)) and not goes_on
+        goes_on = line.rstrip("\r\n").endswith("\\")
+        if line.lstrip(" \t" + BOM).startswith(("#", ": #")) or was_theirs(line):
+            continue
+        for match in _ASSIGNMENT.finditer(line):
+            name = next(filter(None, match.group("name", "csh", "fish", "universal", "pam")))
+            value = match["value"].strip("\"'")
+            if match["universal"]:
+                value = re.sub(r"\\x([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), value)
+            if does := effect(package_sources.variable(name), listed(value)):
+                found.append(Stray(number, number + 1, name, alone, does))
+                break
+        else:
+            if form == "shell" and (option := _option(line, effect)):
+                found.append(Stray(number, number + 1, option[0], alone, option[1]))
+    return found
+
+
+def listed(value: str) -> list[str]:
+    """The values in a variable; an index of uv's may have a name before its address."""
+    return [re.sub(r"\A[\w-]+=(?=[a-z]+://)", "", word) for word in re.split(r"[\s,]+", value) if word]
+
+
+def _option(line: str, effect) -> tuple[str, str] | None:
+    """(option, what it does) of the first option in a line of a shell's that has a command go elsewhere."""
+    for match in _COMMAND.finditer(line):
+        tool = next(tool for word, tool in package_sources.COMMANDS.items() if re.fullmatch(word, match["command"]))
+        for found in re.finditer(r"""(?:^|\s)(--?[a-z][a-z-]*)(?:[=\s]\s*["']?([^\s"']+))?""", match["rest"]):
+            does = package_sources.OPTIONS[tool].get(found[1])
+            if not does or not (found[2] or found[1] in package_sources.FLAGS):
+                continue
+            kind = "any"
+            if does in (package_sources.ELSEWHERE, package_sources.PUBLISHES) and found[2]:
+                kind = "channels" if tool == "conda" else "address"
+            if does := effect(Setting(does, kind), [found[2] or "yes"]):
+                return found[1], does
+    return None
 
 
 _FINDERS = {
     "ini": _in_ini,
-    "toml": _in_toml,
-    "poetry": _in_poetry,
+    "pypirc": _in_ini,
+    "easy_install": _in_ini,
+    **dict.fromkeys(package_sources.TOML, _in_toml),
     "pipx": _in_pipx,
     "shell": _in_variables,
     "environment": _in_variables,

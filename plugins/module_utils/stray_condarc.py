@@ -12,12 +12,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import (
+    CONDARC,
+    addresses,
+    judged,
+)
+
 _KEY = re.compile(r"""(["']?)([a-z_]+)\1\s*:(?=\s|$)""")
 # at the margin, these belong to the setting above them: items of a list, and the end of brackets
 _GOES_ON = re.compile(r"-(\s|$)|[\]}#]|\s|$")
 _WORD = re.compile(r"""[^\s,\[\]{}"']+""")
-_LISTS = {"channels", "default_channels"}
-_UNVERIFIED = {"false", "no", "off", "n", "<false>"}
 
 
 def settings(lines: list[str]) -> Iterator[tuple[int, int, str]]:
@@ -27,6 +31,7 @@ def settings(lines: list[str]) -> Iterator[tuple[int, int, str]]:
     """
     first, end, name = 0, 0, ""
     for number, line in enumerate([*lines, "..."]):
+        line = line.removeprefix("\ufeff")
         if not _GOES_ON.match(line):
             if name:
                 yield first, end, name
@@ -36,36 +41,27 @@ def settings(lines: list[str]) -> Iterator[tuple[int, int, str]]:
             end = number + 1
 
 
-def strays(lines: list[str], index_url: str, channels: Sequence[str]) -> list[tuple[int, int, str]]:
-    """The settings that point elsewhere, in the form of `settings`.
+def strays(lines: list[str], index_url: str, channels: Sequence[str]) -> list[tuple[int, int, str, str]]:
+    """The settings that point elsewhere: (first line, the line after its last, name, what it does).
 
     index_url   the index's address; channels below it are in order
     channels    names and addresses of others that are
     """
-    return [
-        (first, end, name)
-        for first, end, name in settings(lines)
-        if not _is_in_order(name, _values(lines[first:end]), index_url, channels)
-    ]
+    found = []
+    for first, end, name in settings(lines):
+        if name in CONDARC and (effect := _effect(name, _values(lines[first:end]), index_url, channels)):
+            found.append((first, end, name, effect))
+    return found
 
 
 def _values(lines: list[str]) -> list[str]:
     """The words of a setting's value, without its name, comments and the dashes of a list."""
-    text = "".join(re.sub(r"(^|\s)#.*", "", line.rstrip("\n")) + "\n" for line in lines)
-    return [word for word in _WORD.findall(_KEY.sub("", text, count=1)) if word != "-"]
+    text = "".join(re.sub(r"(^|\s)#.*", "", line.rstrip("\r\n")) + "\n" for line in lines).removeprefix("\ufeff")
+    return [word for word in _WORD.findall(_KEY.sub("", text, count=1)) if word not in ("-", "null", "~")]
 
 
-def _is_in_order(name: str, values: list[str], index_url: str, channels: Sequence[str]) -> bool:
-    if name == "proxy_servers":
-        return not values
-    if name == "ssl_verify":
-        return not _UNVERIFIED.intersection(value.lower() for value in values)
-    if name == "channel_alias":
-        return all(_is_ours(value, index_url) for value in values)
-    if name in _LISTS:
-        return all(_is_ours(value, index_url) or value.rstrip("/") in channels for value in values)
-    return True
-
-
-def _is_ours(address: str, index_url: str) -> bool:
-    return (address + "/").startswith(index_url + "/")
+def _effect(name: str, values: list[str], index_url: str, channels: Sequence[str]) -> str:
+    setting = CONDARC[name]
+    if setting.kind == "map":
+        values = addresses(" ".join(values)) or [value for value in values if not value.endswith(":")]
+    return judged(setting, values, index_url, tuple(channels))

@@ -52,6 +52,9 @@ options:
           - The form of a file that may hold other settings, too. What is in it stays, O(files[].content) is put into it
             between two marks, lines that set the same become comments, and V(absent) takes both back, to the byte.
           - Of a netrc file, entries for the same machine are dropped for good, since they hold passwords.
+            What O(files[].content) holds is for V(absent) the place whose passwords go, also where nothing marks them.
+          - What the file's own readers give the whole file up over (a word of another program in a netrc file, a byte order
+            mark, a comment in another encoding than UTF-8) is made a comment, too, and RV(mended) says so.
           - The file is written whole where this is left out.
         type: str
         choices: [ini, toml, netrc]
@@ -99,6 +102,12 @@ paths:
   elements: str
   returned: always
   sample: [/home/ada/.netrc]
+mended:
+  description: What was made a comment because the readers of the file give the whole file up over it, in sentences.
+  type: list
+  elements: str
+  returned: always
+  sample: ["/home/ada/.netrc has the word port in line 3, which pip and uv do not know ..."]
 people_skipped:
   description: Whose files could not be brought to the wanted state, and why. Others of their files may have been.
   type: list
@@ -122,7 +131,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import
     told,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import CannotMerge
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import merged, without
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import mended, merged, without
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
 
@@ -135,7 +144,7 @@ def settle(path, wanted, owner, check_mode):
     if wanted["state"] == "present":
         return write(path, wanted, owner, check_mode)
     if wanted["merge"]:
-        return take_out(path, check_mode)
+        return take_out(path, wanted, check_mode)
     if not os.path.lexists(path):
         return None
     if not check_mode:
@@ -179,11 +188,11 @@ def with_passwords(content, found):
     return re.sub(r"(?m)^(\w+)=(https?://)([^\s:@/]+)@", completed, content)
 
 
-def take_out(path, check_mode):
+def take_out(path, wanted, check_mode):
     """`settle` for a file that is to hold only what others wrote, and to be gone where that is nothing."""
     target = os.path.realpath(path)
     found = read(target)
-    remaining = encode(without(decode(found or b"")))
+    remaining = encode(without(decode(found or b""), wanted["content"], wanted["merge"]))
     if found is None or found == remaining:
         return None
     if not check_mode:
@@ -201,6 +210,13 @@ def difference(path, wanted, before, after):
         return {"path": path, "before": "", "after": f"(the content of {path} is not shown)\n", "after_header": path}
     before, after = redact_credentials(before), redact_credentials(after)
     return {"path": path, "before": before, "after": after, "before_header": path, "after_header": path}
+
+
+def change(path, wanted, before, after):
+    """`difference`, and the sentences of RV(mended)."""
+    is_merged = wanted["merge"] and wanted["state"] == "present"
+    sentences = [f"{path} {sentence}" for sentence in mended(before, wanted["merge"])] if is_merged else []
+    return {**difference(path, wanted, before, after), "mended": sentences}
 
 
 def settle_each(paths, owner, check_mode):
@@ -230,7 +246,7 @@ def settle_below(paths, owner, check_mode):
 
 
 def settle_as(people, check_mode):
-    """`settle_below` for [(owner, files below the home)]: the changes as in `difference`, and who was skipped."""
+    """`settle_below` for [(owner, files below the home)]: the changes as in `change`, and who was skipped."""
     changes, skipped = [], []
     jobs = []
     for owner, files in people:
@@ -244,7 +260,7 @@ def settle_as(people, check_mode):
             continue
         for number, before, after in outcome[0]:
             if number < len(paths):
-                changes.append(difference(*paths[number], before, after))
+                changes.append(change(*paths[number], before, after))
     return changes, skipped
 
 
@@ -298,7 +314,7 @@ def settle_all(files, check_mode):
                 faults.append(fault)
                 continue
             changes, wrong = settle_each([(path, wanted)], owner, check_mode)
-            changed += [difference(path, wanted, before, after) for _number, before, after in changes]
+            changed += [change(path, wanted, before, after) for _number, before, after in changes]
             if owner.pw_uid == 0:
                 faults += [f"{fault}." for fault in wrong]
             else:  # the directory is root's, but what is in the file is theirs
@@ -331,9 +347,12 @@ def main():
     module.no_log_values -= {wanted["content"] for wanted in module.params["files"] if wanted["show"]}
     changes, skipped, faults = settle_all(module.params["files"], module.check_mode)
     paths = [change.pop("path") for change in changes]
+    sentences = [sentence for change in changes for sentence in change.pop("mended", [])]
+    for sentence in sentences:
+        module.warn(sentence)
     for sentence in told(skipped):
         module.warn(sentence)
-    answer = {"changed": bool(paths), "paths": paths, "people_skipped": skipped}
+    answer = {"changed": bool(paths), "paths": paths, "mended": sentences, "people_skipped": skipped}
     if faults:
         module.fail_json(msg=" ".join(faults), **answer)
     module.exit_json(diff=changes, **answer)

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: stray_settings
-short_description: Find settings by which packages would not come from the company's index
+short_description: Find settings by which packages would not come from the company's index, or not be published there
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
-  - Looks for other indexes, channels, trusted hosts and proxies in the settings of pip, uv, Poetry and conda, in what
-    pipx keeps of the packages it installed, and for the C(PIP_*), C(UV_*), C(POETRY_*) and C(CONDA_*) variables that
-    mean the same in what shells and logins read.
+  - Looks for other indexes, channels, directories of packages, trusted hosts and proxies, for what keeps the index from
+    being asked, and for other places to publish to, in the settings of pip, uv, Poetry, PDM, hatch, pixi, twine and conda,
+    in what pipx keeps of the packages it installed, and for the variables and options that mean the same in what shells
+    and logins read. The list is in C(plugins/module_utils/package_sources.py).
   - Each is a warning with the file and the line, and never with the value, which may hold a password.
   - Everybody's files are read, and written, by a process that has become that person, and so are those of somebody's
     installation below C(/opt).
@@ -60,7 +61,11 @@ settings:
   elements: dict
   returned: always
   sample:
-    - {path: /home/ada/.config/pip/pip.conf, line: 3, setting: extra-index-url, removed: true}
+    - path: /home/ada/.config/pip/pip.conf
+      line: 3
+      setting: extra-index-url
+      does: extra-index-url has packages come from elsewhere than https://packages.acme.example
+      removed: true
 people_skipped:
   description: Whose files could not be looked at, and why.
   type: list
@@ -87,48 +92,21 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import
     reason,
     told,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import removed, stray_settings
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import (
+    HOME_FILES,
+    INSTALLATION_FILES,
+    MACHINE_FILES,
+)
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import removed, sentence, stray_settings
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
 
 MOST = 200  # findings in one person's files that anybody reads
 
-CONDARC = [".condarc", "condarc", "condarc.d/*.yml", "condarc.d/*.yaml", ".mambarc"]
-MACHINE = {  # below /
-    "ini": ["etc/xdg/pip/pip.conf", "etc/pip.conf"],
-    "toml": ["etc/xdg/uv/uv.toml", "etc/uv/uv.toml"],
-    "condarc": [
-        *(f"{place}/conda/{name}" for place in ("etc", "var/lib") for name in CONDARC),
-    ],
-    "shell": [
-        "etc/profile",
-        "etc/profile.d/*.sh",
-        "etc/bash.bashrc",
-        "etc/zsh/zshenv",
-        "etc/zsh/zprofile",
-        "etc/zsh/zshrc",
-    ],
-    "environment": ["etc/environment", "etc/environment.d/*.conf"],
-}
 OPT = "/opt"  # where each installation may be somebody else's
-INSTALLATION = {"condarc": [".condarc", ".mambarc"]}
-HOME = {
-    "ini": [".config/pip/pip.conf", ".pip/pip.conf"],
-    "toml": [".config/uv/uv.toml"],
-    "poetry": [".config/pypoetry/config.toml"],
-    "pipx": [f"{place}/venvs/*/pipx_metadata.json" for place in (".local/share/pipx", ".local/pipx")],
-    # and those of installations in the home
-    "condarc": [
-        *(f"{place}/{name}" for place in (".conda", ".config/conda", "*") for name in CONDARC),
-        ".condarc",
-        ".mambarc",
-    ],
-    "shell": [".profile", ".bash_profile", ".bash_login", ".bashrc", ".bash_aliases", ".zshenv", ".zprofile", ".zshrc"],
-    "environment": [".config/environment.d/*.conf"],
-}
 
 
 def look(directory, patterns, index_url, channels, remove):
-    """What is found in files that this process may read, [{path, line, setting, removable}], and clauses on others.
+    """What is found in files that this process may read, [{path, line, setting, does, removable}], and clauses on others.
 
     patterns    {form: patterns of paths in the directory}
     remove      make comments of what can be removed
@@ -152,7 +130,13 @@ def look(directory, patterns, index_url, channels, remove):
                 faults.append(reason(exc))
                 continue
         found += [
-            {"path": path, "line": stray.first + 1, "setting": stray.setting, "removable": stray.removable}
+            {
+                "path": path,
+                "line": stray.first + 1,
+                "setting": stray.setting,
+                "does": sentence(stray.setting, stray.effect, index_url),
+                "removable": stray.removable,
+            }
             for stray in strays
         ]
     return found, faults
@@ -195,7 +179,7 @@ def take_out(path, text):
 def look_below(home, *how):
     """`look` in a person's home, by that person's process."""
     look_into(home)
-    return look(home, HOME, *how)
+    return look(home, HOME_FILES, *how)
 
 
 def installations():
@@ -224,6 +208,7 @@ def understand(answer):
             "path": printable(one["path"]),
             "line": int(one["line"]),
             "setting": printable(one["setting"], 100),
+            "does": printable(one["does"], 300),
             "removable": one["removable"] is True,
         }
         for one in found[:MOST]
@@ -243,37 +228,33 @@ def main():
     index_url, remove = module.params["index_url"], module.params["remove"]
     channels = module.params["channels"]
     write = remove and not module.check_mode
-    found, faults = look("/", MACHINE, index_url, channels, write)
+    found, faults = look("/", MACHINE_FILES, index_url, channels, write)
     jobs = [
         (owner, lambda home=owner.pw_dir: look_below(home, index_url, channels, write))
         for owner in filter(None, map(account, module.params["people"]))
     ]
     for owner, place in installations():
         if owner is not None and owner.pw_uid == 0:
-            also, wrong = look(place, INSTALLATION, index_url, channels, write)
+            also, wrong = look(place, INSTALLATION_FILES, index_url, channels, write)
             found, faults = found + also, faults + wrong
         elif owner is not None:
-            jobs.append((owner, lambda place=place: look(place, INSTALLATION, index_url, channels, write)))
+            jobs.append((owner, lambda place=place: look(place, INSTALLATION_FILES, index_url, channels, write)))
         else:  # by somebody who can do nothing there but read
-            look_only = functools.partial(look, place, INSTALLATION, index_url, channels, False)
+            look_only = functools.partial(look, place, INSTALLATION_FILES, index_url, channels, False)
             jobs.append((pwd.getpwnam("nobody"), lambda look_only=look_only: only_told(look_only())))
     skipped = []
     for (owner, _work), outcome in zip(jobs, as_people(jobs, understand)):
         also, wrong = ([], [str(outcome)]) if isinstance(outcome, PersonError) else outcome
         found += also
         skipped += [{"name": owner.pw_name, "reason": fault} for fault in wrong]
-    for sentence in told(skipped):
-        module.warn(sentence)
+    for clause in told(skipped):
+        module.warn(clause)
     if faults:
         module.fail_json(msg=" ".join(f"{fault}." for fault in faults), people_skipped=skipped)
     for setting in found:
         setting["removed"] = setting.pop("removable") and remove
-        done = "it is a comment now" if setting["removed"] else "remove it"
-        module.warn(
-            "{path}, line {line}: {setting} has packages come from elsewhere than {index}; {done}.".format(
-                **setting, index=index_url, done=done
-            )
-        )
+        done = "it is a comment now" if setting["removed"] else "take it out, unless it is meant"
+        module.warn("{path}, line {line}: {does}; {done}.".format(**setting, done=done))
     module.exit_json(changed=any(setting["removed"] for setting in found), settings=found, people_skipped=skipped)
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import ssl
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA1
 
@@ -20,7 +22,7 @@ from .windows import Windows
 SECRETS = {"index_password": "S3ntinel-index", "proxy_password": "S3ntinel-proxy"}
 FOR_ADA = {
     *("README.html", "install.cmd", "uninstall.cmd", "setup.js", "pip.ini", "uv.toml", "condarc", "env.reg"),
-    *("putty.reg", "jupyter.cmd", "ssh_config", "known_hosts", "company-ca-1.crt", "SHA256SUMS"),
+    *("putty.reg", "jupyter.cmd", "ssh_config", "known_hosts", "company-ca-1.crt", "ca-bundle.pem", "SHA256SUMS"),
 }
 FOR_LEO = FOR_ADA - {"putty.reg", "jupyter.cmd", "ssh_config", "known_hosts"}
 
@@ -115,6 +117,24 @@ def test_the_certificate_is_known_by_its_own_fingerprint(ada_files: Path) -> Non
     fingerprint = certificate.fingerprint(SHA1()).hex()
     assert f'"sha1": "{fingerprint}"' in (ada_files / "setup.js").read_text()
     assert fingerprint.upper() in (ada_files / "README.html").read_text()
+
+
+def test_conda_is_given_a_file_of_certificates_since_a_proxy_has_it_drop_the_store_of_windows(
+    company: Company, ada_files: Path, tmp_path: Path
+) -> None:
+    condarc = yaml.safe_load((ada_files / "condarc").read_text())
+    assert condarc["ssl_verify"] == "%LOCALAPPDATA%\\wheelhouse-onboarding\\ca-bundle.pem"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cafile=ada_files / "ca-bundle.pem")
+    names = [str(one["subject"]) for one in context.get_ca_certs()]
+    assert any("Acme CA" in name for name in names) and len(names) > 50, "the company's, and the public ones"
+    assert 'join(memory, "ca-bundle.pem")' in (ada_files / "setup.js").read_text(), "where conda looks for it"
+    for settings in ({"onboarding_bundle_proxy": ""}, {"onboarding_bundle_ca_bundle": ""}):
+        company.run(**settings)
+        other = Bundle(company.bundles / "leo-windows.zip", tmp_path / str(len(str(settings)))).directory
+        assert yaml.safe_load((other / "condarc").read_text())["ssl_verify"] == "truststore"
+        assert not (other / "ca-bundle.pem").exists()
+    company.run()
 
 
 @pytest.mark.parametrize(("name", "key"), [("env.reg", r"HKCU\Environment"), ("putty.reg", "sessions")])

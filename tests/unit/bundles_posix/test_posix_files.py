@@ -81,6 +81,13 @@ def test_settings_that_bring_packages_from_elsewhere_are_told_of(laptop: Laptop,
         (".netrc", "machine localhost login a password b machine x login y password z\n", "line 1; write each"),
         (".netrc", "#>>>wheelhouse.onboarding>>>\nmachine x\n", "only one of the two marks"),
         (".pypirc", b"[pypi]\0", "is no text"),
+        (".netrc", "machine git.example\n  port 443\n  login a\n  password hidden\n", "has the word port in line 2"),
+        (".netrc", "machine git.example login a password hidden protocol https\n", "has the word protocol in line 1"),
+        (".netrc", "machine git.example username a password hidden\n", "Write login instead"),
+        (".netrc", "machine git.example login a password hidden\nmacdef init\ncd /pub\n", "has a macro in line 2"),
+        (".netrc", b"\xef\xbb\xbfmachine git.example login a password hidden\n", "begins with a byte order mark"),
+        (".config/pip/pip.conf", b"[global]\n# caf\xe9\ntimeout = 9\n", "not in UTF-8, in line 2"),
+        (".pypirc", b"\xef\xbb\xbf[pypi]\nusername = a\n", "begins with a byte order mark"),
     ],
 )
 def test_a_file_that_has_no_place_is_left_alone(
@@ -91,8 +98,30 @@ def test_a_file_that_has_no_place_is_left_alone(
     done = laptop.run(answers=company.answers)
     assert done.returncode == 1
     assert f"{laptop.home}/{path} " in done.stderr.decode()
-    assert sentence in done.stderr.decode()
+    said = done.stderr.decode()
+    assert sentence in said and "hidden" not in said and "Done." not in said
     assert laptop.holds() == before
+
+
+@pytest.mark.parametrize("edit", ["CRLF", "blanks", "BOM"])
+def test_what_an_editor_does_to_our_marks(laptop: Laptop, company: Company, edit: str) -> None:
+    for path, content in AWKWARD.items():
+        laptop.write(path, content, 0o600)
+    laptop.install(company)
+    places = [".profile", ".bashrc", ".config/pip/pip.conf", ".netrc", ".pypirc", ".ssh/config"]
+    for path in places:
+        content = (laptop.home / path).read_bytes()
+        if edit == "BOM":
+            content = b"\xef\xbb\xbf" + content if content.startswith(b"#>>>") else content
+        else:
+            content = content.replace(b"\n", b"\r\n" if edit == "CRLF" else b" \t\n")
+        (laptop.home / path).write_bytes(content)
+    laptop.uninstall()
+    for path in places:
+        left = (laptop.home / path).read_bytes()
+        assert b"wheelhouse" not in left and company.index_password.encode() not in left
+        theirs = AWKWARD[path].encode() if isinstance(AWKWARD[path], str) else AWKWARD[path]
+        assert left.split() == theirs.split() or path == ".netrc", "what is theirs is all there"
 
 
 def merged(form: str, ours: str, theirs: str, directory: Path) -> str:

@@ -272,6 +272,7 @@ class Office:
     def command(self, name: str, text: str) -> Path:
         """A command on the PATH of the office's person."""
         path = self.bin / name
+        path.unlink(missing_ok=True)  # what a link there leads to is no test's
         path.write_text(text)
         path.chmod(0o755)
         return path

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from wheelhouse_doctor import cli, settings, walk
+from wheelhouse_doctor import cli, findings, settings, walk
 from wheelhouse_doctor.findings import Finding, fail, ok
 
 SOURCE = Path(cli.__file__).parents[1]
@@ -94,15 +94,21 @@ def test_a_machine_that_it_has_not_set_up(tmp_path, text, capsys):
     assert "run site.yml" in capsys.readouterr().out
 
 
-def test_what_is_never_done_is_given_up(company, monkeypatch, capsys):
+@pytest.mark.parametrize("busy", [False, True])
+def test_what_is_never_done_is_given_up(company, monkeypatch, capsys, busy):
     def hang():
         walk.time.sleep(5)
         yield ok("never", "")
 
     monkeypatch.setattr(walk, "LONGEST", 0.3)
     monkeypatch.setattr(walk, "strands", lambda *_: [walk.Strand("slow", hang)])
-    assert cli.main([], company) == 1
-    assert "was not done after 0.3 s" in capsys.readouterr().out
+    monkeypatch.setattr(findings, "load", lambda: (9.0 if busy else 0.5, 2))
+    assert cli.main([], company) == (0 if busy else 1)
+    out = capsys.readouterr().out
+    assert "was not done after 0.3 s" in out
+    if busy:
+        assert "its load is 9.0, and it has 2 processors" in out
+        assert "Everything works" not in out and "not everything could be looked at in time" in out
 
 
 def test_the_doctors_own_failure_shows_no_secret(company, monkeypatch, capsys):

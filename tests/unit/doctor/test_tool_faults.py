@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from wheelhouse_doctor.findings import OK
+from wheelhouse_doctor.findings import OK, WARN
 
 from doctor.office import rows
 
@@ -111,7 +111,7 @@ def test_pip_that_finds_the_store(office, help_):
 
 def test_a_pip_that_does_not_run(office):
     office.command("pip", "#!/nonexistent/python\n")
-    assert "does not run, or not in time" in office.only_fault().sentence
+    assert "/pip does not run." in office.only_fault().sentence
 
 
 # --- uv
@@ -260,7 +260,9 @@ def conda(office, sources: str) -> None:
 def test_conda_says_its_channels(office):
     conda(office, '{"/etc/conda/.condarc": {"channels": ["https://u:pw-secret@packages.acme.example/conda/main"]}}')
     office.secrets.add("pw-secret")
-    (finding,) = rows(office.ask(), "conda")
+    warning, finding = rows(office.ask(), "conda")
+    assert (warning.verdict, finding.verdict) == (WARN, OK)
+    assert warning.sentence.startswith("/etc/conda/.condarc has packages come from elsewhere than ")
     assert "channels https://***@packages.acme.example/conda/main" in finding.sentence
 
 

@@ -117,7 +117,6 @@ def test_netrc_entries_of_the_same_machine_go_and_all_others_stay(tmp_path: Path
     [
         ("timeout = 60\n", "pip", "can't be read as an INI file (line 1)"),
         ("[global]\n[global]\n", "pip", "can't be read as an INI file (line 2)"),
-        ("\ufeff[global]\n", "pip", "can't be read as an INI file"),
         ("a = \n", "uv", "can't be read as a TOML file"),
         ("machine a.example login x password y z\n", "netrc", "can't be read as a netrc file (near line"),
         (
@@ -125,8 +124,9 @@ def test_netrc_entries_of_the_same_machine_go_and_all_others_stay(tmp_path: Path
             "netrc",
             "in line 1",
         ),
-        ("#>>>wheelhouse.onboarding>>>\n", "pip", "in line 1, without the other"),
-        ("a\n#<<<wheelhouse.onboarding<<<\n", "pip", "in line 2, without the other"),
+        ("machine a.example username x password S3ntinel\n", "netrc", "has the word username in line 1"),
+        ("[global]\ntimeout = \udce9S3ntinel\n", "pip", "has a letter in line 2 that is not in UTF-8"),
+        ("cache-dir = '\udce9S3ntinel'\n", "uv", "has a letter in line 1 that is not in UTF-8"),
     ],
 )
 def test_what_cannot_be_merged_is_told_without_secrets(text: str, name: str, says: str) -> None:

@@ -191,6 +191,46 @@ def test_one_broken_file_keeps_nobody_else_from_theirs(run_module: RunModule, ad
     assert (ada / ".pypirc").read_text() == "no section = S3ntinel\n"
 
 
+@needs_root
+def test_a_word_that_makes_tools_ignore_a_netrc_is_told_and_mended(run_module: RunModule, ada: Path) -> None:
+    wanted = {"owner": "ada", "path": "~/.netrc", "content": NETRC, "merge": "netrc"}
+    path = ada / ".netrc"
+    path.write_text("machine git.acme.example\n  port 443\n  login ada\n  password S3ntinel\n")
+    os.chown(path, ada.stat().st_uid, ada.stat().st_gid)
+    for check_mode in (True, False):
+        answer = run_module(small_files, check_mode=check_mode, files=[wanted])
+        (told,) = answer["mended"]
+        assert told.startswith(f"{path} has the word port in line 2, which pip and uv do not know")
+        assert "S3ntinel" not in json.dumps(answer)
+    assert set(netrc.netrc(path).hosts) == {"packages.acme.example", "git.acme.example"}
+    again = run_module(small_files, files=[wanted])
+    assert (again["changed"], again["mended"]) == (False, [])
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("name", "form", "content", "hint"),
+    [
+        (".netrc", "netrc", NETRC, "machine packages.acme.example login x password x\n"),
+        (
+            ".pypirc",
+            "ini",
+            "[pypi]\nrepository = https://packages.acme.example/\nusername = ada\npassword = s3cret\n",
+            "[pypi]\nrepository = https://packages.acme.example/\n",
+        ),
+    ],
+)
+def test_a_leavers_password_goes_also_where_somebody_took_the_marks_away(
+    run_module: RunModule, ada: Path, name: str, form: str, content: str, hint: str
+) -> None:
+    path = ada / name
+    path.write_text("# mine\n" + content)
+    gone = {"owner": "ada", "path": f"~/{name}", "merge": form, "state": "absent", "content": hint}
+    assert run_module(small_files, files=[gone])["changed"]
+    assert "s3cret" not in path.read_text() and "# mine" in path.read_text()
+    assert not run_module(small_files, files=[gone])["changed"]
+
+
 # --- stray_settings
 
 INDEX = "https://packages.acme.example"

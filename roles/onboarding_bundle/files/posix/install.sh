@@ -23,7 +23,7 @@ work=$base/work
 system=$(uname -s)
 
 # what `settings`, written by IT's playbook, says
-name='' index_url='' index_host='' proxy='' proxy_username='' no_proxy_value='' contact='' has_ca='' has_jupyter='' unchecked=''
+name='' index_url='' index_host='' proxy='' proxy_username='' no_proxy_value='' conda_channels='' contact='' has_ca='' has_jupyter='' unchecked=''
 for part in settings program/files.sh program/places.sh program/logins.sh program/steps.sh; do
     if [ ! -r "$here/$part" ]; then
         echo "$here/$part is missing. Unpack the whole archive, and run install.sh in the folder that it makes." >&2
@@ -41,6 +41,7 @@ install() {
     whole_bundle
     begin
     look_at_files
+    look_at_letters
     trusted_certificates
     index_login
     proxy_login

@@ -32,7 +32,13 @@ function read_line(number) {
             keyword = ""
         else if (word ~ /^#/)
             return
-        else if (word == "macdef") {
+        else if (word in foreign) {
+            why = sprintf("has the word %s in line %d, which pip and uv do not know, and then they ignore the whole file. %s, and run this again.", \
+                word, number, foreign[word])
+            failed = 1
+            return
+        } else if (word == "macdef") {
+            macro_at = number
             new_entry("")
             note(number)
             in_macro = 1
@@ -57,8 +63,15 @@ function put(line,   bare, comment) {
         printf "\n"
     printf "%s", line
 }
+BEGIN {
+    count = split("port protocol method scheme path force host ssl security", name, " ")
+    for (i = 1; i <= count; i++)
+        foreign[name[i]] = "Take it and what follows it out"
+    foreign["username"] = foreign["email"] = "Write login instead"
+    foreign["passwd"] = foreign["pass"] = foreign["pwd"] = "Write password instead"
+}
 NR == FNR { ours[NR] = $0; if (NR == 1) machine = tolower($2); number_of_ours = NR; next }
-{ theirs[FNR] = $0; lines = FNR; read_line(FNR) }
+{ theirs[FNR] = $0; lines = FNR; if (!failed) read_line(FNR) }
 END {
     for (i = 1; i <= words; i++)
         if (machine_of[entry_of[i]] == machine)
@@ -68,6 +81,14 @@ END {
             printf "has the index's entry and another one in line %d; write each on a line of its own.\n", line_of[i] > "/dev/stderr"
             exit 4
         }
+    if (in_macro && lines) {
+        why = sprintf("has a macro in line %d that goes on to the end, for which pip and uv ignore the whole file. Write an empty line behind it, and run this again.", macro_at)
+        failed = 1
+    }
+    if (failed) {
+        print why > "/dev/stderr"
+        exit 4
+    }
     expected = 1
     put("#>>>wheelhouse.onboarding>>>")
     for (i = 1; i <= number_of_ours; i++)

@@ -52,24 +52,24 @@ system_store() {
     stop "No certificates that this computer trusts were found; install its package ca-certificates first."
 }
 
-# Settings of the person's own that have packages come from elsewhere, with file and line. What they say is not shown: it
-# may be a password.
+# Settings of the person's own that have packages come from elsewhere, or go elsewhere, with file and line.
 tell_strays() {
     for one in "$pip_conf" "$HOME/.pip/pip.conf"; do
-        stray "$one" '^[[:space:]]*(extra[-_]index[-_]url|trusted[-_]host|proxy|find[-_]links)[[:space:]]*[=:]'
+        stray pip "$one"
     done
-    stray "$HOME/.pip/pip.conf" '^[[:space:]]*index[-_]url[[:space:]]*[=:]'
-    stray "$uv_toml" '^[[:space:]]*(extra-index-url|index|find-links|allow-insecure-host)[[:space:]]*=|^[[:space:]]*\[\[index\]\]'
-    for one in .profile .bash_profile .bash_login .bashrc .zshenv .zprofile .zshrc; do
-        stray "$HOME/$one" '^[^#]*(PIP|UV)_(INDEX|EXTRA_INDEX|DEFAULT_INDEX|TRUSTED_HOST|PROXY|FIND_LINKS|CONFIG_FILE|INSECURE)[A-Z_]*='
+    stray uv "$uv_toml"
+    for one in .profile .bash_profile .bash_login .bashrc .bash_aliases .zshenv .zprofile .zshrc .cshrc .tcshrc \
+        .config/fish/config.fish .config/environment.d/packages.conf; do
+        stray variable "$HOME/$one"
     done
-    stray "$HOME/.condarc" '^[[:space:]]*(proxy_servers|ssl_verify)[[:space:]]*:'
+    stray conda "$HOME/.condarc"
 }
 
 stray() {
-    [ -r "$1" ] || return 0
-    others "$(followed "$1")" "$work/others"
-    grep -nE -e "$2" "$work/others" | sed 's/:.*//' | while IFS= read -r number; do
-        say "Look at $1, line $number of what is your own: packages may come from elsewhere, or not at all, because of it."
+    [ -r "$2" ] && [ -f "$2" ] || return 0
+    others "$(followed "$2")" "$work/others"
+    awk -v form="$1" -v index_url="$index_url" -v channels="$conda_channels" -f "$here/program/sources.awk" \
+        "$here/program/sources" "$work/others" | while read -r number does; do
+        say "Look at $2, line $number of what is your own: $does."
     done
 }

@@ -25,6 +25,33 @@ look_at() {
     others "$looked_at" "$work/others"
 }
 
+# Tools give up a whole file over a letter that they cannot read, and say so much later, or never.
+look_at_letters() {
+    for one in "$pip_conf" "$pypirc" "$netrc"; do
+        look_at_letters_of "$one"
+    done
+}
+
+look_at_letters_of() {
+    looked_at=$(followed "$1")
+    [ -s "$looked_at" ] || return 0
+    [ "$(head -c 3 -- "$looked_at" | od -An -tx1 | tr -d ' ')" != efbbbf ] || stop \
+        "$1 begins with a byte order mark, which pip and uv cannot read. Save it as UTF-8 without one, and run this again."
+    command -v iconv > /dev/null || return 0
+    iconv -f UTF-8 -t UTF-8 "$looked_at" > /dev/null 2>&1 || stop \
+        "$1 has letters that are not in UTF-8, in line $(not_utf8 "$looked_at"), which pip and uv cannot read. Save it as UTF-8, and run this again."
+}
+
+# The first line with letters of another encoding.
+not_utf8() {
+    number=0
+    while IFS= read -r line || [ -n "$line" ]; do
+        number=$((number + 1))
+        printf '%s' "$line" | iconv -f UTF-8 -t UTF-8 > /dev/null 2>&1 || break
+    done < "$1"
+    echo "$number"
+}
+
 # The certificates that this computer trusts, and the company's: tools are told of one file, which has to hold all.
 trusted_certificates() {
     [ -n "$has_ca" ] || return 0

@@ -5,7 +5,8 @@ function linesOf(text) { return text.match(/[^\n]*\n|[^\n]+/g) || []; }
 function without(text) {
     var lines = linesOf(text), kept = [], inside = false;
     for (var i = 0; i < lines.length; i += 1) {
-        var line = lines[i].replace(/\r\n$/, "\n");
+        // an editor may have put blanks behind it, or a byte order mark before the first, whose bytes are three characters here
+        var line = lines[i].replace(/^\xef\xbb\xbf/, "").replace(/[ \t\r]+\n$/, "\n");
         if (line === OPENING) {
             if (inside) { throw unbalanced(); }
             inside = true;

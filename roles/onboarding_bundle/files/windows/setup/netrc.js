@@ -15,6 +15,16 @@ function netrcEntry(host, login, password) {
     return line + (line.charAt(line.length - 1) === '"' ? " #\n" : "\n");
 }
 
+// What other programs write into entries, and pip and uv do not know: then they ignore the whole file, and say nothing.
+var FOREIGN = {
+    port: "take it and what follows it out", protocol: "take it and what follows it out",
+    method: "take it and what follows it out", scheme: "take it and what follows it out",
+    path: "take it and what follows it out", force: "take it and what follows it out",
+    host: "take it and what follows it out", ssl: "take it and what follows it out",
+    security: "take it and what follows it out", username: "write login instead", email: "write login instead",
+    passwd: "write password instead", pass: "write password instead", pwd: "write password instead"
+};
+
 // [{machine, lines: {number: true}}] of the entries in their order
 function entriesOf(lines) {
     var entries = [], keyword = "", inMacro = false;
@@ -28,6 +38,9 @@ function entriesOf(lines) {
                 keyword = "";
             } else if (word.charAt(0) === "#") {
                 break;
+            } else if (FOREIGN.hasOwnProperty(word)) {
+                throw new Error("has the word " + word + " in line " + (number + 1) + ", which pip and uv do not know, and then they ignore "
+                    + "the whole file; " + FOREIGN[word] + ", and run this again");
             } else if (word === "macdef") {
                 last = {machine: "", lines: {}};
                 last.lines[number] = true;

@@ -5,6 +5,7 @@ function wholeFiles() {
         {name: "pip.ini", path: join(roaming, "pip\\pip.ini")},
         {name: "uv.toml", path: join(roaming, "uv\\uv.toml")},
         {name: "condarc", path: join(home, ".condarc")},
+        {name: "ca-bundle.pem", path: join(memory, "ca-bundle.pem")},
         {name: "ssh_config", path: join(home, ".ssh\\wheelhouse_config")},
         {name: "known_hosts", path: join(home, ".ssh\\wheelhouse_known_hosts")}
     ];

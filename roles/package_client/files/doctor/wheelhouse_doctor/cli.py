@@ -8,11 +8,12 @@ import argparse
 import os
 import shutil
 import sys
+import threading
 import time
 
 from wheelhouse_doctor import report, settings
 from wheelhouse_doctor.findings import FAIL, Finding, fail
-from wheelhouse_doctor.walk import walk
+from wheelhouse_doctor.walk import LONGEST, walk
 
 DESCRIPTION = """\
 Walk the path that a package takes to this machine, and say what is wrong on it, in a sentence, and what to do.
@@ -76,6 +77,10 @@ def main(arguments: list[str] | None = None, settings_file: str = settings.FILE)
     )
     parser.add_argument("--json", action="store_true", help="the report as one JSON document")
     options = parser.parse_args(arguments)
+    # whatever hangs, and it may be the home's file server, this command ends
+    watchdog = threading.Timer(LONGEST + 15, _give_up)
+    watchdog.daemon = True
+    watchdog.start()
     try:
         begin = time.monotonic()
         findings = _findings(settings_file)
@@ -89,7 +94,14 @@ def main(arguments: list[str] | None = None, settings_file: str = settings.FILE)
         return 130
     except BrokenPipeError:  # as `| head` leaves
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        watchdog.cancel()
     return 1 if any(finding.verdict == FAIL for finding in findings) else 0
+
+
+def _give_up() -> None:
+    os.write(2, b"The doctor itself was stopped, since something on this machine does not answer. Show this to IT.\n")
+    os._exit(1)
 
 
 def _findings(settings_file: str) -> list[Finding]:

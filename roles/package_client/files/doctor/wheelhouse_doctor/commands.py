@@ -4,11 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import selectors
+import signal
+import stat
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+
+from wheelhouse_doctor.findings import Finding, too_slow
 
 try:
     import tomllib
@@ -17,6 +24,10 @@ except ImportError:  # before Python 3.11
 
 RUN_TIME = 12.0
 """Seconds. A tool that takes longer to say what its settings are is not waited for."""
+LONGEST_OUTPUT = LONGEST_FILE = 1024 * 1024
+"""Bytes. No tool says more of its settings, and nobody writes more into a file of them."""
+# what tools say where the machine, and not their settings, keeps them from working
+_OVERLOADED = re.compile(r"Resource temporarily unavailable|Cannot allocate memory|Too many open files|out of memory")
 
 
 @dataclass(frozen=True)
@@ -34,20 +45,65 @@ class Said:
         return self.code == 0
 
 
+class Slow(Exception):
+    """A tool that was not done in time, or for which this machine had no room; it may be all right."""
+
+    def finding(self, check: str, tool: str) -> Finding:
+        return too_slow(check, tool, f"{tool} {self}")
+
+
 def run(command: list[str], environ: Mapping[str, str]) -> Said | None:
-    """Run a tool in this environment, or None where it cannot be run, or takes too long."""
+    """Run a tool in this environment, or None where it cannot be run. Raises `Slow`."""
+    settings = {"PIP_NO_COLOR": "1", "NO_COLOR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     try:
-        done = subprocess.run(
+        # in a session of its own, so that what it has started ends with it
+        child = subprocess.Popen(
             command,
-            env={**environ, "PIP_NO_COLOR": "1", "NO_COLOR": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+            env={**environ, **settings},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=RUN_TIME,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except BlockingIOError:
+        raise Slow("could not be started, because this machine has too many processes") from None
+    except (OSError, ValueError):
         return None
-    return Said(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+    try:
+        output, errors = _read(child, time.monotonic() + RUN_TIME)
+    finally:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)
+        code = child.wait()
+    if code != 0 and _OVERLOADED.search(errors):
+        raise Slow("could not work, because this machine has no room for more processes or memory")
+    return Said(code, output, errors)
+
+
+def _read(child: subprocess.Popen, end: float) -> tuple[str, str]:
+    """What a command says until it ends, or both its streams; raises `Slow`."""
+    said: dict[object, bytearray] = {child.stdout: bytearray(), child.stderr: bytearray()}
+    with selectors.DefaultSelector() as selector, child.stdout, child.stderr:
+        for stream in said:
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Slow(f"did not say what its settings are within {RUN_TIME:.0f} s")
+            for key, _ in selector.select(min(left, 0.1)):
+                data = os.read(key.fd, 65536)
+                said[key.fileobj] += data[: LONGEST_OUTPUT - len(said[key.fileobj])]
+                if not data:
+                    selector.unregister(key.fileobj)
+            # a program that it has left behind may hold the streams open
+            if child.poll() is not None and not selector.select(0):
+                break
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(max(end - time.monotonic(), 0.1))
+    if child.returncode is None:
+        raise Slow(f"did not end within {RUN_TIME:.0f} s")
+    output, errors = (bytes(text).decode(errors="replace") for text in said.values())
+    return output, errors
 
 
 def find(name: str, environ: Mapping[str, str]) -> str | None:
@@ -63,16 +119,45 @@ class Unreadable(Exception):
     """A settings file that its tool cannot read either; the text says where and why, without what stands in it."""
 
 
-def toml(path: str) -> dict:
-    """What a TOML file says; empty where there is none. Raises `Unreadable`."""
+def content(path: str) -> bytes | None:
+    """What a file holds, or None where there is none. Raises `Unreadable`, also for what is no file, which may hang."""
     try:
-        with open(path, "rb") as stream:
-            return tomllib.load(stream) if tomllib else {}
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
-        return {}
+        return None
     except OSError as error:
         raise Unreadable(f"{path} cannot be read ({os.strerror(error.errno).lower()})") from None
-    except ValueError as error:
+    with os.fdopen(descriptor, "rb") as stream:
+        status = os.fstat(descriptor)
+        if stat.S_ISDIR(status.st_mode):
+            raise Unreadable(f"{path} is a directory, not a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable(f"{path} is no file, but a pipe, a socket or a device")
+        if status.st_size > LONGEST_FILE:
+            raise Unreadable(f"{path} has {status.st_size // LONGEST_FILE} MiB, which no settings have")
+        return stream.read(LONGEST_FILE)
+
+
+def text(path: str) -> str | None:
+    """`content` as UTF-8. Raises `Unreadable`."""
+    found = content(path)
+    if found is None:
+        return None
+    try:
+        return found.decode()
+    except UnicodeDecodeError as error:
+        line = found.count(b"\n", 0, error.start) + 1
+        raise Unreadable(f"{path} has a letter in line {line} that is not in UTF-8") from None
+
+
+def toml(path: str) -> dict:
+    """What a TOML file says; empty where there is none. Raises `Unreadable`."""
+    found = text(path)
+    if found is None or tomllib is None:
+        return {}
+    try:
+        return tomllib.loads(found.replace("\r\n", "\n").lstrip("\ufeff"))  # which uv reads
+    except (ValueError, RecursionError) as error:
         place = re.search(r"at line (\d+)", str(error))
         raise Unreadable(f"{path} is no TOML{f' from line {place[1]} on' if place else ''}") from None
 
@@ -80,15 +165,10 @@ def toml(path: str) -> dict:
 def line_with(path: str, word: str) -> str:
     """`path:line` of the first line, comments apart, with a word in it; the path alone where there is none."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            for number, line in enumerate(stream, 1):
-                if word in line and not line.lstrip().startswith(("#", ";")):
-                    return f"{path}:{number}"
-    except OSError:
-        pass
+        lines = (content(path) or b"").decode(errors="replace").split("\n")
+    except Unreadable:
+        return path
+    for number, line in enumerate(lines, 1):
+        if word in line and not line.lstrip().startswith(("#", ";")):
+            return f"{path}:{number}"
     return path
-
-
-def without_account(url: str) -> str:
-    """An index's address as it can be compared with another."""
-    return re.sub(r"://[^/]*@", "://", url.strip()).rstrip("/").lower()

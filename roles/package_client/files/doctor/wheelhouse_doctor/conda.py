@@ -5,58 +5,81 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 
-from wheelhouse_doctor.commands import RUN_TIME, find, line_with, run
-from wheelhouse_doctor.findings import Finding, fail, ok, skipped
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources, stray
+
+from wheelhouse_doctor.commands import Slow, find, line_with, run
+from wheelhouse_doctor.findings import FAIL, Finding, fail, ok, skipped, warn
 from wheelhouse_doctor.redaction import shown_url
 from wheelhouse_doctor.settings import Settings
 
 CHECK = "conda"
 
 
-def look(_settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """The findings about conda, or about mamba where there is only that; both read the same files."""
     conda = find("conda", environ) or find("mamba", environ)
     if conda is None:
         yield from skipped([CHECK], "there is none on the PATH")
         return
-    said = run([conda, "config", "--show-sources", "--json"], environ)
+    try:
+        said = run([conda, "config", "--show-sources", "--json"], environ)
+    except Slow as problem:
+        yield problem.finding(CHECK, conda)
+        return
     try:
         sources = json.loads(said.output) if said else None
     except ValueError:
         sources = None
     if not isinstance(sources, dict) or not said or not said.succeeded:
         if said is None:
-            why = f"it takes more than {RUN_TIME:.0f} seconds, or is no program"
+            why = "it is no program"
         else:
             why = "it says no JSON" if said.succeeded else f"it ends with {said.code}"
         sentence = f"{conda} cannot say what its settings are: {why}."
         yield fail(CHECK, conda, sentence, f"`{conda} config --show-sources` says more.")
         return
-    faults = list(_faults(conda, sources))
+    faults = list(_faults(settings, conda, sources))
     yield from faults
-    if not faults:
+    if not any(fault.verdict == FAIL for fault in faults):
         yield ok(CHECK, conda, _channels(sources))
 
 
-def _faults(conda: str, sources: Mapping[str, Mapping]) -> Iterator[Finding]:
-    for path, settings in sources.items():
-        if settings.get("proxy_servers"):
-            yield fail(
-                CHECK,
-                conda,
-                f"{_place(path, 'proxy_servers')} gives conda a proxy that ignores NO_PROXY, so that nothing in the "
-                "company is found.",
-                "Take proxy_servers out there; HTTPS_PROXY and NO_PROXY are enough.",
+def _faults(settings: Settings, conda: str, sources: Mapping[str, Mapping]) -> Iterator[Finding]:
+    for path, told in sources.items():
+        # where the file that IT's playbook wrote leads is no stray
+        if os.path.basename(path) == "wheelhouse.yml" or not isinstance(told, dict):
+            continue
+        for key, value in told.items():
+            setting = package_sources.CONDARC.get(key)
+            does = setting and package_sources.judged(
+                setting, _words(value), settings.index_url, settings.conda_channels
             )
-        if settings.get("ssl_verify") in (False, "false", "False"):
-            yield fail(
-                CHECK,
-                conda,
-                f"{_place(path, 'ssl_verify')} has conda trust everybody without a certificate.",
-                "Take ssl_verify out there.",
-            )
+            if not does:
+                continue
+            place = _place(path, key)
+            sentence, remedy = f"{stray.sentence(place, does, settings.index_url)} ({key}).", f"Take {key} out there."
+            if key == "proxy_servers":
+                sentence = (
+                    f"{place} gives conda a proxy that ignores NO_PROXY, so that nothing in the company is found."
+                )
+                remedy = "Take proxy_servers out there; HTTPS_PROXY and NO_PROXY are enough."
+            elif key == "ssl_verify":
+                sentence = f"{place} has conda trust everybody without a certificate."
+            # a person may ask other channels, too, where IT has not locked the list
+            tell = warn if setting.effect == package_sources.ELSEWHERE else fail
+            yield tell(CHECK, conda, sentence, remedy)
+
+
+def _words(value: object) -> list[str]:
+    """The values in a setting of conda's; of a map, where it leads to."""
+    if isinstance(value, dict):
+        return [word for one in value.values() for word in _words(one)]
+    if isinstance(value, (list, tuple)):
+        return [word for one in value for word in _words(one)]
+    return [] if value is None else [str(value)]
 
 
 def _place(source: str, key: str) -> str:

@@ -150,6 +150,16 @@ def _no_proxy(settings: Settings, environ: Mapping[str, str]) -> Finding:
     """Whether the index is reached directly, by both spellings of the variable."""
     host = settings.index_host
     spellings = [variable for variable in ("no_proxy", "NO_PROXY") if variable in environ]
+    everything = [name for name in spellings if "*" in re.split(r"[\s,]+", environ[name])]
+    if everything:
+        names = " and ".join(everything)
+        return fail(
+            NO_PROXY,
+            everything[0],
+            f"{names} {'is' if len(everything) == 1 else 'are'} `*`, so that nothing goes through the proxy, and what is "
+            "outside the company is not found.",
+            "Log in anew; if it stays so, take the variable out of ~/.profile or ~/.bashrc, or ask IT to run site.yml.",
+        )
     missing = [name for name in spellings or ["NO_PROXY"] if not covers(environ.get(name, ""), host)]
     if missing:
         return fail(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ class Finding:
     sentence        what was found
     remedy          what to do about it; empty where there is nothing to do
     explained_by    checks whose failure explains this one
+    open            whether nobody knows how it is, because it took too long to find out
     """
 
     check: str
@@ -28,6 +30,7 @@ class Finding:
     sentence: str = ""
     remedy: str = ""
     explained_by: tuple[str, ...] = ()
+    open: bool = False
 
 
 def ok(check: str, looked_at: str, sentence: str = "") -> Finding:
@@ -46,6 +49,35 @@ def skipped(checks: Iterable[str], reason: str) -> Iterator[Finding]:
     """A finding for each check that could not be made, with the reason."""
     for check in checks:
         yield Finding(check, SKIPPED, "", reason)
+
+
+def load() -> tuple[float, int]:
+    """(programs that wanted to run in the last minute, processors that they could run on)."""
+    try:
+        processors = len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        processors = os.cpu_count() or 1
+    try:
+        return os.getloadavg()[0], processors
+    except OSError:
+        return 0.0, processors
+
+
+def is_busy() -> bool:
+    """Whether this machine has more to do than it can."""
+    wanted, processors = load()
+    return wanted > processors
+
+
+def too_slow(check: str, looked_at: str, sentence: str) -> Finding:
+    """A finding about what was not done in time: a warning with the load beside it, since that may be all there is."""
+    wanted, processors = load()
+    machine = f"its load is {wanted:.1f}, and it has {processors} processor{'s' if processors > 1 else ''}"
+    if wanted > processors:
+        remedy = f"This machine is busy ({machine}): try again when it is less so."
+    else:
+        remedy = f"This machine is not busy ({machine}); if it stays so, the disk or file server may be slow: ask IT."
+    return Finding(check, WARN, looked_at, f"{sentence}.", remedy, open=True)
 
 
 def explained(findings: Iterable[Finding]) -> list[Finding]:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from wheelhouse_doctor import credentials, machine, tls
 from wheelhouse_doctor.credentials import Account
 from wheelhouse_doctor.findings import OK, Finding, fail, ok, skipped, warn
-from wheelhouse_doctor.network import Answer, NoAnswer, address_of, ask, connect
+from wheelhouse_doctor.network import Answer, NoAnswer, address_of, ask, connect, unanswered
 from wheelhouse_doctor.settings import Settings
 
 NAME, REACHED, CERTIFICATE, ANSWER = "index name", "index", "index certificate", "index answer"
@@ -28,7 +28,8 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         yield ok(NAME, host, address_of(host, port))
     except NoAnswer as problem:
-        yield fail(
+        yield unanswered(
+            problem,
             NAME,
             host,
             f"There is no address for the name of the index, {host}: {problem}.",
@@ -39,7 +40,8 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         connect(host, port).close()
     except NoAnswer as problem:
-        yield fail(
+        yield unanswered(
+            problem,
             REACHED,
             address,
             f"The index {address} cannot be reached: {problem}. It is down, or nothing is let through to it.",
@@ -64,7 +66,8 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         answer = _ask(settings, server, encrypted, account if trusted else None, trusted)
         stranger = _ask(settings, server, encrypted, None, trusted) if trusted and answer.status == 404 else answer
     except NoAnswer as problem:
-        yield fail(
+        yield unanswered(
+            problem,
             CERTIFICATE if encrypted else ANSWER,
             address,
             f"The index {address} takes the connection, but {problem}.",

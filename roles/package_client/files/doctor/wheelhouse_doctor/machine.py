@@ -55,6 +55,15 @@ def disk(environ: Mapping[str, str]) -> Iterator[Finding]:
     """A finding for every place in trouble, or one that says where how much is free. A file system is told of once."""
     seen: dict[int, str] = {}
     healthy = True
+    temporary = environ.get("TMPDIR")
+    if temporary and not os.path.isdir(temporary):
+        healthy = False
+        yield fail(
+            DISK,
+            temporary,
+            f"TMPDIR is {temporary}, which is no directory, so that what is built or unpacked has no place.",
+            f"`mkdir -p {temporary}`, or unset TMPDIR, and take it out of ~/.profile or ~/.bashrc.",
+        )
     for directory, what in places(environ).items():
         there = _existing(directory)
         try:

@@ -11,6 +11,8 @@ import socket
 import threading
 from dataclasses import dataclass
 
+from wheelhouse_doctor.findings import Finding, fail, is_busy, too_slow
+
 NAME_TIME = 4.0
 CONNECT_TIME = 4.0
 ANSWER_TIME = 5.0
@@ -19,7 +21,14 @@ LONGEST_BODY = 64 * 1024
 
 
 class NoAnswer(Exception):
-    """Why there is none; the text is the end of a sentence (`nothing listens there`), and holds no secret."""
+    """Why there is none; the text is the end of a sentence (`nothing listens there`), and holds no secret.
+
+    `slow` where time ran out, for which this machine may be to blame.
+    """
+
+    def __init__(self, why: str, slow: bool = False) -> None:
+        super().__init__(why)
+        self.slow = slow
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ def address_of(host: str, port: int) -> str:
     try:
         answer = answers.get(timeout=NAME_TIME)
     except queue.Empty:
-        raise NoAnswer(f"no name server answered within {NAME_TIME:g} s") from None
+        raise NoAnswer(f"no name server answered within {NAME_TIME:g} s", slow=True) from None
     if isinstance(answer, socket.gaierror) and answer.errno == socket.EAI_AGAIN:
         raise NoAnswer("no name server knows it, or none could be asked")
     if isinstance(answer, Exception):
@@ -63,7 +72,7 @@ def connect(host: str, port: int) -> socket.socket:
     except ConnectionRefusedError:
         raise NoAnswer("nothing listens there (connection refused)") from None
     except socket.timeout:
-        raise NoAnswer(f"no connection within {CONNECT_TIME:g} s") from None
+        raise NoAnswer(f"no connection within {CONNECT_TIME:g} s", slow=True) from None
     except OSError as error:
         raise NoAnswer(why(error)) from None
     connection.settimeout(ANSWER_TIME)
@@ -87,10 +96,20 @@ def ask(connection: socket.socket, method: str, target: str, headers: dict[str, 
         response.begin()
         body = response.read(LONGEST_BODY) if response.status >= 400 and method != "HEAD" else b""
     except socket.timeout:
-        raise NoAnswer(f"it took the connection and then gave no answer within {ANSWER_TIME:g} s") from None
+        why_not = f"it took the connection and then gave no answer within {ANSWER_TIME:g} s"
+        raise NoAnswer(why_not, slow=True) from None
     except http.client.HTTPException:
         raise NoAnswer("what answers there does not speak HTTP") from None
     except OSError as error:
         raise NoAnswer(f"it dropped the connection ({why(error)})") from None
     names = {name.lower(): response.headers.get_all(name) or [] for name in response.headers}
     return Answer(response.status, names, body.decode("utf-8", "replace"))
+
+
+def unanswered(
+    problem: NoAnswer, check: str, looked_at: str, sentence: str, remedy: str, explained_by: tuple[str, ...] = ()
+) -> Finding:
+    """A finding about what gave no answer: a failure, unless time ran out on a machine that is busy."""
+    if problem.slow and is_busy():
+        return too_slow(check, looked_at, sentence.rstrip("."))
+    return fail(check, looked_at, sentence, remedy, explained_by)

@@ -5,12 +5,16 @@
 from __future__ import annotations
 
 import configparser
+import ipaddress
 import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from wheelhouse_doctor.commands import find, line_with, run, without_account
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources
+
+from wheelhouse_doctor import commands
+from wheelhouse_doctor.commands import Slow, find, line_with, run
 from wheelhouse_doctor.findings import Finding, fail, ok, skipped, warn
 from wheelhouse_doctor.redaction import shown_url
 from wheelhouse_doctor.settings import Settings
@@ -29,7 +33,7 @@ class Setting:
     place: str
 
 
-def commands(environ: Mapping[str, str]) -> list[str]:
+def at_hand(environ: Mapping[str, str]) -> list[str]:
     """The pips that a person of this environment may mean, each once."""
     environments = [environ.get("VIRTUAL_ENV"), os.path.join(os.getcwd(), ".venv")]
     found = [os.path.join(one, "bin", "pip") for one in environments if one]
@@ -46,20 +50,17 @@ def look(settings: Settings, environ: Mapping[str, str], pip: str | None) -> Ite
     if pip is None:
         yield from skipped([CHECK], "there is none on the PATH, and no virtualenv is active")
         return
-    said = run([pip, "config", "debug"], environ)
-    version = _version(pip, environ)
+    try:
+        said = run([pip, "config", "debug"], environ)
+        version = _version(pip, environ)
+    except Slow as problem:
+        yield problem.finding(CHECK, pip)
+        return
     if said and not said.succeeded and "onfiguration" in said.errors:
-        place = re.search(r"'(/[^']+)'(?: \[line\s+(\d+)\])?", said.errors)
-        where = f"{place[1]}{f', line {place[2]},' if place[2] else ''}" if place else "a file"
-        yield fail(CHECK, pip, f"pip cannot read its settings: {where} is malformed.", f"See `{pip} config debug`.")
+        yield fail(CHECK, pip, *_malformed(pip, said.errors))
         return
     if said is None or not said.succeeded or version is None:
-        yield fail(
-            CHECK,
-            pip,
-            f"{pip} does not run, or not in time.",
-            "Make its virtualenv anew, for a new Python.",
-        )
+        yield fail(CHECK, pip, f"{pip} does not run.", "Make its virtualenv anew, for a new Python.")
         return
     found, unreadable = read(said.output, environ)
     name = f"{pip} {'.'.join(map(str, version))}"
@@ -70,6 +71,36 @@ def look(settings: Settings, environ: Mapping[str, str], pip: str | None) -> Ite
     if not findings:
         index = effective(found, "index-url")
         yield ok(CHECK, name, f"{shown_url(index.value)} ({index.place})")
+
+
+def _malformed(pip: str, errors: str) -> tuple[str, str]:
+    """(sentence, remedy) for settings that pip refuses, for which it then does nothing at all."""
+    letters = re.search(r"contains invalid (\S+) characters in (/.+?)\.?\s*\Z", errors, re.MULTILINE)
+    if letters:
+        path = letters[2]
+        found = (commands.content(path) or b"") if os.path.isfile(path) else b""
+        line = next((n for n, text in enumerate(found.split(b"\n"), 1) if not _is_utf8(text)), 0)
+        where = f"{path}, line {line}," if line else path
+        return (
+            f"pip cannot read its settings: {where} has a letter that is not in UTF-8, and so pip does nothing.",
+            f"Save {path} as UTF-8: `iconv -f latin1 -t utf-8 {path} > new && mv new {path}`, or take the letter out.",
+        )
+    # the name of the file stands in quotes, or behind a word
+    place = re.search(r"'(/[^']+)'(?: \[line\s+(\d+)\])?", errors)
+    number = re.search(r"line:? +(\d+)", errors)
+    where = f"{place[1]}{f', line {number[1]},' if number else ''}" if place else "a file"
+    if "\ufeff" in errors or "\\ufeff" in errors:
+        remedy = f"It begins with a byte order mark: save {place[1] if place else 'it'} as UTF-8 without one."
+        return f"pip cannot read its settings: {where} is malformed.", remedy
+    return f"pip cannot read its settings: {where} is malformed.", f"See `{pip} config debug`."
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _version(pip: str, environ: Mapping[str, str]) -> tuple[int, ...] | None:
@@ -97,9 +128,8 @@ def read(debug: str, environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Se
     for path in [path for kind in ("global", "user", "site", "env") for path in listed.get(kind, [])]:
         parser = configparser.RawConfigParser()
         try:
-            with open(path, encoding="utf-8") as stream:
-                parser.read_file(stream)
-        except (OSError, UnicodeDecodeError, configparser.Error):
+            parser.read_string(commands.text(path) or "")
+        except (commands.Unreadable, configparser.Error):
             unreadable.append(path)
             continue
         for section in parser.sections():
@@ -116,12 +146,11 @@ def read(debug: str, environ: Mapping[str, str]) -> tuple[dict[str, dict[str, Se
 def _line(path: str, section: str, key: str) -> str:
     """`path:line` of a key in an ini file."""
     inside = False
-    with open(path, encoding="utf-8") as stream:
-        for number, line in enumerate(stream, 1):
-            if line.startswith("["):
-                inside = line.strip().startswith(f"[{section}]")
-            elif inside and re.split(r"[=:]", line, maxsplit=1)[0].strip().lower().replace("_", "-") == key:
-                return f"{path}:{number}"
+    for number, line in enumerate((commands.text(path) or "").split("\n"), 1):
+        if line.startswith("["):
+            inside = line.strip().startswith(f"[{section}]")
+        elif inside and re.split(r"[=:]", line, maxsplit=1)[0].strip().lower().replace("_", "-") == key:
+            return f"{path}:{number}"
     return line_with(path, key)
 
 
@@ -142,13 +171,15 @@ def _faults(
 ) -> Iterator[Finding]:
     index = effective(found, "index-url")
     if index is None:
+        other = environ.get("PIP_CONFIG_FILE")
+        because = f" (PIP_CONFIG_FILE is {other})" if other else ""
         yield fail(
             CHECK,
             name,
-            f"pip is not told of the company's index, {settings.simple_url}, and goes to the public one.",
-            "Ask IT to run site.yml, which writes /etc/pip.conf.",
+            f"pip is not told of the company's index, {settings.simple_url}, and goes to the public one{because}.",
+            "Unset PIP_CONFIG_FILE." if other else "Ask IT to run site.yml, which writes /etc/pip.conf.",
         )
-    elif without_account(index.value) != without_account(settings.simple_url):
+    elif not package_sources.same_place(index.value, settings.index_url):
         yield fail(
             CHECK,
             name,
@@ -169,17 +200,40 @@ def _faults(
                 "extra-index-url",
                 "adds {value}, so that anybody's package may win over the company's of the same name",
             ),
+            ("find-links", "has pip take packages from {value} as well, of which the highest version wins"),
             ("trusted-host", "has pip trust {value} without a certificate"),
             ("proxy", "gives pip a proxy that ignores NO_PROXY, so that the company's index is not found"),
         ):
             setting = settings_here.get(key)
             if setting and setting.value.strip():
-                values = " and ".join(map(shown_url, setting.value.split())) if "url" in key else setting.value.strip()
+                words = setting.value.split()
+                if key in package_sources.PIP and not package_sources.judged(
+                    package_sources.PIP[key], words, settings.index_url
+                ):
+                    continue
+                shown = key in ("extra-index-url", "find-links")
+                values = " and ".join(map(shown_url, words)) if shown else setting.value.strip()
                 yield fail(CHECK, name, f"{setting.place} {sentence.format(value=values)}.", _take_out(setting))
     no_index = effective(found, "no-index")
     if no_index and no_index.value.strip().lower() in _YES:
         yield fail(CHECK, name, f"{no_index.place} has pip ask no index at all (no-index).", _take_out(no_index))
+    if version >= SYSTEM_STORE_SINCE and settings.index_url.startswith("https:") and is_ip(settings.index_host):
+        yield warn(
+            CHECK,
+            name,
+            f"The index's address is an IP address, {settings.index_host}, with which pip from 24.2 on cannot check a "
+            "certificate and ends with an error.",
+            "Ask IT for an index with a name: wheelhouse_index_url.",
+        )
     yield from _store(settings, environ, name, version, effective(found, "cert"))
+
+
+def is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _take_out(setting: Setting) -> str:

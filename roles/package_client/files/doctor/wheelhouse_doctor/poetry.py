@@ -7,7 +7,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 
-from wheelhouse_doctor.commands import Unreadable, find, line_with, toml, tomllib, without_account
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import same_place
+
+from wheelhouse_doctor.commands import Unreadable, find, line_with, toml, tomllib
 from wheelhouse_doctor.findings import Finding, fail, ok, skipped
 from wheelhouse_doctor.redaction import shown_url
 from wheelhouse_doctor.settings import Settings
@@ -26,7 +28,7 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     by_itself = ""
     if settings.poetry and os.path.realpath(poetry) == os.path.realpath(settings.poetry):
         by_itself = environ.get(MIRROR) or settings.simple_url
-        if without_account(by_itself) != without_account(settings.simple_url):
+        if not same_place(by_itself, settings.index_url):
             yield fail(
                 CHECK,
                 poetry,
@@ -74,7 +76,7 @@ def _sources(settings: Settings, path: str, sources: list[dict], by_itself: str)
     asked = [source for source in sources if source.get("priority", "primary") != "explicit"]
     if by_itself and not any(source.get("priority", "primary") == "primary" for source in asked):
         asked.append({"name": "PyPI"})
-    others = [one for one in asked if without_account(_url(one, by_itself)) != without_account(settings.simple_url)]
+    others = [one for one in asked if not same_place(_url(one, by_itself), settings.index_url)]
     for source in others:
         where = line_with(path, str(source.get("url") or source.get("name")))
         what = shown_url(str(source["url"])) if source.get("url") else "the public index"

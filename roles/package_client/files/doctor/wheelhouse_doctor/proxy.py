@@ -9,6 +9,7 @@ import html
 import importlib.util
 import re
 import socket
+import ssl
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from pathlib import Path
 from wheelhouse_doctor import environment, tls
 from wheelhouse_doctor.environment import Proxy
 from wheelhouse_doctor.findings import Finding, fail, ok, skipped, warn
-from wheelhouse_doctor.network import Answer, NoAnswer, address_of, ask, connect
+from wheelhouse_doctor.network import Answer, NoAnswer, address_of, ask, connect, unanswered
 from wheelhouse_doctor.settings import Settings
 
 NAME, REACHED, LOGIN, OUTSIDE = "proxy name", "proxy", "proxy login", "outside"
@@ -54,11 +55,12 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     try:
         yield ok(NAME, proxy.host, address_of(proxy.host, proxy.port))
     except NoAnswer as problem:
-        yield fail(
+        yield unanswered(
+            problem,
             NAME,
             proxy.host,
             f"There is no address for the name of the proxy, {proxy.host}: {problem}.",
-            "Is this machine in the company's network, or on its VPN? If so, ask IT.",
+            _shell_or(settings, environ, "Is this machine in the company's network, or on its VPN? If so, ask IT."),
             cause,
         )
         yield from skipped(CHECKS[1:], "the proxy's name is not known")
@@ -71,11 +73,37 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         if proxy.is_relay:
             sentence = f"The relay on this machine, {proxy.address}, cannot be reached: {problem}."
             remedy = "Ask IT; `systemctl status wheelhouse-relay` says more."
-        yield fail(REACHED, proxy.address, sentence, _shell_or(settings, environ, remedy), cause)
+        yield unanswered(problem, REACHED, proxy.address, sentence, _shell_or(settings, environ, remedy), cause)
         yield from skipped(CHECKS[2:], "the proxy cannot be reached")
+        return
+    if proxy.scheme == "https" and not _speaks_tls(proxy):
+        yield fail(
+            REACHED,
+            proxy.address,
+            f"{proxy.variable} begins with https://, which means TLS to the proxy itself, and {proxy.address} does not "
+            "speak that.",
+            _shell_or(
+                settings,
+                environ,
+                f"Write http:// in {proxy.variable}: what goes to an https address is encrypted all the same. "
+                "If IT set it so, ask them.",
+            ),
+            cause,
+        )
+        yield from skipped(CHECKS[2:], "the proxy is not spoken to as it is named")
         return
     yield ok(REACHED, proxy.address)
     yield from _login(settings, environ, proxy)
+
+
+def _speaks_tls(proxy: Proxy) -> bool:
+    try:
+        _connection(proxy).close()
+    except NoAnswer as problem:
+        return "does not speak TLS" not in str(problem)
+    except ssl.SSLError:
+        return True
+    return True
 
 
 def public_index() -> str:
@@ -139,7 +167,8 @@ def _login(settings: Settings, environ: Mapping[str, str], proxy: Proxy) -> Iter
             connection, answer = _tunnel(proxy, target, with_account=True)
             connection.close()
     except NoAnswer as problem:
-        yield fail(
+        yield unanswered(
+            problem,
             LOGIN,
             proxy.address,
             f"The proxy {proxy.address} was {step}, and failed: {problem}.",

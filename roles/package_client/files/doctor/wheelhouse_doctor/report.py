@@ -53,6 +53,8 @@ def verdict_of(findings: list[Finding]) -> str:
     faults, warnings = (sum(finding.verdict == verdict for finding in findings) for verdict in (FAIL, WARN))
     if faults:
         return "1 thing is wrong." if faults == 1 else f"{faults} things are wrong."
+    if any(finding.open for finding in findings):
+        return "Nothing wrong was found, but not everything could be looked at in time."
     if warnings:
         return f"Everything works; {'1 thing is' if warnings == 1 else f'{warnings} things are'} worth a look."
     return "Everything works."
@@ -66,7 +68,7 @@ def as_json(findings: list[Finding], seconds: float) -> str:
     """
     rows = []
     for finding in findings:
-        row = {key: redacted(value) for key, value in asdict(finding).items() if key != "explained_by"}
+        row = {key: redacted(value) for key, value in asdict(finding).items() if key not in ("explained_by", "open")}
         rows.append({**row, "verdict": finding.verdict.lower()})
     faults, warnings = (sum(finding.verdict == verdict for finding in findings) for verdict in (FAIL, WARN))
     report = {"works": not faults, "faults": faults, "warnings": warnings, "seconds": round(seconds, 2)}

@@ -2,7 +2,8 @@
 # MIT License (see LICENSE)
 """What IT says of this machine: the file that the role package_client writes. It holds no secret.
 
-{"index_url": "https://packages.acme.example", "ca_store": PATH, "company_ca": [PEM, ...], "poetry": PATH}
+{"index_url": "https://packages.acme.example", "ca_store": PATH, "company_ca": [PEM, ...], "poetry": PATH,
+ "conda_channels": [NAME, ...]}
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Settings:
     company_ca      the company's own CA certificates in PEM form; empty where it has none
     poetry          the program with which IT has told Poetry of the index; empty where it has installed none
     environments    the directory with the proxy environment that IT has set for each person; the machine's is beside it
+    conda_channels  names and addresses of conda channels that are in order besides those on the index
     """
 
     index_url: str
@@ -34,6 +36,7 @@ class Settings:
     company_ca: str = ""
     poetry: str = ""
     environments: str = "/etc/wheelhouse/people"
+    conda_channels: tuple[str, ...] = ()
 
     @property
     def index_host(self) -> str:
@@ -55,7 +58,8 @@ def read(path: str = FILE) -> Settings:
     try:
         with open(path, encoding="utf-8") as stream:
             told = json.load(stream)
-        settings = Settings(**{**told, "company_ca": "\n".join(told.get("company_ca", []))})
+        lists = {"company_ca": "\n".join(told.get("company_ca", []))}
+        settings = Settings(**{**told, **lists, "conda_channels": tuple(told.get("conda_channels", []))})
     except FileNotFoundError:
         raise Missing(f"{path} is not there, so IT has not set this machine up, or took it back.") from None
     except OSError as error:

@@ -67,10 +67,15 @@ def check(
     signers = []
     for store in trusted:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            context.load_verify_locations(cafile=store.path)
-        except (OSError, ssl.SSLError) as error:
-            problem = "which is not there" if isinstance(error, FileNotFoundError) else "which holds no certificates"
+        problem = ""
+        if not os.path.isfile(store.path):  # what is a pipe would be waited for
+            problem = "which is no file" if os.path.exists(store.path) else "which is not there"
+        else:
+            try:
+                context.load_verify_locations(cafile=store.path)
+            except (OSError, ssl.SSLError):
+                problem = "which holds no certificates"
+        if problem:
             yield fail(
                 name,
                 server.address,
@@ -99,8 +104,9 @@ def handshake(server: Server, context: ssl.SSLContext) -> ssl.SSLSocket:
         raise
     except (OSError, ValueError) as error:
         connection.close()
-        timed_out = isinstance(error, socket.timeout)
-        raise NoAnswer("it gives no TLS answer in time" if timed_out else "it does not speak TLS there") from None
+        if isinstance(error, socket.timeout):
+            raise NoAnswer("it gives no TLS answer in time", slow=True) from None
+        raise NoAnswer("it does not speak TLS there") from None
 
 
 def unverified() -> ssl.SSLContext:

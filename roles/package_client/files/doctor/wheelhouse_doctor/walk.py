@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from wheelhouse_doctor import conda, credentials, environment, index, machine, pip, poetry, proxy, uv
-from wheelhouse_doctor.findings import Finding, explained, fail
+from wheelhouse_doctor import conda, credentials, environment, index, machine, pip, poetry, proxy, sources, uv
+from wheelhouse_doctor.findings import Finding, explained, fail, is_busy, too_slow
 from wheelhouse_doctor.settings import Settings
 
 LONGEST = 20.0
@@ -37,7 +37,7 @@ class Strand(threading.Thread):
 
 def strands(settings: Settings, environ: Mapping[str, str]) -> list[Strand]:
     """The parts, in the order in which they are reported."""
-    pips: list[str | None] = list(pip.commands(environ)) or [None]
+    pips: list[str | None] = list(pip.at_hand(environ)) or [None]
     return [
         Strand("proxy settings", partial(environment.check, settings, environ)),
         Strand("proxy", partial(proxy.look, settings, environ)),
@@ -47,6 +47,7 @@ def strands(settings: Settings, environ: Mapping[str, str]) -> list[Strand]:
         Strand("uv", partial(uv.look, settings, environ)),
         Strand("Poetry", partial(poetry.look, settings, environ)),
         Strand("conda", partial(conda.look, settings, environ)),
+        Strand("other sources", partial(sources.look, settings, environ)),
         Strand("disk", partial(machine.disk, environ)),
     ]
 
@@ -64,6 +65,9 @@ def walk(settings: Settings, environ: Mapping[str, str], tell: Callable[[list[st
     for part in parts:
         findings += part.findings
         if part.is_alive():
-            problem = f"This part was not done after {LONGEST:g} s."
-            findings.append(fail(part.name, "", problem, "Try again; if it stays so, show this to IT."))
-    return explained(findings)
+            problem = f"This part was not done after {LONGEST:g} s"
+            if is_busy():
+                findings.append(too_slow(part.name, "", problem))
+            else:
+                findings.append(fail(part.name, "", f"{problem}.", "Try again; if it stays so, show this to IT."))
+    return explained(sources.without_what_others_tell(findings))
