@@ -103,7 +103,7 @@ class Front:
 
     def named(self, environ: Environ) -> Answer:
         """`/<name>`, which is what flit prints; raises `Refusal` if there is no such project."""
-        name = normalised(environ["PATH_INFO"][1:])
+        name = normalised(environ["PATH_INFO"].lstrip("/"))
         if name is None or self._catalogue.project(name) is None:
             raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page on this index.")
         return self._lead_to(name)

@@ -92,7 +92,7 @@ class Application:
 
     def _answer(self, environ: Environ) -> Answer:
         """Raises `Refusal`."""
-        path = environ["PATH_INFO"]
+        path = "/" + environ["PATH_INFO"].lstrip("/")
         if path == "/RPC2" and environ["REQUEST_METHOD"] == "POST":
             return rpc.answer(self._catalogue, environ)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
