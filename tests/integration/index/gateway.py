@@ -145,6 +145,12 @@ class Gateway:
                     received += piece
             return received
 
+    def first_line(self, request: bytes) -> str:
+        """Send bytes, more of which may be due, and return the status line that comes back."""
+        with self._plain_tls() as tls:
+            tls.sendall(request)
+            return tls.recv(4096).decode("latin-1").partition("\r\n")[0]
+
     def abandon(self, request: bytes) -> None:
         """Send bytes and hang up; returns when the gateway has noticed."""
         with self._plain_tls() as tls:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -109,8 +110,6 @@ def test_a_file_that_is_not_what_is_listed(channels: Path, share: Path, damage: 
     assert {name for name in content(share) if not name.startswith(".") and "noarch" in name} - {
         f"internal/noarch/{BASE.filename}"
     } == {
-        "internal/noarch/.repodata.json.next",
-        f"internal/noarch/.{HELLO.filename}.partial",
         "other/noarch/repodata.json",
     }
     path.write_bytes(good)
@@ -135,3 +134,78 @@ def test_a_rebuilt_package_of_the_same_size(channels: Path, share: Path) -> None
 
 def test_a_share_that_is_not_mounted(channels: Path, tmp_path: Path) -> None:
     assert "Is the file share mounted?" in mirror(channels, tmp_path / "nowhere", code=1)
+
+
+SECRET = "root:$6$secret"
+
+
+@pytest.fixture
+def secret(root: Path) -> Path:
+    """A file that root may read and others may not."""
+    path = root.with_name("shadow")
+    path.write_text(SECRET)
+    path.chmod(0o640)
+    return path
+
+
+@pytest.mark.parametrize("name", ["repodata.json", HELLO.filename])
+@pytest.mark.parametrize("kind", ["link", "hard link", "fifo", "directory", "device"])
+def test_nothing_but_files_of_the_shelf_leaves_it(
+    channels: Path, share: Path, secret: Path, name: str, kind: str
+) -> None:
+    """Whatever somebody who can write to the shelf puts in the place of a file."""
+    cli.main(["channel", "internal", "other"])
+    path = channels / "internal/noarch" / name
+    path.unlink()
+    match kind:
+        case "link":
+            path.symlink_to(secret)
+        case "hard link":
+            path.hardlink_to(secret)
+        case "fifo":
+            os.mkfifo(path)
+        case "directory":
+            path.mkdir()
+        case "device":
+            path.symlink_to("/dev/zero")
+    assert f"{path} is" in mirror(channels, share, code=1)
+    assert not [file for file in share.rglob("*") if file.is_file() and SECRET in file.read_bytes().decode("latin-1")]
+    assert not (share / "internal/noarch/repodata.json").exists()
+    assert (share / "other/noarch/repodata.json").is_file(), "other channels do not wait for it"
+
+
+@pytest.mark.parametrize("level", ["internal", "internal/noarch"])
+def test_no_directory_that_is_a_link_is_entered(channels: Path, share: Path, root: Path, level: str) -> None:
+    """On the shelf, where it would lead to what others may not see, and on the share, where it would lead out of it."""
+    outside = root.with_name("outside")
+    outside.mkdir()
+    (share / level).parent.mkdir(exist_ok=True)
+    (share / level).symlink_to(outside)
+    assert f"{share / level} is a link" in mirror(channels, share, code=1)
+    assert not list(outside.rglob("*"))
+    (share / level).unlink()
+    moved = (channels / level).rename(root.with_name("moved"))
+    (channels / level).symlink_to(moved)
+    assert f"{channels / level} is a link" in mirror(channels, share, code=1)
+    assert not (share / "internal/noarch/repodata.json").exists()
+
+
+def test_what_lies_on_the_share_is_replaced_and_not_written_through(channels: Path, share: Path, secret: Path) -> None:
+    target = share / "internal/noarch"
+    target.mkdir(parents=True)
+    for name in (f".{HELLO.filename}.partial", HELLO.filename, ".repodata.json.partial"):
+        (target / name).symlink_to(secret)
+    mirror(channels, share)
+    assert secret.read_text() == SECRET
+    assert not (target / HELLO.filename).is_symlink()
+    assert content(share)[f"internal/noarch/{HELLO.filename}"] == content(channels)[f"internal/noarch/{HELLO.filename}"]
+
+
+@pytest.mark.parametrize("name", ["../../../../etc/cron.d/x.conda", "/etc/x.conda", ".x.conda", "x.sh"])
+def test_an_index_that_lists_other_names(channels: Path, share: Path, name: str) -> None:
+    path = channels / "internal/noarch/repodata.json"
+    index = json.loads(path.read_text())
+    index["packages.conda"][name] = {"sha256": hashlib.sha256(b"").hexdigest()}
+    path.write_text(json.dumps(index))
+    assert "which is no name of a package" in mirror(channels, share, code=1)
+    assert not list((share / "internal/noarch").iterdir())

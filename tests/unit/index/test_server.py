@@ -278,7 +278,7 @@ def test_people_see_the_sentence(server: Server, tmp_path: Path, name: str) -> N
             partial(publish, foreign),
             "ada may not publish requests: ada may publish acme-*; to change that, ask it@acme.",
         ),
-        (partial(publish, good, "bob"), "bob may not publish acme-tools: bob may not publish anything;"),
+        (partial(publish, good, "bob"), "bob may not publish anything; to change that, ask it@acme."),
         (
             partial(publish, good, "ada", "guess"),
             "The user name or the password is wrong; if you have none, ask it@acme.",

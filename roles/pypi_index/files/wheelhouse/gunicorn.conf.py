@@ -4,9 +4,21 @@ import os
 import threading
 from pathlib import Path
 
-from wheelhouse.config import ConfigError, load
+from gunicorn.glogging import Logger
+from wheelhouse.config import ConfigError, listen, load
+from wheelhouse.logs import OneLine
 
-bind = os.environ.get("WHEELHOUSE_LISTEN", "0.0.0.0:8080")
+
+class _Log(Logger):
+    """gunicorn's log, in which what somebody sends stays on its line."""
+
+    def _set_handler(self, log, output, fmt, stream=None):
+        fmt = OneLine(self.access_fmt if log is self.access_log else self.error_fmt, self.datefmt)
+        super()._set_handler(log, output, fmt, stream)
+
+
+bind = listen()
+logger_class = _Log
 workers = 2
 threads = 32  # downloads that are on their way wait for the network, and hold one each
 worker_class = "gthread"

@@ -2,6 +2,7 @@
 
 Rooms, lowest first; each imports only from those above it:
 
+    logs          what is logged, a line each
     answers       what is answered to a request      outside  through which proxy, and trusting whom, others are asked
     config        what the administrator decided
     zipformat     what zipfile takes on trust

@@ -6,11 +6,19 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+from wheelhouse.logs import printable
+
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 MAX_REASON = 300
 """Characters of a reason phrase; gateways read a status line into a small buffer."""
+_OBJECT = re.compile(r"<[^<>]*\bat 0x[0-9a-fA-F]+[^<>]*>")
+"""What Python writes for an object without a text of its own, with its place in memory."""
+_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Basic realm="index"'},
+    HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD"},
+}
 
 
 @dataclass(frozen=True)
@@ -41,14 +49,16 @@ class Refusal(Exception):
 
     def __init__(self, status: int, sentence: str) -> None:
         self.status = status
-        self.sentence = " ".join(sentence.split())  # on one line, which is what clients show
+        # on one line, which is what clients show, on a terminal
+        self.sentence = printable(_OBJECT.sub("this", " ".join(sentence.split())))
         super().__init__(self.sentence)
 
     @property
     def answer(self) -> Answer:
         """What to send."""
-        challenge = {"WWW-Authenticate": 'Basic realm="index"'} if self.status == HTTPStatus.UNAUTHORIZED else {}
         reason = re.sub(r"[^ -~]", "?", self.sentence)
         if len(reason) > MAX_REASON:
             reason = reason[: MAX_REASON - 3] + "..."
-        return Answer(self.status, f"{self.sentence}\n".encode(), headers=challenge, reason=reason)
+        return Answer(
+            self.status, f"{self.sentence}\n".encode(), headers=_HEADERS.get(HTTPStatus(self.status), {}), reason=reason
+        )

@@ -8,6 +8,7 @@ import getpass
 import http.client
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Iterable
@@ -246,8 +247,14 @@ def _check_config(options: argparse.Namespace) -> int:
 
 def _health(options: argparse.Namespace) -> int:
     # Not urllib, which would ask a proxy named by the environment.
-    port = os.environ.get("WHEELHOUSE_LISTEN", "0.0.0.0:8080").rpartition(":")[2]
-    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=4)
+    address = config.listen()
+    connection = http.client.HTTPConnection("localhost", timeout=4)
+    if address.startswith("unix:"):
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(4)
+        connection.sock.connect(address.removeprefix("unix:"))
+    else:
+        connection.sock = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 4)
     connection.request("GET", "/health")
     answer = connection.getresponse()
     print(answer.read().decode().strip())

@@ -97,6 +97,23 @@ class Front:
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=name, elsewhere=elsewhere, near=near)
         return self._page("project.html", project=project, max_releases=MAX_RELEASES)
 
+    def published(self, environ: Environ) -> Answer:
+        """`/project/<name>/<version>/` and the like, which hatch and others print when they have published."""
+        return self._lead_to(environ["PATH_INFO"].split("/")[2])
+
+    def named(self, environ: Environ) -> Answer:
+        """`/<name>`, which is what flit prints; raises `Refusal` if there is no such project."""
+        name = normalised(environ["PATH_INFO"].lstrip("/"))
+        if name is None or self._catalogue.project(name) is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page on this index.")
+        return self._lead_to(name)
+
+    def _lead_to(self, text: str) -> Answer:
+        name = normalised(text)
+        if name is None:
+            return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
+        return _redirect(f"/projects/{name}/", HTTPStatus.FOUND)
+
     def asset(self, environ: Environ) -> Answer:
         """`/assets/<name>`: a style or script, which never changes under its name; raises `Refusal`."""
         name = environ["PATH_INFO"].removeprefix("/assets/")

@@ -5,9 +5,14 @@ from fnmatch import fnmatchcase
 
 from packaging.utils import InvalidName, canonicalize_name
 
+MAX_NAME = 255
+"""Characters of a project's name; no file system takes more."""
+
 
 def normalised(text: str) -> str | None:
     """The name as PEP 503 normalises it; None if no project can have it."""
+    if len(text) > MAX_NAME:
+        return None
     try:
         return canonicalize_name(text, validate=True)
     except InvalidName:
@@ -28,5 +33,12 @@ def why_not(user: str, project: str, patterns: Iterable[str], ask: str) -> str |
     patterns = tuple(patterns)
     if covers(patterns, project):
         return None
-    may = f"may publish {', '.join(patterns)}" if patterns else "may not publish anything"
+    if not patterns:
+        return nothing(user, ask)
+    may = f"may publish {', '.join(patterns)}"
     return f"{user} may not publish {canonicalize_name(project)}: {user} {may}; to change that, {ask}."
+
+
+def nothing(user: str, ask: str) -> str:
+    """The sentence for somebody who may only install."""
+    return f"{user} may not publish anything; to change that, {ask}."

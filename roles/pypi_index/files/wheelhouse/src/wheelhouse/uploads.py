@@ -60,6 +60,8 @@ class _Uploads(Backend):
         settings = self._config.current()
         if not settings.knows(user, password):
             raise Refusal(401, f"The user name or the password is wrong; if you have none, {settings.ask}.")
+        if not settings.publishes.get(user):
+            raise Refusal(403, rights.nothing(user, settings.ask))
         self._check_request(settings.max_file_size)
         upload = request.files.get("content")
         if request.forms.get(":action") != "file_upload" or upload is None:
@@ -73,6 +75,8 @@ class _Uploads(Backend):
             if upload.file.seek(0, os.SEEK_END) > settings.max_file_size:
                 raise Refusal(413, _too_big(settings.max_file_size))
             upload.file.seek(0)
+        # A GPG signature: no index shows them any more, and pypiserver has opinions on how it is called.
+        request.files.pop("gpg_signature", None)
         return True
 
     def add_package(self, filename: str, stream: IO[bytes]) -> None:
@@ -80,8 +84,6 @@ class _Uploads(Backend):
 
         Raises `Refusal`, and then nothing has changed.
         """
-        if filename != request.files["content"].raw_filename:
-            return  # a GPG signature: no index shows them any more
         user = request.auth[0]
         with self._refusing(user, filename), self._shelf.receive(stream) as received:
             checked = rules.check(distribution.read(received, filename), _claims())

@@ -10,24 +10,30 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from wheelhouse import pages, rpc
+from wheelhouse import pages, rights, rpc
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
 from wheelhouse.cache import Cache
 from wheelhouse.catalogue import Catalogue
 from wheelhouse.config import Config
 from wheelhouse.front import Front
 from wheelhouse.journal import Journal
+from wheelhouse.logs import OneLine
 from wheelhouse.shelf import Shelf
 from wheelhouse.uploads import upload_application
 from wheelhouse.upstream import OffTheShelf
 
 log = logging.getLogger(__name__)
 
+FOREIGN_PAGE = "A page of another web site sent this: upload with twine, uv or the like, not by a browser."
+
 
 def application() -> "Application":
     """The application for the shelf and configuration named by the environment; raises ConfigError, OSError."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine("%(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in ("pypiserver", "httpx"):  # they log each request, and so does gunicorn
         logging.getLogger(library).setLevel(logging.WARNING)
     shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
@@ -45,19 +51,23 @@ class Application:
     """Sends a request to the part of the program that answers it."""
 
     def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
+        self._config = config
         self._shelf = shelf
         self._uploads = upload_application(config, shelf)
         self._catalogue = Catalogue(Journal(shelf.journal))
         off_the_shelf = OffTheShelf(config, shelf, cache)
-        front = Front(config, shelf, self._catalogue)
+        self._front = front = Front(config, shelf, self._catalogue)
         self._pages: dict[str, Callable[[Environ], Answer]] = {
             "/": front.home,
             "/search": front.search,
             "/projects/*": front.project,
+            "/project/*": front.published,
+            "/pypi/*": front.published,
             "/assets/*": front.asset,
             "/simple/*": off_the_shelf.page,
             "/cached/*": off_the_shelf.file,
             "/health": self._health,
+            "/publishers/*": self._publisher,
         }
         """What answers GET, by path; `*` is the rest of one."""
 
@@ -67,6 +77,8 @@ class Application:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
+            if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+                self._refuse_foreign_pages(environ)
             if environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "POST":
                 return self._uploads(environ, start_response)
             answer = self._answer(environ)
@@ -80,17 +92,44 @@ class Application:
 
     def _answer(self, environ: Environ) -> Answer:
         """Raises `Refusal`."""
-        path = environ["PATH_INFO"]
+        path = "/" + environ["PATH_INFO"].lstrip("/")
         if path == "/RPC2" and environ["REQUEST_METHOD"] == "POST":
             return rpc.answer(self._catalogue, environ)
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            raise Refusal(405, "Uploads go to / and nothing else is sent here.")
+            raise Refusal(405, f"Uploads go to {self._config.current().index_url}/ and nothing else is sent here.")
         top, slash, _ = path[1:].partition("/")
         if page := self._pages.get(path) or self._pages.get(f"/{top}{slash}*"):
             return page(environ)
+        if not slash:
+            return self._front.named(environ)
         raise Refusal(404, "There is no such page on this index.")
+
+    def _refuse_foreign_pages(self, environ: Environ) -> None:
+        """Raises `Refusal` for what a page of another site has a browser send, which adds the login by itself.
+
+        Browsers say whose page it was, in one of two headers; twine, uv and the like send neither.
+        """
+        origins, sites = (None, _origin(self._config.current().index_url)), (None, "same-origin", "none")
+        if environ.get("HTTP_ORIGIN") not in origins or environ.get("HTTP_SEC_FETCH_SITE") not in sites:
+            raise Refusal(403, FOREIGN_PAGE)
+
+    def _publisher(self, environ: Environ) -> Answer:
+        """`/publishers/<user>`: whether they may publish anything. The gateway asks before it reads an upload."""
+        user = environ["PATH_INFO"].removeprefix("/publishers/").encode("latin-1").decode(errors="replace")
+        settings = self._config.current()
+        if not settings.publishes.get(user):
+            raise Refusal(403, rights.nothing(user, settings.ask))
+        return Answer(200)
 
     def _health(self, environ: Environ) -> Answer:
         if not os.access(self._shelf.incoming, os.W_OK):
             raise Refusal(503, "The shelf cannot be written to.")
         return Answer(200, json.dumps({"status": "ok"}).encode(), "application/json")
+
+
+def _origin(url: str) -> str:
+    """The origin of an address as browsers write it."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port not in (None, {"http": 80, "https": 443}.get(parts.scheme)) else ""
+    host = parts.hostname or ""
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"
