@@ -104,8 +104,8 @@ def strike(uid, bystander):
     """SIGKILL for all that runs as `uid`, at one moment, whatever it forks meanwhile.
 
     The kernel signals them in one pass in which nobody can fork (kill of -1), and only those that this process has a
-    right to. So for that moment it acts as `uid`. Its real uid is `bystander`, which nobody has: neither is anything of root's
-    in reach, nor can they signal it. It takes no new process, since they may have used up all that the host can have.
+    right to. So for that moment it acts as `uid`, with a real uid that nobody has, `bystander`: neither is anything of
+    root's in reach, nor can they signal it. It takes no new process, since they may have taken all that the host has.
     """
     if uid == 0 or bystander == 0:
         raise ValueError("nobody offboards root")
