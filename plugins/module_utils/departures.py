@@ -55,4 +55,4 @@ def _reason(person):
         return "no entry in wheelhouse_people"
     if person.get("state", "present") == "absent":
         return "state: absent"
-    return "the entry names these no more"
+    return "works there no more (workstations and jupyter of the entry)"

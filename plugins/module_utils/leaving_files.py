@@ -104,9 +104,13 @@ class _Level:
 def clear(top, path, mine, until):
     """Delete what is below the open directory `top` and of which `mine(status)` is true.
 
+    The status is None of what cannot be looked at.
     [how many went, [a sentence for what did not]]. One directory is open at a time.
     """
     mount, here = _mount(top), os.open(".", DIRECTORY, dir_fd=top)
+    # what is mounted is not even looked at, since the one who serves it may never answer
+    mounted = {point for point, _kind, _options in mounts()}
+    mounted_names = {os.path.basename(point) for point in mounted}
     levels, removed, left = [_Level(path, here)], 0, []
 
     def note(name, why):
@@ -122,6 +126,11 @@ def clear(top, path, mine, until):
             level = levels[-1]
             if level.names:
                 name = level.names.pop()
+                if name in mounted_names and os.path.join(*[level.name for level in levels], name) in mounted:
+                    if mine(None):
+                        note(name, "something is mounted there")
+                    continue
+                status = None
                 try:
                     status = os.stat(name, dir_fd=here, follow_symlinks=False)
                     if stat.S_ISDIR(status.st_mode):
@@ -139,7 +148,8 @@ def clear(top, path, mine, until):
                 except FileNotFoundError:
                     continue
                 except OSError as exc:
-                    note(name, exc.strerror)
+                    if mine(status):
+                        note(name, exc.strerror)
                 continue
             levels.pop()
             if not levels:
@@ -188,7 +198,7 @@ def clear_places(uids, until, places=PLACES):
         except OSError:
             continue
         try:
-            went, stayed = clear(top, path, lambda status: status.st_uid in uids, until)
+            went, stayed = clear(top, path, lambda status: status is not None and status.st_uid in uids, until)
         finally:
             os.close(top)
         removed, left = removed + went, left + stayed
@@ -250,16 +260,21 @@ def open_again(path, uid, gid):
         os.close(descriptor)
 
 
-def mounts_of(uid):
-    """Where FUSE file systems of the person are mounted, the deepest first."""
+def mounts():
+    """(where, kind, options) of all that is mounted."""
     found = []
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
         for line in stream:
             before, _dash, after = line.rstrip("\n").partition(" - ")
             kind, _source, options = after.split(" ", 2)
-            if kind.startswith("fuse") and f"user_id={uid}" in options.split(","):
-                point = before.split(" ")[4]
-                for escaped, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
-                    point = point.replace(escaped, character)
-                found.append(point)
-    return sorted(found, key=len, reverse=True)
+            point = before.split(" ")[4]
+            for escaped, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
+                point = point.replace(escaped, character)
+            found.append((point, kind, options.split(",")))
+    return found
+
+
+def mounts_of(uid):
+    """Where FUSE file systems of the person are mounted, the deepest first."""
+    theirs = [point for point, kind, options in mounts() if kind.startswith("fuse") and f"user_id={uid}" in options]
+    return sorted(theirs, key=len, reverse=True)

@@ -96,10 +96,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import leaving_files as files
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import leaving_processes as processes
 
-HERE, FORMER = "wheelhouse-people", "wheelhouse-former"
+HERE = "wheelhouse-people"
+FORMER = "wheelhouse-former"
 LOCKED = "!"
 EXPIRED = "1"  # a day in 1970; 0 means other things to other programs
-MNT_DETACH, UMOUNT_NOFOLLOW = 2, 8
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
 
 
 class Fault(Exception):
@@ -361,6 +363,9 @@ def offboard(person, state, home, check_mode):
     """Bring somebody to `locked` or `left`; whether anything was to be done."""
     if person.uid == 0:
         raise Fault(f"{person.name} is root under another name; take the account out of the group {HERE}.")
+    twins = sorted(one.pw_name for one in pwd.getpwall() if one.pw_uid == person.uid and one.pw_name != person.name)
+    if twins:
+        raise Fault(f"{person.name} has the same uid as {', '.join(twins)}; give one of them another.")
     if person.has_left():
         return False
     if processes.is_above_us(person.uids):

@@ -44,13 +44,13 @@ def test_each_is_listed_with_the_places_and_the_reason():
     found = {"ws-1": ["ada", "bob"], "the index": ["bob", "kim"]}
     assert departures(found, PEOPLE) == {
         "said": [
-            "ada: the entry names these no more; goes from ws-1.",
+            "ada: works there no more (workstations and jupyter of the entry); goes from ws-1.",
             "bob: state: absent; goes from ws-1, the index.",
             "kim: no entry in wheelhouse_people; goes from the index.",
         ],
         "faults": [
             "This run would offboard people who have no entry in wheelhouse_people:",
-            "ada: the entry names these no more; goes from ws-1.",
+            "ada: works there no more (workstations and jupyter of the entry); goes from ws-1.",
             "bob: state: absent; goes from ws-1, the index.",
             "kim: no entry in wheelhouse_people; goes from the index.",
             "If they all leave, go on with -e wheelhouse_offboard=ada,bob,kim; if not, mend wheelhouse_people "

@@ -197,7 +197,7 @@ def test_only_what_is_theirs_goes(tmp_path: Path) -> None:
         os.chown(tmp_path / path, owner, owner)
     for name in ("mine", "mine2"):
         os.chown(tmp_path / name, LEAVER, LEAVER)
-    removed, left = cleared(tmp_path, lambda status: status.st_uid == LEAVER)
+    removed, left = cleared(tmp_path, lambda status: status is not None and status.st_uid == LEAVER)
     assert removed == 3 and left == [f"{tmp_path}/mine2 (Directory not empty)"]
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == [
         "a",
@@ -274,3 +274,23 @@ def test_work_apart_is_that_persons_and_ends_in_time(home: Path) -> None:
         leaving_files.apart(lambda: Path("/etc/shadow").read_text(), 10, LEAVER, LEAVER)
     with pytest.raises(leaving_files.TooLong):
         leaving_files.apart(lambda: time.sleep(60), 0.2, LEAVER, LEAVER)
+
+
+@needs_root
+def test_a_home_that_heeds_no_root_is_dealt_with_by_the_person(home: Path) -> None:
+    """What is done on a file server that gives root no rights, in a process of the person's uid, which needs no account."""
+    (home / "dark").mkdir()
+    (home / "dark" / "file").write_text("")
+    for path in (home / "dark" / "file", home / "dark"):
+        os.chown(path, LEAVER, LEAVER)
+    (home / "dark").chmod(0)
+
+    def close() -> str:
+        return leaving_files.close_home(str(home), LEAVER, LEAVER, by_person=True)
+
+    assert leaving_files.apart(close, 10, LEAVER, LEAVER) == "closed"
+    assert (home.stat().st_uid, stat.S_IMODE(home.stat().st_mode)) == (LEAVER, 0o700)
+    emptied = leaving_files.apart(
+        lambda: leaving_files.empty_home(str(home), time.monotonic() + 10), 20, LEAVER, LEAVER
+    )
+    assert emptied == [3, []] and list(home.iterdir()) == []
