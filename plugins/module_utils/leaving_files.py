@@ -84,7 +84,7 @@ def shown(path):
 
 def _mount(descriptor):
     """The number of the mount that an open file is on. Bind mounts of the same file system differ in it."""
-    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as stream:
+    with open(f"/proc/self/fdinfo/{descriptor}", encoding="utf-8") as stream:
         return next(line.split()[1] for line in stream if line.startswith("mnt_id:"))
 
 

@@ -278,7 +278,7 @@ def test_work_apart_is_that_persons_and_ends_in_time(home: Path) -> None:
 
 @needs_root
 def test_a_home_that_heeds_no_root_is_dealt_with_by_the_person(home: Path) -> None:
-    """What is done on a file server that gives root no rights, in a process of the person's uid, which needs no account."""
+    """As on a file server that gives root no rights: in a process of the person's uid, which needs no account."""
     (home / "dark").mkdir()
     (home / "dark" / "file").write_text("")
     for path in (home / "dark" / "file", home / "dark"):
