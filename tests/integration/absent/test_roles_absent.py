@@ -13,10 +13,10 @@ from test_existing_files import FOREIGN
 OURS = re.compile(
     r"wheelhouse|jupyter|corporate-(env|password)|user-environment-generators|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/wheelhouse|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
 )
-# People's data stays: the shelf with what they published, the advisories that IT has put there, and the homes of those who left.
+# People's data stays: the shelf with what they published, the advisories that IT has put there, and the homes.
 # So do the files in which others wrote, as they wrote them (test_existing_files.py).
 KEPT = re.compile(
-    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/home/[a-z]+\.left-|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
+    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/home/[a-z]+($|/)|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
 )
 
 
@@ -29,7 +29,21 @@ def removed():
         )
     host_of("index").check_output("echo 'server { listen 8181; return 204; }' >/etc/nginx/conf.d/not-ours.conf")
     host_of("workstation").check_output("echo 'not ours' >/usr/local/share/ca-certificates/not-ours.txt")
-    site(playbook="remove")
+    asked = site(playbook="remove", check=False)
+    site("--extra-vars", "remove_everything=yes", playbook="remove")
+    return asked
+
+
+def test_it_asks_first(removed) -> None:
+    said = " ".join(removed.output.split())
+    assert removed.rc != 0 and removed.changed == 0
+    assert "locks the accounts of ada" in said and "leaves their homes where they are" in said
+    assert "Go on with -e remove_everything=yes." in said
+
+
+def test_homes_stay_where_they_are_for_root_alone(removed, workstation) -> None:
+    assert (workstation.file("/home/ada").user, workstation.file("/home/ada").mode) == ("root", 0o700)
+    assert workstation.run("su - ada -c true").rc != 0
 
 
 @pytest.mark.parametrize("role", ["index", "jupyter", "workstation"])
@@ -49,10 +63,7 @@ def test_what_is_not_ours_stays(removed, role) -> None:
 
 @pytest.mark.parametrize("path", FOREIGN)
 def test_what_others_wrote_is_as_it_was(removed, path) -> None:
-    workstation, there = host_of("workstation"), path
-    if path.startswith("/home/ada/"):  # who is a leaver now
-        there = workstation.check_output("ls -d /home/ada.left-*") + path.removeprefix("/home/ada")
-    assert workstation.file(there).content_string == FOREIGN[path]
+    assert host_of("workstation").file(path).content_string == FOREIGN[path]
 
 
 @pytest.mark.parametrize("role", ["index", "jupyter", "workstation"])
@@ -70,4 +81,4 @@ def test_published_packages_stay(removed, index) -> None:
 
 
 def test_a_second_run_changes_nothing(removed) -> None:
-    assert site(playbook="remove").changed == 0
+    assert site("--extra-vars", "remove_everything=yes", playbook="remove").changed == 0

@@ -1,0 +1,75 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: departures
+short_description: Whom a run would offboard, and whether that was said in words
+version_added: 0.1.0
+author: wheelhouse.onboarding contributors
+description:
+  - Takes the accounts that would go and says for each person why, and from where.
+  - More people than O(most), or anybody who has no entry in O(people), have to be named in O(confirmed).
+positional: people, confirmed, most
+options:
+  _input:
+    description: Names of accounts that would go, by place; a place is a host or the index.
+    type: dict
+    required: true
+  people:
+    description: The people, shaped like C(wheelhouse_people).
+    type: list
+    elements: dict
+    required: true
+  confirmed:
+    description: Names that may go, a list or a string with commas between.
+    type: raw
+    default: ''
+  most:
+    description: How many people may go without being named in O(confirmed).
+    type: int
+    default: 3
+"""
+
+EXAMPLES = r"""
+- name: Look who would leave
+  ansible.builtin.debug:
+    msg: "{{ accounts | wheelhouse.onboarding.departures(wheelhouse_people, confirmed='eve') }}"
+  vars:
+    accounts: {ws-1: [bob], the index: [bob, eve]}
+    wheelhouse_people:
+      - name: bob
+        state: absent
+  # {"faults": [], "said": ["bob: state: absent; goes from ws-1, the index.",
+  #                         "eve: no entry in wheelhouse_people; goes from the index."]}
+"""
+
+RETURN = r"""
+_value:
+  description: The lists C(said), a sentence for each person, and C(faults), which is empty where the run may go on.
+  type: dict
+"""
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.departures import departures
+
+
+def departures_filter(found, people, confirmed="", most=3):
+    """Check the types and hand over to `departures`."""
+    if not hasattr(found, "items"):
+        raise AnsibleFilterError("departures: the accounts must be lists of names by place.")
+    if people is not None and not (isinstance(people, (list, tuple)) and all(hasattr(one, "get") for one in people)):
+        raise AnsibleFilterError("departures: the people must be a list of entries like those of wheelhouse_people.")
+    try:
+        most = int(most)
+    except (TypeError, ValueError) as exc:
+        raise AnsibleFilterError(f"departures: wheelhouse_leavers_max is {most!r}; write a whole number.") from exc
+    return departures(found, people, confirmed, most)
+
+
+class FilterModule:
+    """The filter, for Ansible."""
+
+    def filters(self):
+        return {"departures": departures_filter}

@@ -1,0 +1,59 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""Nobody is offboarded by a slip: who may go without a word, and who has to be named."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.departures import departures
+
+PEOPLE = [
+    {"name": "ada", "workstations": ["ws-2"]},
+    *({"name": name, "state": "absent"} for name in ("bob", "carl", "dora", "eve")),
+]
+
+
+@pytest.mark.parametrize(
+    ("found", "confirmed", "goes_on"),
+    [
+        ({}, "", True),
+        ({"ws-1": ["bob", "carl", "dora"], "the index": ["bob"]}, "", True),
+        ({"ws-1": ["bob", "carl"], "ws-2": ["dora", "eve"]}, "", False),
+        ({"ws-1": ["bob", "carl"], "ws-2": ["dora", "eve"]}, "bob,carl,dora", False),
+        ({"ws-1": ["bob", "carl"], "ws-2": ["dora", "eve"]}, "eve, bob,carl ,dora", True),
+        ({"ws-1": ["bob", "carl"], "ws-2": ["dora", "eve"]}, ["bob", "carl", "dora", "eve"], True),
+        ({"ws-1": ["kim"]}, "", False),
+        ({"the index": ["kim"]}, "", False),
+        ({"ws-1": ["kim"]}, "bob", False),
+        ({"ws-1": ["kim", "bob"]}, "kim", True),
+        # one whose entry names the host no more counts like the others
+        ({"ws-1": ["ada"]}, "", True),
+        ({"ws-1": ["ada", "bob", "carl", "dora"]}, "", False),
+    ],
+)
+def test_a_run_goes_on_only_with_what_was_said(found, confirmed, goes_on):
+    assert (departures(found, PEOPLE, confirmed)["faults"] == []) is goes_on
+
+
+@pytest.mark.parametrize("people", [None, [], [{}]])
+def test_without_a_list_nobody_goes(people):
+    assert departures({"ws-1": ["ada"]}, people)["faults"]
+
+
+def test_each_is_listed_with_the_places_and_the_reason():
+    found = {"ws-1": ["ada", "bob"], "the index": ["bob", "kim"]}
+    assert departures(found, PEOPLE) == {
+        "said": [
+            "ada: works there no more (workstations and jupyter of the entry); goes from ws-1.",
+            "bob: state: absent; goes from ws-1, the index.",
+            "kim: no entry in wheelhouse_people; goes from the index.",
+        ],
+        "faults": [
+            "This run would offboard people who have no entry in wheelhouse_people:",
+            "ada: works there no more (workstations and jupyter of the entry); goes from ws-1.",
+            "bob: state: absent; goes from ws-1, the index.",
+            "kim: no entry in wheelhouse_people; goes from the index.",
+            "If they all leave, go on with -e wheelhouse_offboard=ada,bob,kim; if not, mend wheelhouse_people "
+            "(write `state: absent` in the entry of who leaves, and keep the entry). Nothing was changed.",
+        ],
+    }
