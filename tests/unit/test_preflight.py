@@ -56,7 +56,7 @@ def test_all_faults_are_told_at_once(inventory: Path) -> None:
     for fault in (
         "wheelhouse_index_url",
         "wheelhouse_proxy.regions.europe",
-        "wheelhouse_people[0].index_password",
+        "wheelhouse_people[ada].index_password",
         "wheelhouse_people[1].name",
         "ws-nobody.acme.example",
     ):
