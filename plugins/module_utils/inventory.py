@@ -243,6 +243,9 @@ def _group_faults(groups, hosts: dict[str, list]):
             yield f"The group {shown(name)} is no list of hosts: pass Ansible's variable `groups`."
     if not any(hosts.get(group) for group in WORKING_GROUPS):
         yield f"There is no host in any of the groups {', '.join(WORKING_GROUPS)}: put one in."
+    if len(hosts.get("index_hosts", [])) > 1:
+        names = hosts["index_hosts"]
+        yield f"index_hosts has {len(names)} hosts ({', '.join(names)}), and there is one index: leave one of them."
     # An entry for localhost only says how to reach the controller.
     for host in hosts.get("ungrouped", []):
         if host != "localhost":

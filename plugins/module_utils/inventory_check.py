@@ -71,7 +71,15 @@ def check_inventory(
     faults, warnings = faults + found[0], warnings + found[1]
     found = looked_up_faults(_looked_up(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
-    faults += _parsed_by_mistake(groups, sources)
+    by_mistake = _parsed_by_mistake(raw, groups, sources)
+    strangers = {host for hosts in by_mistake.values() for host in hosts}
+    faults = [fault for fault in faults if not any(fault.startswith(f"Host {host!r} ") for host in strangers)]
+    for path, hosts in by_mistake.items():
+        few = ", ".join(sorted(hosts)[:3]) + (" and others" if len(hosts) > 3 else "")
+        faults.append(
+            f"{shown_path(path)} was read as a list of hosts ({few}): keep certificates, locks and requirements "
+            "beside the inventory's directory, or name its hosts.yml with -i."
+        )
     return _together(dict.fromkeys(faults)), list(dict.fromkeys(warnings))
 
 
@@ -161,7 +169,7 @@ def _of_roles(values: Values, hosts: set[str], groups: dict, options: dict, role
             faults += [f"{fault[:-1]} (on {host})." if _differs(values, hosts, host, name) else fault for fault in said]
     faults += _in_vain(set_on, groups, roles)
     for host in (host for host in values.raw if host in hosts):
-        names = [name for name in values.raw[host] if name in options]
+        names = [name for name in values.raw[host] if name in options or name == "wheelhouse_proxy"]
         signature = ("together", host in groups.get("index_hosts", []), values.signature(host, names))
         if signature in seen:
             continue
@@ -243,14 +251,11 @@ def _looked_up(values: Values, hosts: list[str], options: dict) -> set[Path]:
     return found
 
 
-def _parsed_by_mistake(groups: dict, sources) -> list[str]:
-    """Files beside the inventory that Ansible took for lists of hosts."""
-    strange = [host for host in groups.get("ungrouped", []) if not re.fullmatch(r"[A-Za-z0-9_.:-]+", str(host))]
-    if not strange:
-        return []
-    where = next((source for source in sources if source.is_dir()), Path())
-    return [
-        f"A file below {shown_path(where)} was read as a list of hosts "
-        f"({len(strange)} names such as {strange[0]!r:.60}): "
-        "keep certificates, locks and requirements beside the inventory's directory, or name its hosts.yml with -i."
-    ]
+def _parsed_by_mistake(raw: dict, groups: dict, sources) -> dict[Path, list[str]]:
+    """{file: hosts} of files in folders of an inventory that Ansible took for lists of hosts."""
+    found: dict[Path, list[str]] = {}
+    for host in groups.get("ungrouped", []):
+        path = Path(str(raw.get(host, {}).get("inventory_file") or ""))
+        if any(source in path.parents and path.parent != source for source in sources):
+            found.setdefault(path, []).append(host)
+    return found

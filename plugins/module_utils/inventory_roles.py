@@ -66,7 +66,9 @@ def _image_faults(given: dict):
 
 def _proxy_faults(given: dict):
     region, regions = given.get("corporate_proxy_region"), given.get("corporate_proxy_regions")
-    if region and isinstance(regions, dict) and region not in regions:
+    if regions is None and isinstance(given.get("wheelhouse_proxy"), dict):
+        regions = given["wheelhouse_proxy"].get("regions")
+    if isinstance(region, str) and region and isinstance(regions, dict) and region not in regions:
         yield (
             f"corporate_proxy_region is {shown(region)}: write one of {', '.join(map(str, regions))}, "
             "or leave it out for the nearest."

@@ -9,14 +9,16 @@ import re
 # Users and groups of Debian's base-passwd; a new account gets a group of its name.
 _DEBIAN = """
     root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody _apt adm tty disk
-    kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev staff users nogroup
+    kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video sasl plugdev staff users
+    nogroup
 """
 # What packages of Debian, Ubuntu and the Red Hat family add, those among them that the roles install.
 _PACKAGES = """
     input sgx kvm render crontab netdev messagebus dbus sshd ssh ssl-cert syslog uuidd tcpdump tss polkitd polkit chrony
-    avahi rtkit colord geoclue landscape pollinate lxd lxc libvirt docker containerd nginx haproxy squid redis postgres
-    mysql postfix dovecot exim dnsmasq ntp rpc statd shutdown halt ftp wheel mem lock avahi-autoipd usbmux fwupd
-    unattended-upgrades ubuntu debian admin ec2-user vagrant ansible ldap nslcd sssd snmp munin nagios zabbix prometheus
+    avahi rtkit colord geoclue landscape pollinate lxd lxc libvirt docker containerd nginx haproxy squid redis
+    postgres mysql postfix dovecot exim dnsmasq ntp rpc statd shutdown halt ftp wheel mem lock avahi-autoipd usbmux
+    fwupd unattended-upgrades ubuntu debian admin ec2-user vagrant ansible ldap nslcd sssd snmp munin nagios
+    zabbix prometheus
 """
 _PATTERNS = re.compile(r"systemd-.*|_.*|debian-.*|wheelhouse.*")
 # Accounts of the roles, what the index's journal writes for itself, and words that options take in place of a name.

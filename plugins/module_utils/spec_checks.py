@@ -181,7 +181,7 @@ def _type_fault(value, wanted: str) -> str | None:
 
 def _item_faults(value, spec: dict, where: str, path: str, secret: bool):
     element = {"type": spec.get("elements", "raw")}
-    element |= {key: spec[key] for key in ("options", "choices") if key in spec}
+    element |= {key: spec[key] for key in ("options", "choices", "check") if key in spec}
     seen = []
     for number, item in enumerate(value):
         place = f"{where}[{number}]"
@@ -207,7 +207,7 @@ def _key_faults(value, spec: dict, where: str, path: str):
         return
     for key in value:
         if key not in options:
-            close = get_close_matches(str(key), options, n=1)
+            close = get_close_matches(str(key), options, n=1, cutoff=0.5)
             advice = f"did you mean '{close[0]}'?" if close else f"write one of {', '.join(options)}."
             yield f"{where} has the key {shown(key)}, which is not known: {advice}"
     for key, option in options.items():

@@ -43,9 +43,8 @@ _CALENDAR = re.compile(
 )
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
 _CONDA_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*", re.IGNORECASE)
-_CONDA_VERSION = re.compile(
-    r"([=!<>~]{0,3}[0-9A-Za-z*][0-9A-Za-z.*_+!-]*)([,|]\s*[=!<>~]{0,3}[0-9A-Za-z*][0-9A-Za-z.*_+!-]*)*"
-)
+_CONDA_PART = r"(===?|=|!=|~=|>=?|<=?)?[0-9A-Za-z*][0-9A-Za-z.*_+!-]*"
+_CONDA_VERSION = re.compile(rf"{_CONDA_PART}([,|]{_CONDA_PART})*")
 PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64", "macos-x86_64")
 
 
