@@ -44,7 +44,7 @@ def name_faults(set_on: dict[str, str], roles, options, facts) -> list[str]:
     options     the variables of the roles
     facts       what roles and playbooks set for each other
     """
-    settings = {*BY_NAME, *OPTIONS, *options}
+    settings = {*BY_NAME, *(option.name for option in OPTIONS), *options}
     known = settings | facts
     faults = []
     for name in sorted(set_on):

@@ -229,6 +229,26 @@ SETTINGS = (
         given=False,
     ),
     Setting(
+        "wheelhouse_leavers_max",
+        "int",
+        "How many people a run may offboard. One that would offboard more, or somebody without an entry, stops before"
+        " any host is touched, and says who it is.",
+        "3",
+        check="not_negative",
+        default="3",
+        given=False,
+    ),
+    Setting(
+        "wheelhouse_skipped_people",
+        "str",
+        "How a run ends that could not serve somebody, for example because of odd files in the home: fail, or tell,"
+        " which names them and ends well.",
+        "tell",
+        choices=("fail", "tell"),
+        default="fail",
+        given=False,
+    ),
+    Setting(
         "wheelhouse_people",
         "list",
         "Who works here. Onboarding is an entry and a run of site.yml; offboarding is `state: absent` and a run.",
@@ -240,12 +260,30 @@ SETTINGS = (
 )
 
 # What playbooks take with -e, and nothing else reads.
-OPTIONS = {
-    "rotate_jupyter_tokens": "str",
-    "rotate_certificate": "raw",
-}
+OPTIONS = (
+    Setting(
+        "rotate_jupyter_tokens",
+        "str",
+        "rotate.yml: login names of people whose JupyterLabs get new tokens, with commas between, or all.",
+        "ada,leo",
+    ),
+    Setting(
+        "rotate_certificate",
+        "bool",
+        "rotate.yml: a new key and certificate for the index, where the role index_gateway makes them.",
+        "true",
+        default="false",
+    ),
+    Setting(
+        "wheelhouse_offboard",
+        "str",
+        "site.yml and leavers.yml: who is meant to leave although they have no entry, or are many; commas between.",
+        "bob,eve",
+    ),
+    Setting("remove_everything", "str", "remove.yml: yes = it is meant. Without it, it says what it would do.", "yes"),
+)
 
 # Facts that playbooks set for each other; those of roles are in the roles' own argument_specs, as C(name).
-FACTS = frozenset({"wheelhouse_answer", "wheelhouse_needs_former_passwords"})
+FACTS = frozenset({"wheelhouse_answer", "wheelhouse_needs_former_passwords", "wheelhouse_people_skipped"})
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
