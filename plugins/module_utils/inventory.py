@@ -78,6 +78,8 @@ def inventory_warnings(settings: dict) -> list[str]:
 
 def _min_length(settings: dict) -> int:
     length = settings.get("wheelhouse_password_min_length")
+    if isinstance(length, str) and length.isdecimal():  # given with -e
+        return int(length)
     return length if isinstance(length, int) and not isinstance(length, bool) else PASSWORD_MIN_LENGTH
 
 

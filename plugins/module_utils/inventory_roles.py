@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import shown
 
@@ -29,6 +30,7 @@ def role_faults(given: dict, is_index: bool, inventory_dir: str) -> Iterator[str
         yield from _certificate_faults(given)
         yield from _image_faults(given)
     yield from _proxy_faults(given)
+    yield from _no_proxy_faults(given)
     yield from _conda_faults(given)
     yield from _package_faults(given, inventory_dir)
     yield from _environment_faults(given)
@@ -75,6 +77,13 @@ def _proxy_faults(given: dict):
         )
 
 
+def _no_proxy_faults(given: dict):
+    for name in ("corporate_proxy_no_proxy", "onboarding_bundle_no_proxy"):
+        _value, dropped = no_proxy(_texts(given.get(name)))
+        for sentence in dropped:
+            yield f"In {name}, {sentence}"
+
+
 def _conda_faults(given: dict):
     others = _texts(given.get("package_client_conda_other_channels"))
     for channel in others:
@@ -113,6 +122,10 @@ def _package_faults(given: dict, inventory_dir: str):
     channels = given.get("package_intake_channels", {})
     files = given.get("package_intake_files", inventory_dir)
     seen = set()
+    targets = given.get("package_intake_targets")
+    for key in ("python", "platforms") if isinstance(targets, dict) else ():
+        if targets.get(key) == []:
+            yield f"package_intake_targets.{key} is empty: write at least one, or take package_intake_targets out."
     for number, line in enumerate(packages if isinstance(packages, list) else []):
         where = f"package_intake_packages[{number}]"
         if not isinstance(line, dict):

@@ -38,6 +38,10 @@ _BY_PATH = {
     "index_gateway_htpasswd": "path",
     "index_gateway_login_cache": "nginx_time",
     "index_gateway_max_upload": "nginx_size",
+    "index_gateway_url": "https_address",
+    "onboarding_bundle_index_url": "address",
+    "package_client_index_url": "address",
+    "pypi_index_url": "address",
     "index_gateway_private_key": "key_file",
     "jupyter_host_cpu_quota": "percent",
     "jupyter_host_homes": "path",
@@ -89,7 +93,6 @@ _BY_ENDING = (
     ("_cache", "path"),
     ("_directory", "path"),
     ("_environment_file", "path"),
-    ("_index_url", "url"),
 )
 _FILES = ("directory", "file", "key_file", "pem_file")
 # Dictionaries whose values have a form; their keys are names.
@@ -119,7 +122,7 @@ def value_faults(value, spec: dict, where: str, path: str | None = None, secret:
         elif spec.get("required"):
             yield f"{where} is missing: {_what(spec)}."
         return
-    wrong = _type_fault(value, spec["type"])
+    wrong = _type_fault(value, spec["type"], path.endswith("mode"))
     if wrong:
         seen = kind(value) if secret or isinstance(value, (list, Mapping)) else f"{shown(value)}, {kind(value)}"
         yield f"{where} is {seen}: {wrong}."
@@ -149,8 +152,8 @@ def _choice(value, choices: list) -> str:
     return f"did you mean {close[0]}? There are {', '.join(words)}" if close else f"write one of {', '.join(words)}"
 
 
-def _type_fault(value, wanted: str) -> str | None:
-    """Half a sentence if the type is another one."""
+def _type_fault(value, wanted: str, is_mode: bool = False) -> str | None:
+    """Half a sentence if the type is another one. What YAML reads 0755 as is an octal number."""
     if wanted == "raw":
         return None
     if wanted in ("str", "path"):
@@ -161,7 +164,7 @@ def _type_fault(value, wanted: str) -> str | None:
         if isinstance(value, float):
             return "write it in quotes, as it is meant (3.10 without quotes is 3.1)"
         if isinstance(value, int):
-            return f'write it in quotes, "{value}"'
+            return f'write it in quotes, "{value:04o}"' if is_mode else f'write it in quotes, "{value}"'
         return None if isinstance(value, str) else "write one text, in quotes"
     if wanted == "bool":
         return None if isinstance(value, bool) else "write true or false, without quotes"
@@ -185,7 +188,7 @@ def _item_faults(value, spec: dict, where: str, path: str, secret: bool):
     seen = []
     for number, item in enumerate(value):
         place = f"{where}[{number}]"
-        if item is None:
+        if item is None or item == "":
             yield f"{place} is empty: write something behind the '-', or take it out."
             continue
         yield from value_faults(item, element, place, f"{path}[]", secret)

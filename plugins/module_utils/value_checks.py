@@ -201,7 +201,7 @@ def _advisories(value):
 
 def _path(value):
     if not _PATH.fullmatch(value) or ".." in value.split("/"):
-        return "write an absolute path without spaces and quotes, like /srv/wheelhouse"
+        return "write an absolute path without spaces and quotes, one that begins with /"
     return None
 
 
@@ -220,7 +220,11 @@ def _calendar(value):
     return "which systemd does not understand: write for example Sun 03:00"
 
 
+_ADDRESS = "without a path and an account, for example https://packages.acme.example"
+
 CHECKS = {
+    "address": _matches(r"(https?://[^/@?#\s]+)?", f"write the address of the index {_ADDRESS}"),
+    "https_address": _matches(r"(https://[^/@?#\s]+)?", f"write the address of the index, https, {_ADDRESS}"),
     "advisories": _advisories,
     "calendar": _calendar,
     "certificate_days": _between(
