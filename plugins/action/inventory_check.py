@@ -29,6 +29,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         hostvars, groups = task_vars["hostvars"], native(dict(task_vars["groups"]))
         hosts = list(dict.fromkeys(host for members in groups.values() for host in members))
+        hosts = hosts or ["localhost"]  # which is there without any inventory
         raw = {host: dict(hostvars.raw_get(host)) for host in hosts}
         for host in hosts:
             raw[host]["hostvars"] = hostvars

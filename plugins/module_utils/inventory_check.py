@@ -222,15 +222,15 @@ def _secrets_in(raw, secret: bool):
         yield raw
 
 
-def _behind_secrets(values: Values, hosts: list[str], options: dict) -> set[str]:
-    """Names of the variables that secrets come from."""
-    found: set[str] = set()
+def _behind_secrets(values: Values, hosts: list[str], options: dict) -> set[tuple[str, ...]]:
+    """Paths of the variables that secrets come from."""
+    found: set[tuple[str, ...]] = set()
     seen = set()
     for host in hosts:
         for raw in _secret_raws(values, host, options):
             if isinstance(raw, str) and (host, raw) not in seen:
                 seen.add((host, raw))
-                found |= {name for name, _text in values.raw_secrets(host, raw)}
+                found |= {path for path, _text in values.sources(host, raw)}
         if len(seen) > 2000:  # the same people on each host
             break
     return found
@@ -243,7 +243,7 @@ def _looked_up(values: Values, hosts: list[str], options: dict) -> set[Path]:
         texts = set()
         for raw in _secret_raws(values, host, options):
             if isinstance(raw, str):
-                texts |= {str(raw), *(text for _name, text in values.raw_secrets(host, raw))}
+                texts |= {str(raw), *(text for _path, text in values.sources(host, raw))}
         for text in texts:
             for expression in _LOOKUP.findall(text):
                 path = values.expression(host, expression)

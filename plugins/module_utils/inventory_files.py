@@ -63,7 +63,7 @@ def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
 
     files       paths of YAML files
     decrypted   a function from a path to the file's text, also where a vault holds it; None where that cannot be read
-    secrets_of  names of variables that secrets come from
+    secrets_of  paths of variables that secrets come from, like ("vault", "ada") for what stands behind `ada` in `vault`
     """
     faults, warnings = [], []
     for path in files:
@@ -147,16 +147,17 @@ def _twice(node) -> Iterator[tuple[str, int, int]]:
             yield from _twice(item)
 
 
-def _in_clear(node, secrets_of, key: str = "", secret: bool = False) -> Iterator[tuple[str, str]]:
+def _in_clear(node, paths, key: str = "", secret: bool = False) -> Iterator[tuple[str, str]]:
     """(key, text) of literal texts behind keys that secrets stand behind."""
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
             if isinstance(name, yaml.ScalarNode):
-                inside = secret or name.value in secrets_of or _is_secret(name.value)
-                yield from _in_clear(value, secrets_of, name.value, inside)
+                below = {path[1:] for path in paths if path and path[0] == name.value}
+                inside = secret or () in below or _is_secret(name.value)
+                yield from _in_clear(value, below, name.value, inside)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            yield from _in_clear(item, secrets_of, key, secret)
+            yield from _in_clear(item, paths, key, secret)
     elif secret and isinstance(node, yaml.ScalarNode) and node.tag != "!vault":
         literal = node.tag == "!unsafe" or not any(mark in node.value for mark in _MARKS)
         if literal and node.value.strip() and node.tag not in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"):

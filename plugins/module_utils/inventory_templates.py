@@ -43,6 +43,35 @@ def names_in(text: str) -> set[str] | None:
         return None
 
 
+def paths_in(text: str) -> set[tuple[str, ...]]:
+    """What a template hands on: ("demo", "ada") for `{{ demo.ada }}`. Not what a lookup takes for its arguments."""
+    try:
+        body = _JINJA.parse(text).body
+    except jinja2.TemplateSyntaxError:
+        return set()
+    return {path for node in body for path in _paths_of(node)}
+
+
+def _paths_of(node: jinja2.nodes.Node) -> Iterator[tuple[str, ...]]:
+    parts = list(node.iter_child_nodes())
+    if isinstance(node, jinja2.nodes.Name):
+        yield (node.name,)
+        return
+    if isinstance(node, (jinja2.nodes.Getattr, jinja2.nodes.Getitem)):
+        key = node.attr if isinstance(node, jinja2.nodes.Getattr) else getattr(node.arg, "value", None)
+        yield from ((*path, key) if isinstance(key, str) else path for path in _paths_of(node.node))
+        return
+    if isinstance(node, jinja2.nodes.Call):
+        return
+    if isinstance(node, jinja2.nodes.Filter):
+        parts = [node.node, *(node.args if node.name in ("default", "d") else ())]
+    elif isinstance(node, jinja2.nodes.CondExpr):
+        parts = [node.expr1, node.expr2]
+    for part in parts:
+        if part is not None:
+            yield from _paths_of(part)
+
+
 class Values:
     """The variables of all hosts. `template(host, raw)` is Ansible's templating with the variables of that host."""
 
@@ -110,15 +139,19 @@ class Values:
         except Exception:
             return None
 
-    def raw_secrets(self, host: str, raw, seen: set[str] | None = None) -> Iterator[tuple[str, str]]:
-        """(variable, text) behind a secret: literal texts, and templates that are no mere reference to a variable."""
+    def sources(self, host: str, raw, seen: set | None = None) -> Iterator[tuple[tuple[str, ...], str]]:
+        """(path, text) of all that a value comes from: ("demo", "ada") for what stands behind `ada` in `demo`."""
         seen = set() if seen is None else seen
         for text in _templates(raw):
-            for name in self._names_of(text) or ():
-                if name in self.raw[host] and name not in seen and not _LATER.fullmatch(name):
-                    seen.add(name)
-                    yield from ((name, item) for item in _texts(self.raw[host][name]))
-                    yield from self.raw_secrets(host, self.raw[host][name], seen)
+            for path in paths_in(text) - seen:
+                seen.add(path)
+                if path[0] not in self.raw[host] or _LATER.fullmatch(path[0]):
+                    continue
+                found, rest = self.raw[host][path[0]], path[1:]
+                while rest and isinstance(found, Mapping) and rest[0] in found:
+                    found, rest = found[rest[0]], rest[1:]
+                yield from ((path[: len(path) - len(rest)], item) for item in _texts(found))
+                yield from self.sources(host, found, seen)
 
     def _names_of(self, text: str) -> set[str] | None:
         if text not in self._names:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -93,21 +94,19 @@ def test_the_example_is_right(inventory):
     assert len(warnings) == 1 and "vault.yml holds the passwords of the example" in warnings[0]
 
 
-def test_a_vault_that_is_encrypted_is_right(inventory):
-    """Its text is read all the same: Ansible has the vault's password."""
-    vault = inventory / "group_vars" / "all" / "vault.yml"
-    secrets = yaml.safe_load(vault.read_text(encoding="utf-8"))
-    vault.unlink()
-    (inventory / "group_vars" / "all" / "clear").mkdir()
-    (inventory / "group_vars" / "all" / "zz.yml").write_text(
-        yaml.safe_dump({name: f"{{{{ lookup('ansible.builtin.vars', 'x_{name}') }}}}" for name in secrets})
-    )
-    (inventory / "host_vars").mkdir()
-    for host in ("index", "jupyter", "ws-ada", "ws-bob"):
-        text = yaml.safe_dump({f"x_{name}": f"{value} of our own" for name, value in secrets.items()})
-        (inventory / "host_vars" / f"{host}.acme.example.yml").write_text(text)
-    faults, _warnings = check(inventory)
-    assert faults == [], "a lookup is not followed; what stands in host_vars under names of no secret is nobody's"
+@pytest.mark.parametrize(("mode", "told"), [(0o600, "nobody but you may read it"), (0o640, "encrypt it with")])
+def test_secrets_from_a_file_in_clear(inventory, mode, told):
+    """As the demo has them: a lookup of a file, which is no vault."""
+    path = inventory.parent / "vault.json"
+    path.write_text(json.dumps({"ada": "of the four winds, ada"}))
+    path.chmod(mode)
+    lookup = "{{ lookup('ansible.builtin.file', our_directory ~ '/vault.json') | from_json }}"
+    values = {"our_directory": str(inventory.parent), "our_vault": lookup, "vault_ada_index": "{{ our_vault.ada }}"}
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(values)})
+    faults, warnings = check(inventory)
+    said = [text for text in (warnings if mode == 0o600 else faults) if "vault.json" in text]
+    assert len(said) == 1 and told in said[0]
+    assert faults == ([] if mode == 0o600 else said)
 
 
 def test_braces_that_are_meant(inventory):
