@@ -8,12 +8,12 @@ from pathlib import Path
 
 import yaml
 from ansible.plugins.action import ActionBase
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_check import check_inventory
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_files import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_check import check_inventory
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     inventory_files,
     variable_files,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
 
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 

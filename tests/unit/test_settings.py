@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.wheelhouse.onboarding.plugins.action.inventory_check import role_specs
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_files import EXAMPLES
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import facts_of, role_options
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, OPTIONS
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import (
@@ -19,6 +18,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks 
     value_faults,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import EXAMPLES
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = role_specs()

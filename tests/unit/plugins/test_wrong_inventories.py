@@ -14,8 +14,8 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible.vars.manager import VariableManager
 from ansible_collections.wheelhouse.onboarding.plugins.action.inventory_check import role_specs
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_check import check_inventory
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_files import (
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_check import check_inventory
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     inventory_files,
     variable_files,
 )

@@ -14,11 +14,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory im
     inventory_faults,
     inventory_warnings,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_files import (
-    file_faults,
-    looked_up_faults,
-    shown_path,
-)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import (
     facts_of,
     name_faults,
@@ -26,13 +21,18 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_na
     role_options,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_roles import role_faults
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_templates import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET, UNKNOWN, value_faults
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
+    file_faults,
+    looked_up_faults,
+    shown_path,
+)
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_templates import (
     CANNOT,
     PLACEHOLDER,
     Values,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET, UNKNOWN, value_faults
 
 # Where each role is used; a variable of one of these roles that is set elsewhere alone does nothing.
 ROLE_GROUPS = {
