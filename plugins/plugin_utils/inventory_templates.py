@@ -79,6 +79,7 @@ class Values:
         self.raw = raw
         self._template = template
         self._options = options  # variables of roles, whose defaults the preflight does not know
+        self._needed: dict[int, set[str]] = {}
         self._names: dict[str, set[str] | None] = {}
 
     def signature(self, host: str, names) -> tuple:
@@ -92,8 +93,7 @@ class Values:
             found[name] = raw if isinstance(raw, (str, int, bool, type(None))) else id(raw)
             if name in ("hostvars", "vars", "ansible_facts"):
                 found[name] = host
-            for text in _templates(raw):
-                wanted += self._names_of(text) or ()
+            wanted += self._needs(raw)
         return tuple(sorted((name, str(value)) for name, value in found.items()))
 
     def worked_out(self, host: str, raw, where: str, faults: list[str], secret: bool = False):
@@ -152,6 +152,14 @@ class Values:
                     found, rest = found[rest[0]], rest[1:]
                 yield from ((path[: len(path) - len(rest)], item) for item in _texts(found))
                 yield from self.sources(host, found, seen)
+
+    def _needs(self, raw) -> set[str]:
+        """The variables that a value refers to itself. Those of a group are looked at once."""
+        if isinstance(raw, str):
+            return (is_template(raw) and self._names_of(raw)) or set()
+        if id(raw) not in self._needed:
+            self._needed[id(raw)] = {name for text in _templates(raw) for name in self._names_of(text) or ()}
+        return self._needed[id(raw)]
 
     def _names_of(self, text: str) -> set[str] | None:
         if text not in self._names:
