@@ -58,7 +58,10 @@ def _between(lowest: int, highest: int | None, advice: str):
     """A check of a whole number."""
 
     def check(value):
-        number = int(value)
+        try:
+            number = int(value)
+        except ValueError:
+            return advice
         return None if number >= lowest and (highest is None or number <= highest) else advice
 
     return check

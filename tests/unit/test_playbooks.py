@@ -14,6 +14,7 @@ PARTS = {path for path in PLAYBOOKS if path.parent.name == "parts"}
 # parts of others that nobody calls by themselves
 PARTS |= {ROOT / "playbooks" / f"{name}.yml" for name in ("preflight", "meet", "withdraw")}
 ENTRIES = [path for path in PLAYBOOKS if path not in PARTS]
+HARMLESS = {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "set_fact")}
 IMPORT = "ansible.builtin.import_playbook"
 
 
@@ -51,6 +52,8 @@ def test_every_play_says_whether_it_needs_root(path):
         if IMPORT in play:
             continue
         hosts = play["hosts"]
+        if "roles" not in play and all(HARMLESS & set(task) for task in play.get("tasks", [])):
+            continue  # nothing of it reaches a host
         assert "become" in play, play["name"]
         if hosts in ("localhost", "windows", "all:localhost"):
             assert play["become"] is False, play["name"]
