@@ -26,6 +26,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks 
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     file_faults,
     looked_up_faults,
+    misnamed_faults,
     shown_path,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_templates import (
@@ -69,6 +70,7 @@ def check_inventory(
     faults += _of_roles(values, members or set(raw), groups, options, list(specs))
     found = file_faults(files, decrypted, _behind_secrets(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
+    faults += misnamed_faults(files, {*groups, *KNOWN_GROUPS}, set(raw))
     found = looked_up_faults(_looked_up(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
     by_mistake = _parsed_by_mistake(raw, groups, sources)

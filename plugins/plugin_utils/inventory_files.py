@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
@@ -99,6 +100,27 @@ def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
     return faults, warnings
 
 
+def misnamed_faults(files, groups, hosts) -> list[str]:
+    """Files of variables whose group or host is not there, but one of nearly the same name is: nothing reads them."""
+    faults = {}
+    for path in files:
+        for folder, known in (("group_vars", {*groups, "all", "ungrouped"}), ("host_vars", {*hosts, "localhost"})):
+            if folder not in path.parts:
+                continue
+            top = path.parts[: len(path.parts) - path.parts[::-1].index(folder) + 1]
+            name = top[-1] if len(top) < len(path.parts) or not path.suffix else top[-1].removesuffix(path.suffix)
+            near = get_close_matches(name, sorted(known), n=1, cutoff=0.8) if name not in known else []
+            # machines are called alike (ws-1, ws-2), and a directory may be shared by more than one list of hosts
+            taken = folder == "host_vars" and near and any(other.stem == near[0] for other in files)
+            if near and not taken:
+                what = "group" if folder == "group_vars" else "host"
+                faults[name] = (
+                    f"{shown_path(Path(*top))} is for the {what} {name!r}, which is not in the inventory, "
+                    f"and nothing reads it: did you mean {near[0]!r}? Rename it, or take it away."
+                )
+    return list(faults.values())
+
+
 def looked_up_faults(paths) -> tuple[list[str], list[str]]:
     """(faults, warnings) of files outside of the inventory that secrets are looked up in."""
     faults, warnings = [], []
@@ -158,7 +180,7 @@ def _in_clear(node, paths, key: str = "", secret: bool = False) -> Iterator[tupl
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _in_clear(item, paths, key, secret)
-    elif secret and isinstance(node, yaml.ScalarNode) and node.tag != "!vault":
+    elif secret and isinstance(node, yaml.ScalarNode) and node.tag not in ("!vault", "!vault-encrypted"):
         literal = node.tag == "!unsafe" or not any(mark in node.value for mark in _MARKS)
         if literal and node.value.strip() and node.tag not in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"):
             yield key, node.value
