@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,32 @@ def test_a_key_that_no_jupyter_host_has_been_given(tmp_path):
     assert "--limit ws-1,jup" in said
     assert "took no part" not in keys_said(tmp_path, "wheelhouse_answer={}", people)
     assert "took no part" not in keys_said(tmp_path, "", people[1:])
+
+
+def test_no_play_says_how_other_hosts_are_reached():
+    """A play's variables and keywords also count for tasks that it delegates, before the other host's own."""
+    for path in PLAYBOOKS:
+        for play in plays(path):
+            assert "connection" not in play, path
+            assert not {"ansible_python_interpreter", "ansible_connection"} & set(play.get("vars", {})), path
+
+
+def test_bundles_read_host_keys_with_the_hosts_own_python(tmp_path):
+    """This machine stands for the Jupyter host; its Python there leaves a trace."""
+    python = tmp_path / "python-of-the-host"
+    python.write_text(f'#!/bin/sh\ntouch "{tmp_path}/used"\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    jupyter = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
+    hosts = {"jupyter_hosts": {"hosts": {"jup": jupyter}}, "workstations": {"hosts": {"ws-1": None}}}
+    settings = {
+        "wheelhouse_index_url": "https://packages.acme.example",
+        "wheelhouse_people": [{"name": "ada", "jupyter": True, "laptops": ["linux"]}],
+    }
+    (tmp_path / "acme" / "group_vars").mkdir(parents=True)
+    (tmp_path / "acme" / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": hosts}}))
+    (tmp_path / "acme" / "group_vars" / "all.yml").write_text(yaml.safe_dump(settings))
+    command = ["ansible-playbook", "-i", str(tmp_path / "acme"), str(ROOT / "playbooks" / "bundles.yml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    # what comes of it depends on whether this machine has a host key
+    assert "Read the host keys" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "used").exists()
