@@ -18,9 +18,7 @@ options:
   _input:
     description:
       - The settings by name. One that is missing or null is not set.
-      - Looked at are C(wheelhouse_index_url), C(wheelhouse_proxy), C(wheelhouse_people),
-        C(wheelhouse_proxy_username), C(wheelhouse_proxy_password), C(wheelhouse_index_username) and
-        C(wheelhouse_index_password).
+      - Looked at are all that roles share, those in docs/settings.md.
     type: dict
     required: true
   groups:
@@ -33,7 +31,7 @@ EXAMPLES = r"""
 - name: What is wrong with this inventory
   ansible.builtin.debug:
     msg: "{{ settings | wheelhouse.onboarding.inventory_faults({'workstations': ['ws-ada']}) }}"
-    # => ["wheelhouse_people[0].jupyter is 'yes': write true or false, without quotes."]
+    # => ["wheelhouse_people[ada].jupyter is 'yes': write true or false, without quotes."]
   vars:
     settings:
       wheelhouse_index_url: https://packages.acme.example

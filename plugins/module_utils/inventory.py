@@ -15,9 +15,14 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials 
     split_server,
     split_url,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_people import people_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_people import (
+    index_password_faults,
+    people_faults,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, PASSWORD_MIN_LENGTH
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
 INDEX_EXAMPLE = "https://packages.acme.example"
@@ -32,9 +37,7 @@ KNOWN_GROUPS = (*WORKING_GROUPS, "windows", "proxy_hosts")
 def inventory_faults(settings: dict, groups: dict) -> list[str]:
     """One sentence per fault; an empty list for a good inventory.
 
-    settings    the shared settings by name: wheelhouse_index_url, wheelhouse_proxy, wheelhouse_people and the accounts
-                wheelhouse_proxy_username, wheelhouse_proxy_password, wheelhouse_index_username,
-                wheelhouse_index_password; one that is missing or None is not set
+    settings    the shared settings by name, those of the table in settings.py; one that is missing or None is not set
     groups      Ansible's `groups`: {name of a group: [names of its hosts]}
     """
     hosts = _hosts_by_group(groups)
@@ -50,9 +53,54 @@ def inventory_faults(settings: dict, groups: dict) -> list[str]:
             workstations=hosts.get("workstations", []),
             jupyter_hosts=hosts.get("jupyter_hosts", []),
             has_proxy=has_proxy,
+            min_length=_min_length(settings),
+            machines=settings.get("wheelhouse_index_username"),
         ),
+        *_plain_faults(settings),
         *_group_faults(groups, hosts),
     ]
+
+
+def inventory_warnings(settings: dict) -> list[str]:
+    """What works, but not as somebody will expect it to."""
+    url = settings.get("wheelhouse_index_url")
+    try:
+        _scheme, authority, _rest = split_url(url) if isinstance(url, str) else ("", "", "")
+    except ValueError:
+        return []
+    if authority.startswith("[") or is_ipv4(authority.partition(":")[0]):
+        return [
+            f"wheelhouse_index_url is {shown(url)}, an IP address, and pip from 24.2 on cannot verify the certificate "
+            "of one: give the index a name."
+        ]
+    return []
+
+
+def _min_length(settings: dict) -> int:
+    length = settings.get("wheelhouse_password_min_length")
+    if isinstance(length, str) and length.isdecimal():  # given with -e
+        return int(length)
+    return length if isinstance(length, int) and not isinstance(length, bool) else PASSWORD_MIN_LENGTH
+
+
+# Those whose faults are found by functions of their own, since they depend on each other.
+_OF_THEIR_OWN = (
+    "wheelhouse_index_url",
+    "wheelhouse_proxy",
+    "wheelhouse_proxy_username",
+    "wheelhouse_proxy_password",
+    "wheelhouse_index_username",
+    "wheelhouse_index_password",
+    "wheelhouse_people",
+)
+
+
+def _plain_faults(settings: dict):
+    """Faults of the settings that stand alone, by the table."""
+    for name, setting in BY_NAME.items():
+        if name not in _OF_THEIR_OWN and settings.get(name) is not None:
+            spec = setting.spec() | ({"check": setting.check} if setting.check else {})
+            yield from value_faults(settings[name], spec, name)
 
 
 def _index_faults(url, is_ours: bool):
@@ -85,13 +133,7 @@ def _index_account_faults(settings: dict):
     if username in (None, "") and password in (None, ""):
         return
     faults = list(account_faults(username, password, "wheelhouse_index_username", "wheelhouse_index_password"))
-    yield from faults
-    if faults:
-        return
-    try:
-        check_index_password(password, "wheelhouse_index_password")
-    except ValueError as exc:
-        yield str(exc)
+    yield from faults or index_password_faults(password, "wheelhouse_index_password", _min_length(settings))
 
 
 def _proxy_account_faults(settings: dict, has_proxy: bool):
@@ -203,6 +245,9 @@ def _group_faults(groups, hosts: dict[str, list]):
             yield f"The group {shown(name)} is no list of hosts: pass Ansible's variable `groups`."
     if not any(hosts.get(group) for group in WORKING_GROUPS):
         yield f"There is no host in any of the groups {', '.join(WORKING_GROUPS)}: put one in."
+    if len(hosts.get("index_hosts", [])) > 1:
+        names = hosts["index_hosts"]
+        yield f"index_hosts has {len(names)} hosts ({', '.join(names)}), and there is one index: leave one of them."
     # An entry for localhost only says how to reach the controller.
     for host in hosts.get("ungrouped", []):
         if host != "localhost":

@@ -9,26 +9,11 @@ from difflib import get_close_matches
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import why_reserved
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import PASSWORD_MIN_LENGTH, PERSON
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
-KEYS = (
-    "name",
-    "state",
-    "workstations",
-    "jupyter",
-    "jupyter_host",
-    "publishes",
-    "index_password",
-    "proxy_username",
-    "proxy_password",
-    "ssh_public_key",
-    "laptops",
-)
-# Accounts that Debian, Ubuntu and the Red Hat family have, or that the roles' packages bring.
-_SYSTEM_ACCOUNT = re.compile(
-    "root|daemon|bin|sys|sync|games|man|lp|mail|news|uucp|proxy|www-data|backup|list|irc|gnats|nobody|_apt|adm|shutdown|halt"
-    "|operator|ftp|dbus|tss|polkitd|sshd|messagebus|syslog|uuidd|tcpdump|nginx|docker|pypiserver|systemd-.*"
-)
+KEYS = tuple(setting.name for setting in PERSON)
 LAPTOPS = ("windows", "linux", "macos")
 _LOGIN_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]+")
@@ -38,28 +23,40 @@ _PUBLIC_KEY = re.compile(
 )
 
 
-def people_faults(people, workstations: list[str], jupyter_hosts: list[str], has_proxy: bool):
+def people_faults(
+    people,
+    workstations: list[str],
+    jupyter_hosts: list[str],
+    has_proxy: bool,
+    min_length: int = PASSWORD_MIN_LENGTH,
+    machines: str | None = None,
+):
     """Yield a sentence per fault.
 
-    people              what stands in `wheelhouse_people`; None for nobody
+    people              what stands in `wheelhouse_people`
     workstations        names of the hosts in the group workstations
     jupyter_hosts       names of the hosts in the group jupyter_hosts
     has_proxy           whether `wheelhouse_proxy` is set
+    min_length          how many characters a password of the index needs
+    machines            the machines' account at the index, which no person can have
     """
-    if people is None:
+    # Without this list nobody works here any more, and a run would offboard the whole company.
+    if people is None or people in ([], "", {}):
+        what = "is not set" if people is None else "is empty"
+        yield f"wheelhouse_people {what}: write one '- name:' per person, with state: absent for those who leave."
         return
     if not isinstance(people, list):
         yield f"wheelhouse_people is {kind(people)}, not a list: write one '- name:' per person."
         return
     first_with = {}
     for number, person in enumerate(people):
-        where = f"wheelhouse_people[{number}]"
+        where = place_of(person, number)
         # A line that lost its "name:" may as well be a password: it is not shown.
         if not isinstance(person, dict):
             yield f"{where} is {kind(person)}, not a mapping: write '- name: ada' and the rest below it."
             continue
         yield from _key_faults(person, where)
-        yield from _name_faults(person.get("name"), where, first_with)
+        yield from _name_faults(person.get("name"), f"wheelhouse_people[{number}]", first_with, machines)
         yield from _state_faults(person.get("state", "present"), where)
         if person.get("state") == "absent":
             continue
@@ -68,7 +65,7 @@ def people_faults(people, workstations: list[str], jupyter_hosts: list[str], has
         yield from _jupyter_faults(person.get("jupyter"), where, bool(jupyter_hosts))
         yield from _jupyter_host_faults(person, where, jupyter_hosts)
         yield from _publishes_faults(person, where)
-        yield from _index_password_faults(person.get("index_password"), where)
+        yield from index_password_faults(person.get("index_password"), f"{where}.index_password", min_length)
         yield from _proxy_account_faults(person, where, has_proxy)
         yield from _ssh_public_key_faults(person.get("ssh_public_key"), where)
 
@@ -82,7 +79,14 @@ def _key_faults(person: dict, where: str):
         yield f"{where} has the key {shown(key)}, which is not known: {advice}"
 
 
-def _name_faults(name, where: str, first_with: dict):
+def place_of(person, number: int) -> str:
+    """How a fault speaks of an entry: by the person's name, which is easier to find than a number."""
+    name = person.get("name") if isinstance(person, dict) else None
+    named = isinstance(name, str) and _LOGIN_NAME.fullmatch(name)
+    return f"wheelhouse_people[{name if named else number}]"
+
+
+def _name_faults(name, where: str, first_with: dict, machines: str | None):
     """`first_with` remembers which entry had a name first, {name: path of the entry}."""
     where += ".name"
     if name is None:
@@ -92,8 +96,13 @@ def _name_faults(name, where: str, first_with: dict):
             f"{where} is {shown(name)}, which can't be a login name: write lower-case letters, digits, '-' and '_', "
             "beginning with a letter, at most 32 in all."
         )
-    elif _SYSTEM_ACCOUNT.fullmatch(name):
-        yield f"{where} is {shown(name)}, an account of the system: write another login name."
+    elif reason := why_reserved(name):
+        yield f"{where} is {shown(name)}, {reason}: write another login name."
+    elif name == machines:
+        yield (
+            f"{where} is {shown(name)}, which wheelhouse_index_username is, too: "
+            "write another login name, or give the machines another account."
+        )
     elif name in first_with:
         yield f"{where} is {shown(name)}, which {first_with[name]} has already: make one entry of the two."
     else:
@@ -190,8 +199,8 @@ def _pattern_faults(pattern, where: str):
         yield f"{where} has {shown(pattern)}: write lower-case letters, digits and '-', and *, ? or [] for a pattern."
 
 
-def _index_password_faults(password, where: str):
-    where += ".index_password"
+def index_password_faults(password, where: str, min_length: int):
+    """Yield what is wrong with a password of the index; None is no password."""
     if password is None:
         return
     try:
@@ -201,6 +210,11 @@ def _index_password_faults(password, where: str):
         return
     if password != password.strip(" "):
         yield f"{where} begins or ends with a space, which tools drop when they read it from a file: write it without."
+    if len(password) < min_length:
+        yield (
+            f"{where} has fewer than {min_length} characters: "
+            "choose a longer one (wheelhouse_password_min_length says how many it needs)."
+        )
 
 
 def _proxy_account_faults(person: dict, where: str, has_proxy: bool):

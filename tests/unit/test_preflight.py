@@ -25,10 +25,10 @@ def spoil(inventory: Path, **settings) -> None:
     (inventory / "group_vars" / "all" / "zz_spoilt.yml").write_text(yaml.safe_dump(settings))
 
 
-def preflight(inventory: Path) -> tuple[int, str]:
-    """The exit code of site.yml and what it printed, white space folded."""
+def preflight(inventory: Path, *options: str, playbook: str = "site.yml") -> tuple[int, str]:
+    """The exit code of a playbook and what it printed, white space folded."""
     done = subprocess.run(
-        ["ansible-playbook", "-i", str(inventory), str(ROOT / "site.yml")],
+        ["ansible-playbook", "-i", str(inventory), str(ROOT / playbook), *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -56,7 +56,7 @@ def test_all_faults_are_told_at_once(inventory: Path) -> None:
     for fault in (
         "wheelhouse_index_url",
         "wheelhouse_proxy.regions.europe",
-        "wheelhouse_people[0].index_password",
+        "wheelhouse_people[ada].index_password",
         "wheelhouse_people[1].name",
         "ws-nobody.acme.example",
     ):
@@ -85,3 +85,43 @@ def test_the_example_itself_is_sound(inventory: Path) -> None:
     _, said = preflight(inventory)
     assert "The inventory needs a change" not in said
     assert "unreachable=1" in said
+
+
+def test_a_vault_that_is_encrypted_is_read(inventory: Path, tmp_path: Path) -> None:
+    """No word of it where it is right; what is wrong in it is told by name, and without the password."""
+    vault = inventory / "group_vars" / "all" / "vault.yml"
+    (tmp_path / "password").write_text("the vault's own")
+    secrets = yaml.safe_load(vault.read_text())
+
+    def said_of(values: dict) -> str:
+        vault.write_text(yaml.safe_dump(values))
+        options = ["--vault-password-file", str(tmp_path / "password")]
+        subprocess.run(["ansible-vault", "encrypt", *options, str(vault)], check=True, capture_output=True, timeout=60)
+        return preflight(inventory, *options, playbook="playbooks/preflight.yml")[1]
+
+    assert "WARNING" not in (said := said_of(secrets)) and "failed=0" in said
+    said = said_of(secrets | {"vault_bob_index": "x7Q", "vault_ada_index": SECRET + "{# #}"})
+    assert "wheelhouse_people[bob].index_password has fewer than 12 characters" in said
+    assert "wheelhouse_people[ada].index_password comes from vault_ada_index, which has '{#' in it" in said
+    assert "x7Q" not in said and SECRET not in said
+
+
+def test_an_inventory_without_a_host_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text("all: {}\n")
+    code, said = preflight(tmp_path / "hosts.yml")
+    assert code != 0
+    assert "There is no host in any of the groups index_hosts, jupyter_hosts, workstations: put one in." in said
+    assert "wheelhouse_people is not set" in said
+
+
+def test_a_slip_on_the_command_line(inventory: Path) -> None:
+    code, said = preflight(inventory, "-e", "rotate_certifcate=true", playbook="playbooks/rotate.yml")
+    assert code != 0 and "did you mean rotate_certificate?" in said
+
+
+def test_limit_leaves_nothing_out(inventory: Path) -> None:
+    """What is wrong elsewhere is told, too: the index goes by the same list of people."""
+    (inventory / "host_vars").mkdir()
+    (inventory / "host_vars" / "ws-bob.acme.example.yml").write_text("corporate_proxy_relay_port: 0\n")
+    code, said = preflight(inventory, "--limit", "jupyter.acme.example")
+    assert code != 0 and "corporate_proxy_relay_port is 0: write a port" in said

@@ -36,7 +36,7 @@ FILTERS = [
     "no_proxy",
     "inventory_faults",
 ]
-SECRET = "S3ntinel"
+SECRET = "S3ntinel-of-Acme"
 
 
 def filter_plugin(name):

@@ -5,13 +5,19 @@
 from __future__ import annotations
 
 import copy
+import grp
+import pwd
+import re
+from pathlib import Path
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import inventory_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import why_reserved
 from hypothesis import given
 from hypothesis import strategies as st
 
-SECRET = "S3ntinel"
+ROOT = Path(__file__).resolve().parents[3]
+SECRET = "S3ntinel-of-Acme"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE5vdEFSZWFsS2V5SnVzdEFuRXhhbXBsZUZvclRlc3Rz ada@ws-ada"
 GROUPS = {
     "all": ["index", "jup", "ws-ada", "ws-win", "proxy"],
@@ -69,8 +75,6 @@ def of_person(groups=GROUPS, **changes):
     "changes",
     [
         {},
-        {"wheelhouse_people": None},
-        {"wheelhouse_people": []},
         {"wheelhouse_people": [{"name": "ada"}]},
         {"wheelhouse_people": [{"name": "ada", "laptops": ["windows", "macos"], "proxy_username": "EMEA\\ada"}]},
         {"wheelhouse_index_url": "https://192.0.2.7:8855"},
@@ -81,7 +85,6 @@ def of_person(groups=GROUPS, **changes):
         {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "direct"}},
         {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "relay"}},
         {"wheelhouse_proxy": {**SETTINGS["wheelhouse_proxy"], "mode": "relay", "authentication": "ntlm"}},
-        {"wheelhouse_ca_bundle": "ca.pem"},
     ],
 )
 def test_good_settings(changes):
@@ -185,7 +188,11 @@ def test_index_url(url, words):
     ],
 )
 def test_proxy(proxy, path, words):
-    settings = {"wheelhouse_index_url": SETTINGS["wheelhouse_index_url"], "wheelhouse_proxy": proxy}
+    settings = {
+        "wheelhouse_index_url": SETTINGS["wheelhouse_index_url"],
+        "wheelhouse_proxy": proxy,
+        "wheelhouse_people": [{"name": "ada"}],
+    }
     [fault] = inventory_faults(settings, GROUPS)
     assert path in fault
     assert words in fault
@@ -215,7 +222,7 @@ def test_accounts_at_a_proxy_that_is_not_there():
     found = faults(wheelhouse_proxy=None)
     assert len(found) == 2
     assert all("of no use without wheelhouse_proxy" in fault for fault in found)
-    assert "wheelhouse_people[0].proxy_username" in found[1]
+    assert "wheelhouse_people[ada].proxy_username" in found[1]
 
 
 def test_a_password_that_ntlm_does_not_carry():
@@ -244,7 +251,12 @@ def test_passwords_of_the_index_that_clients_send_differently():
         ),
         ([ADA, {"name": "ada", "state": "absent"}], "which wheelhouse_people[0].name has already"),
         ([{"state": "absent"}], "wheelhouse_people[0].name is missing"),
-        ([{"name": "ada", 7: SECRET}], "wheelhouse_people[0] has the key 7, which is not known"),
+        # a run with such a list would offboard everybody
+        (None, "wheelhouse_people is not set: write one '- name:' per person"),
+        ([], "wheelhouse_people is empty: write one '- name:' per person"),
+        ("", "wheelhouse_people is empty: write one '- name:' per person"),
+        ({}, "wheelhouse_people is empty: write one '- name:' per person"),
+        ([{"name": "ada", 7: SECRET}], "wheelhouse_people[ada] has the key 7, which is not known"),
     ],
 )
 def test_people(people, words):
@@ -265,6 +277,14 @@ def test_people(people, words):
         ({"name": "root"}, "an account of the system"),
         ({"name": "www-data"}, "an account of the system"),
         ({"name": "systemd-network"}, "an account of the system"),
+        ({"name": "sudo"}, "an account of the system"),  # a group: a new account could not have one of its name
+        ({"name": "_apt"}, "an account of the system"),
+        ({"name": "wheelhouse"}, "an account of the system"),
+        ({"name": "intake"}, "which the index's journal calls the intake"),
+        ({"name": "administrator"}, "which the index's journal calls the administrator"),
+        ({"name": "timer"}, "which the index's journal calls the timer"),
+        ({"name": "all"}, "which stands for everybody"),
+        ({"name": "machines"}, "which stands for the machines' own account"),
         ({"state": "gone"}, ".state is 'gone': write present or absent"),
         ({"state": None}, ".state is nothing"),
         ({"index_pasword": SECRET}, "has the key 'index_pasword', which is not known: did you mean 'index_password'?"),
@@ -286,7 +306,7 @@ def test_people(people, words):
             ".jupyter_host is 'jupp', which is not in the group jupyter_hosts (did you mean 'jup'?)",
         ),
         ({"jupyter_host": ["jup"]}, ".jupyter_host is"),
-        ({"jupyter": ..., "jupyter_host": "jup"}, ".jupyter_host is given without wheelhouse_people[1].jupyter"),
+        ({"jupyter": ..., "jupyter_host": "jup"}, ".jupyter_host is given without wheelhouse_people[ada].jupyter"),
         ({"publishes": "acme-*"}, ".publishes is a string, not a list"),
         (
             {"publishes": ["Acme_Tools.*"]},
@@ -295,17 +315,18 @@ def test_people(people, words):
         ({"publishes": ["acme tools"]}, ".publishes has 'acme tools': write lower-case letters"),
         ({"publishes": [""]}, ".publishes has '': write"),
         ({"publishes": [7]}, ".publishes has a number in it"),
-        ({"index_password": ...}, ".publishes is given without wheelhouse_people[1].index_password"),
+        ({"index_password": ...}, ".publishes is given without wheelhouse_people[ada].index_password"),
         ({"index_password": 12345678}, ".index_password is a number, not a string"),
         ({"index_password": {"x": SECRET}}, ".index_password is a mapping, not a string"),
         ({"index_password": ""}, ".index_password is empty"),
         ({"index_password": f"{SECRET}ü"}, ".index_password has a character outside ASCII"),
         ({"index_password": f"{SECRET}\n"}, ".index_password has a line break"),
-        ({"index_password": SECRET * 10}, ".index_password is longer than the 72 bytes"),
+        ({"index_password": SECRET * 5}, ".index_password is longer than the 72 bytes"),
+        ({"index_password": "S3ntinel-ab"}, ".index_password has fewer than 12 characters: choose a longer one"),
         ({"index_password": f" {SECRET}"}, ".index_password begins or ends with a space"),
         ({"index_password": f"{SECRET} "}, ".index_password begins or ends with a space"),
         ({"proxy_password": ..., "proxy_username": f"ada:{SECRET}"}, ".proxy_username has a ':'"),
-        ({"proxy_username": ...}, ".proxy_password is given without wheelhouse_people[1].proxy_username"),
+        ({"proxy_username": ...}, ".proxy_password is given without wheelhouse_people[ada].proxy_username"),
         ({"proxy_username": f"ada:{SECRET}"}, ".proxy_username has a ':'"),
         ({"proxy_password": f"{SECRET}\x00"}, ".proxy_password has a line break, a tab or another control character"),
         ({"proxy_password": [SECRET]}, ".proxy_password is a list, not a string"),
@@ -323,9 +344,37 @@ def test_people(people, words):
 )
 def test_a_person(changes, words):
     [fault] = of_person(**changes)
-    assert "wheelhouse_people[1]" in fault
+    assert "wheelhouse_people[1].name" in fault or "wheelhouse_people[ada]" in fault
     assert words in fault
     assert "12345678" not in fault
+
+
+def test_the_machines_account_is_no_persons():
+    [fault] = faults(wheelhouse_index_username="ada")
+    assert "wheelhouse_people[0].name is 'ada', which wheelhouse_index_username is, too" in fault
+
+
+def test_how_long_a_password_is():
+    [fault] = faults(wheelhouse_password_min_length=30)[1:]
+    assert fault.startswith("wheelhouse_people[ada].index_password has fewer than 30 characters")
+    assert faults(wheelhouse_password_min_length=8, wheelhouse_index_password="12345678") == []
+    [fault] = faults(wheelhouse_index_password="12345678901")
+    assert fault.startswith("wheelhouse_index_password has fewer than 12 characters") and "1234" not in fault
+    [fault] = faults(wheelhouse_password_min_length=3)
+    assert fault == "wheelhouse_password_min_length is 3: write a number from 8 to 72."
+
+
+def test_names_of_the_system_and_of_the_journal():
+    """What this system has for users and groups, and what the index's program writes for itself as who did it."""
+    program = ROOT / "roles" / "pypi_index" / "files" / "wheelhouse" / "src"
+    texts = [path.read_text(encoding="utf-8") for path in program.rglob("*.py")]
+    written = {name for text in texts for name in re.findall(r"""\b(?:WHO|who|by|origin)\s*=\s*"([a-z]+)\"""", text)}
+    tasks = [path.read_text(encoding="utf-8") for path in (ROOT / "roles").rglob("tasks/*.yml")]
+    written |= {name for text in tasks for name in re.findall(r"'--by', '([a-z]+)'", text)}
+    assert {"intake", "administrator"} <= written
+    system = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid < 1000 or entry.pw_uid == 65534}
+    system |= {entry.gr_name for entry in grp.getgrall() if entry.gr_gid < 100}
+    assert sorted(name for name in written | system if not why_reserved(name)) == []
 
 
 @pytest.mark.parametrize(
@@ -342,7 +391,7 @@ def test_public_keys(key):
 
 def test_jupyter_without_a_jupyter_host():
     [fault] = of_person({**GROUPS, "jupyter_hosts": [], "all": []})
-    assert "wheelhouse_people[1].jupyter is true, but there is no host in the group jupyter_hosts" in fault
+    assert "wheelhouse_people[ada].jupyter is true, but there is no host in the group jupyter_hosts" in fault
 
 
 @pytest.mark.parametrize(

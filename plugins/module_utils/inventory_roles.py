@@ -1,0 +1,220 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""Variables of roles that have to go together, as the inventory sets them on a host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import shown
+
+_CERTIFICATE_FILES = {
+    "given": ("index_gateway_certificate", "index_gateway_private_key"),
+    "company_ca": ("index_gateway_ca_certificate", "index_gateway_ca_private_key"),
+}
+
+
+def role_faults(given: dict, is_index: bool, inventory_dir: str) -> Iterator[str]:
+    """Yield a sentence per fault.
+
+    given           the variables that the inventory sets, those that could be worked out
+    is_index        whether the host is in index_hosts
+    inventory_dir   where the files that the intake names are by default
+    """
+    if is_index:
+        yield from _certificate_faults(given)
+        yield from _image_faults(given)
+    yield from _proxy_faults(given)
+    yield from _no_proxy_faults(given)
+    yield from _conda_faults(given)
+    yield from _package_faults(given, inventory_dir)
+    yield from _environment_faults(given)
+
+
+def _texts(value) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
+def _certificate_faults(given: dict):
+    source = given.get("index_gateway_certificate_source", "given")
+    if given.get("index_gateway_state") == "absent":
+        return
+    for name in _CERTIFICATE_FILES.get(source, ()) if isinstance(source, str) else ():
+        if given.get(name, "") == "":
+            yield (
+                f"{name} is not set, and index_gateway_certificate_source is {shown(source)}: name a PEM file on "
+                "this machine, or choose another source (company_ca, self_signed)."
+            )
+
+
+def _image_faults(given: dict):
+    if given.get("pypi_index_image_source") == "archive" and not given.get("pypi_index_image_archive"):
+        yield (
+            "pypi_index_image_archive is not set, and pypi_index_image_source is 'archive': name the file that "
+            "`docker save` wrote, or set pypi_index_image_source to build or pull."
+        )
+    image = given.get("pypi_index_image", "")
+    if given.get("pypi_index_image_source") == "pull" and isinstance(image, str) and "/" not in image:
+        yield (
+            "pypi_index_image names no registry, and pypi_index_image_source is 'pull': "
+            "write it like registry.acme.example/wheelhouse-index:0.1.0."
+        )
+
+
+def _proxy_faults(given: dict):
+    region, regions = given.get("corporate_proxy_region"), given.get("corporate_proxy_regions")
+    if regions is None and isinstance(given.get("wheelhouse_proxy"), dict):
+        regions = given["wheelhouse_proxy"].get("regions")
+    if isinstance(region, str) and region and isinstance(regions, dict) and region not in regions:
+        yield (
+            f"corporate_proxy_region is {shown(region)}: write one of {', '.join(map(str, regions))}, "
+            "or leave it out for the nearest."
+        )
+
+
+def _no_proxy_faults(given: dict):
+    for name in ("corporate_proxy_no_proxy", "onboarding_bundle_no_proxy"):
+        _value, dropped = no_proxy(_texts(given.get(name)))
+        for sentence in dropped:
+            yield f"In {name}, {sentence}"
+
+
+def _conda_faults(given: dict):
+    others = _texts(given.get("package_client_conda_other_channels"))
+    for channel in others:
+        if re.search(r"://[^/]*@", channel):
+            yield (
+                f"package_client_conda_other_channels has {shown(channel)} in it: write the address without an "
+                "account, which belongs into ~/.netrc."
+            )
+    named = [channel for channel in others if not re.match(r"https?://", channel)]
+    if given.get("package_client_conda_locked") is True and named:
+        yield (
+            f"package_client_conda_other_channels has {shown(named[0])} in it, and package_client_conda_locked is "
+            "true: write the whole address of each channel."
+        )
+    installer, digest = (
+        given.get("package_client_conda_installer"),
+        given.get("package_client_conda_installer_sha256", ""),
+    )
+    if installer and not digest:
+        yield (
+            "package_client_conda_installer is given without package_client_conda_installer_sha256: "
+            "write the SHA-256 that the place it comes from publishes beside it."
+        )
+    mirror, shelf = given.get("conda_channel_mirror"), given.get("conda_channel_shelf", "/srv/wheelhouse/shelf")
+    if not isinstance(mirror, str) or not mirror:
+        return
+    if not re.fullmatch(r"/[A-Za-z0-9._/-]+", mirror) or f"{mirror}/".startswith(f"{shelf}/"):
+        yield (
+            f"conda_channel_mirror is {shown(mirror)}: write the absolute path of a directory that is not on the "
+            "shelf, of letters, digits, - _ . and /, such as /mnt/share/conda."
+        )
+
+
+def _package_faults(given: dict, inventory_dir: str):
+    packages = given.get("package_intake_packages")
+    channels = given.get("package_intake_channels", {})
+    files = given.get("package_intake_files", inventory_dir)
+    seen = set()
+    targets = given.get("package_intake_targets")
+    for key in ("python", "platforms") if isinstance(targets, dict) else ():
+        if targets.get(key) == []:
+            yield f"package_intake_targets.{key} is empty: write at least one, or take package_intake_targets out."
+    for number, line in enumerate(packages if isinstance(packages, list) else []):
+        where = f"package_intake_packages[{number}]"
+        if not isinstance(line, dict):
+            continue
+        kinds = [kind for kind in ("pypi", "conda") if line.get(kind) is not None]
+        if len(kinds) != 1:
+            yield (
+                f"{where} has {'both pypi and conda' if kinds else 'neither pypi nor conda'}: write what to bring in "
+                "as `pypi: networkx==1.10`, or as `conda: orange3 3.29.3` with `channel: conda-forge`."
+            )
+            continue
+        text = line[kinds[0]]
+        if kinds == ["pypi"] and line.get("channel") is not None:
+            yield f"{where}.channel is given with pypi, which has none: take it out, or write conda in place of pypi."
+        if kinds == ["conda"]:
+            yield from _channel_faults(line.get("channel"), channels, f"{where}.channel")
+        if not isinstance(text, str):
+            continue
+        key = (kinds[0], text.strip(), str(line.get("channel")))
+        if key in seen:
+            yield f"{where}.{kinds[0]} is {shown(text)}, which is in the list already: write it once."
+        seen.add(key)
+        if kinds == ["pypi"] and text.strip().startswith("file:") and CHECKS["package"](text) is None:
+            yield from _list_faults(text.strip()[len("file:") :], files, f"{where}.pypi")
+        elif kinds == ["pypi"] and CHECKS["package"](text) is None:
+            yield from _name_faults(text, given, f"{where}.pypi")
+
+
+def _channel_faults(channel, channels, where: str):
+    if channel is None:
+        yield f"{where} is missing: write where the package comes from, for example channel: conda-forge."
+    elif (
+        isinstance(channel, str) and channel != "conda-forge" and isinstance(channels, dict) and channel not in channels
+    ):
+        yield (
+            f"{where} is {shown(channel)}, and package_intake_channels has no address for it: "
+            f"write one, like {channel}: https://conda.acme.example/{channel}."
+        )
+
+
+def _name_faults(text: str, given: dict, where: str):
+    """The intake lets no name in that the index keeps for the company, or from outside."""
+    name = re.match(r"\s*([A-Za-z0-9._-]+)", text)
+    project = re.sub(r"[-_.]+", "-", name[1]).lower() if name else ""
+    for setting, why in (
+        ("pypi_index_reserved", "one of the company's own names"),
+        ("pypi_index_denied", "a name that is not let in"),
+    ):
+        for pattern in _texts(given.get(setting)):
+            if fnmatchcase(project, re.sub(r"[-_.]+", "-", pattern).lower()):
+                yield f"{where} is {shown(text)}, {why} ({setting} has {shown(pattern)}): take one of the two out."
+
+
+def _list_faults(name: str, files, where: str):
+    """A file that a line names, and what is in it."""
+    if not isinstance(files, str) or not Path(files).is_dir():
+        return
+    path = Path(files) / name
+    if not path.is_file():
+        yield (
+            f"{where} is {shown(f'file:{name}')}, and there is no such file below {files} on this machine: "
+            "put it there, or name another directory in package_intake_files."
+        )
+        return
+    if path.suffix == ".toml":
+        return
+    try:
+        lines = re.sub(r"\\\r?\n", " ", path.read_text(encoding="utf-8")).splitlines()
+    except (OSError, UnicodeDecodeError):
+        yield f"{where} is {shown(f'file:{name}')}, which cannot be read as UTF-8: save it anew."
+        return
+    for line in lines:
+        text = re.sub(r"\s--hash[= ]\S+", "", re.sub(r"(^|\s+)#.*$", "", line)).strip()
+        if text and (text.startswith("-") or CHECKS["requirement"](text)):
+            yield (
+                f"{where} is {shown(f'file:{name}')}, which has {shown(text)} in it: "
+                "write requirements alone, such as networkx==1.10."
+            )
+            return
+
+
+def _environment_faults(given: dict):
+    """Two environments at one place."""
+    environments = given.get("virtualenv_environments")
+    seen = set()
+    for environment in environments if isinstance(environments, list) else []:
+        if not isinstance(environment, dict):
+            continue
+        place = (environment.get("owner", "root"), environment.get("path"))
+        if place in seen and isinstance(place[1], str):
+            yield f"virtualenv_environments has {shown(place[1])} of {place[0]} twice: keep one of them."
+        seen.add(place)

@@ -1,0 +1,277 @@
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+"""What single values of an inventory have to look like, beyond their type.
+
+Each check takes a value and returns None, or half a sentence that says what to write instead.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import split_server
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4, is_ipv6
+
+try:
+    from packaging.requirements import InvalidRequirement, Requirement
+except ImportError:  # a dependency of ansible-core; where it is missing, the role's own checks have to do
+    Requirement = None
+try:
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+except ImportError:  # packaging before 24.2
+    canonicalize_license_expression = None
+
+_PATH = re.compile(r"/[^\x00-\x1f\x7f\"'`$\\ ]*")
+_CONTACT = re.compile(r"[\w .,:;@/+()-]*")
+_CHANNEL = re.compile(r"[a-z][a-z0-9._-]*")
+_PATTERN = re.compile(r"[A-Za-z0-9*?\[\]!._-]+")
+_PUBLIC_KEY = re.compile(r"(ssh|sk|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}( [^\x00-\x1f]*)?\n?")
+_TIMESPAN = re.compile(
+    r"(\s*[0-9]+(\.[0-9]+)?\s*(usec|us|msec|ms|seconds?|sec|s|minutes?|min|m|hours?|hr|h|days?|d|weeks?|w|months?|M|years?|y)?)+\s*"
+)
+_DAY = r"(mon|tue|wed|thu|fri|sat|sun)(day|sday|nesday|rsday|urday)?"
+_NUMBERS = r"[0-9*][0-9*,/.~]*"
+_CALENDAR = re.compile(
+    rf"(minutely|hourly|daily|monthly|weekly|yearly|annually|quarterly|semiannually|semi-annually)"
+    rf"|(({_DAY})([,-]|\.\.|\s)*)*(({_NUMBERS}-)?{_NUMBERS}-{_NUMBERS})?\s*({_NUMBERS}:{_NUMBERS}(:{_NUMBERS})?)?"
+    r"(\s+(utc|[a-z]+/[a-z_/+-]+))?",
+    re.IGNORECASE,
+)
+_IMAGE = re.compile(r"[a-z0-9][a-z0-9._:/-]*(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
+_CONDA_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*", re.IGNORECASE)
+_CONDA_PART = r"(===?|=|!=|~=|>=?|<=?)?[0-9A-Za-z*][0-9A-Za-z.*_+!-]*"
+_CONDA_VERSION = re.compile(rf"{_CONDA_PART}([,|]{_CONDA_PART})*")
+PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64", "macos-x86_64")
+
+
+def _matches(pattern: str, advice: str, flags: int = 0):
+    """A check that a text as a whole has this form."""
+    compiled = re.compile(pattern, flags)
+    return lambda value: None if compiled.fullmatch(str(value)) else advice
+
+
+def _between(lowest: int, highest: int | None, advice: str):
+    """A check of a whole number."""
+
+    def check(value):
+        try:
+            number = int(value)
+        except ValueError:
+            return advice
+        return None if number >= lowest and (highest is None or number <= highest) else advice
+
+    return check
+
+
+def _contact(value):
+    return None if _CONTACT.fullmatch(value) else "write letters, digits and simple signs, for example it@acme.example"
+
+
+def _file(value):
+    """A file on the controller; empty is none."""
+    if not value:
+        return None
+    if Path(value).is_dir():
+        return "which is a directory: name a file"
+    if not Path(value).is_file():
+        return "which is no file on this machine: put it there, or correct the path"
+    return None if os.access(value, os.R_OK) else "which your account may not read: change its permissions"
+
+
+def _pem_file(value):
+    reason = _file(value)
+    if reason or not value:
+        return reason
+    with Path(value).open("rb") as stream:
+        content = stream.read(4 << 20)
+    if b"-----BEGIN CERTIFICATE-----" in content:
+        return None
+    return "which holds no PEM certificate: name a file with -----BEGIN CERTIFICATE----- in it"
+
+
+def _key_file(value):
+    reason = _file(value)
+    if reason or not value:
+        return reason
+    with Path(value).open("rb") as stream:
+        content = stream.read(1 << 20)
+    if content.startswith(b"$ANSIBLE_VAULT") or b"PRIVATE KEY-----" in content:
+        return None
+    return "which holds no private key: name a PEM file with -----BEGIN PRIVATE KEY----- in it"
+
+
+def _directory(value):
+    return None if Path(value).is_dir() else "which is no directory on this machine: make it, or correct the path"
+
+
+def _file_or_url(value):
+    return _url(value) if "://" in value else _file(value)
+
+
+def _url(value):
+    """An address without an account; empty is none."""
+    if not value:
+        return None
+    try:
+        parts = urlsplit(value)
+        host = parts.hostname
+        _port = parts.port
+    except ValueError:
+        return "write an address such as https://packages.acme.example/"
+    if re.search(r"[\s\x00-\x1f]", value) or parts.scheme not in ("http", "https") or not host:
+        return "write an address that begins with https://"
+    if "@" in parts.netloc:
+        return "write the address without an account"
+    if parts.query or parts.fragment:
+        return "write the address without '?' and '#' and what follows them"
+    return None
+
+
+def _server(value):
+    """host:port of a proxy; empty is none."""
+    try:
+        if value:
+            split_server(value)
+    except ValueError:
+        return "write host:port, like proxy.acme.example:8080"
+    return None
+
+
+def _requirement(value):
+    if Requirement is None:
+        return None
+    try:
+        parsed = Requirement(value.strip())
+    except InvalidRequirement:
+        name = re.match(r"\s*([A-Za-z0-9._-]+)\s*=\s*([0-9][^=\s]*)\s*$", value)
+        example = f"{name[1]}=={name[2]}" if name else "networkx==1.10"
+        return f"which is no requirement of Python's: write one such as {example}"
+    return "write it without an address: only the index upstream is asked" if parsed.url else None
+
+
+def _package(value):
+    """What an intake brings in from PyPI: a requirement, or `file:` with a path."""
+    if not value.strip().startswith("file:"):
+        return _requirement(value)
+    name = value.strip()[len("file:") :]
+    if not name or Path(name).is_absolute() or ".." in name.split("/"):
+        return "name a file below package_intake_files, like file:requirements/teaching.txt"
+    return None
+
+
+def _conda(value):
+    """A spec as conda reads it: name, version and build, or name[key=value]."""
+    example = "write one such as orange3 3.29.3"
+    if "::" in value or "://" in value:
+        return f"which has a channel or an address of its own: {example}, and the channel beside it"
+    text = re.sub(r"\[[^\[\]]*\]$", "", value.strip())
+    name = re.match(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text)
+    if not name or not _CONDA_NAME.fullmatch(name[0]):
+        return f"which names no package: {example}"
+    rest = re.sub(r"\s*([,|])\s*", r"\1", text[name.end() :])
+    rest = re.sub(r"([=!<>~])\s+", r"\1", rest).strip()
+    version, *build = re.split(r"\s+|(?<=[^=!<>~])=(?=[^=])", rest) if rest else [""]
+    if version and not _CONDA_VERSION.fullmatch(version):
+        return f"which is no package of a channel: {example}"
+    return None if len(build) <= 1 else f"which has more parts than a name, a version and a build: {example}"
+
+
+def _date(value):
+    advice = 'write a day such as "2026-12-31", in quotes'
+    try:
+        return None if len(value) == 10 and date.fromisoformat(value) else advice
+    except ValueError:
+        return advice
+
+
+def _licence(value):
+    if canonicalize_license_expression is None:
+        return None
+    try:
+        canonicalize_license_expression(value)
+    except InvalidLicenseExpression:
+        return "which is no SPDX identifier: write one such as MIT"
+    return None
+
+
+def _advisories(value):
+    return None if value.startswith("/") else _url(value)
+
+
+def _path(value):
+    if not _PATH.fullmatch(value) or ".." in value.split("/"):
+        return "write an absolute path without spaces and quotes, one that begins with /"
+    return None
+
+
+def _certificate_name(value):
+    kind, _, name = value.partition(":")
+    if kind == "DNS" and re.fullmatch(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", name):
+        return None
+    if kind == "IP" and (is_ipv4(name) or is_ipv6(name)):
+        return None
+    return "write it in OpenSSL's notation, like DNS:pypi.acme.example or IP:192.0.2.10"
+
+
+def _calendar(value):
+    if value.strip() and _CALENDAR.fullmatch(value.strip()):
+        return None
+    return "which systemd does not understand: write for example Sun 03:00"
+
+
+_ADDRESS = "without a path and an account, for example https://packages.acme.example"
+
+CHECKS = {
+    "address": _matches(r"(https?://[^/@?#\s]+)?", f"write the address of the index {_ADDRESS}"),
+    "https_address": _matches(r"(https://[^/@?#\s]+)?", f"write the address of the index, https, {_ADDRESS}"),
+    "advisories": _advisories,
+    "calendar": _calendar,
+    "certificate_days": _between(
+        31, 36500, "write more than 30: a certificate is renewed that many days before its end"
+    ),
+    "certificate_name": _certificate_name,
+    "channel": _matches(_CHANNEL.pattern, "write names of a-z, 0-9, - _ and . that begin with a letter"),
+    "command": _matches(r"[^\x00\r\n]*", "write it on one line"),
+    "conda": _conda,
+    "contact": _contact,
+    "date": _date,
+    "directory": _directory,
+    "file": _file,
+    "file_or_url": _file_or_url,
+    "image": _matches(
+        _IMAGE.pattern, "write the name and tag of an image, like registry.acme.example/wheelhouse-index:0.1.0"
+    ),
+    "key_file": _key_file,
+    "licence": _licence,
+    "login_name": _matches(r"[a-z_][a-z0-9_.-]{0,31}", "write a login name of lower-case letters, digits, . _ and -"),
+    "memory": _matches(r"[0-9]+[bkmgBKMG]?", "write a size in Docker's notation, like 2g"),
+    "memory_max": _matches(
+        r"[0-9]+(\.[0-9]+)?[KMGT%]?|infinity", "write a size or a share in systemd's notation, like 4G or 50%"
+    ),
+    "minutes": _between(0, None, "write a number of minutes; 0 is never"),
+    "mode": _matches(r"0?[0-7]{3,4}", 'write four octal digits in quotes, like "0755"'),
+    "nginx_size": _matches(r"[0-9]+[kmgKMG]?", "write a size in nginx's notation, like 1g"),
+    "nginx_time": _matches(r"([0-9]+(ms|[smhdwMy])? ?)+", "write a time in nginx's notation, like 30s"),
+    "not_negative": _between(0, None, "write a whole number, 0 or more"),
+    "package": _package,
+    "password_length": _between(8, 72, "write a number from 8 to 72"),
+    "path": _path,
+    "pem_file": _pem_file,
+    "percent": _matches(r"[1-9][0-9]*%", "write per cent of one CPU, like 200%"),
+    "platform": _matches("|".join(PLATFORMS), f"write one of {', '.join(PLATFORMS)}"),
+    "port": _between(1, 65535, "write a port, a number from 1 to 65535"),
+    "positive": _between(1, None, "write a whole number, 1 or more"),
+    "project_pattern": _matches(_PATTERN.pattern, "write a pattern of project names, like acme-*"),
+    "public_key": _matches(_PUBLIC_KEY.pattern, "write one line such as 'ssh-ed25519 AAAA... comment'"),
+    "python": _matches(r"3\.([89]|[1-9][0-9])", 'write a version of Python such as "3.12", in quotes'),
+    "requirement": _requirement,
+    "server": _server,
+    "sha256": _matches(r"([0-9A-Fa-f]{64})?", "write the 64 hexadecimal digits of a SHA-256"),
+    "timespan": _matches(_TIMESPAN.pattern, "which systemd does not understand: write for example 2h"),
+    "url": _url,
+    "venv_path": _matches(r"~?/[^/\x00-\x1f][^\x00-\x1f]*", "write an absolute path, or one that begins with ~/"),
+}

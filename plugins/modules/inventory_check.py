@@ -1,0 +1,37 @@
+#!/usr/bin/python
+# Copyright (c) wheelhouse.onboarding contributors
+# MIT License (see LICENSE)
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: inventory_check
+short_description: Says everything that is wrong with the inventory, before any host is touched
+version_added: 0.1.0
+author: wheelhouse.onboarding contributors
+description:
+  - Reads, on the controller, what the inventory says of all hosts (the settings that roles share, the variables of the
+    roles, the groups and the files themselves), and fails with a sentence for each fault. Each names the setting and
+    the person, the value unless that is secret, and what to write instead.
+  - Connects to no host, and changes nothing. Run it once a play (C(run_once)).
+options: {}
+attributes:
+  check_mode:
+    description: Does the same in check mode.
+    support: full
+notes:
+  - It is an action plugin, and runs on the controller alone.
+"""
+
+EXAMPLES = r"""
+- name: Check the inventory
+  wheelhouse.onboarding.inventory_check:
+  run_once: true
+"""
+
+RETURN = r"""
+msg:
+  description: A sentence per fault, each on a line of its own.
+  returned: failure
+  type: str
+"""

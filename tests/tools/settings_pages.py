@@ -1,0 +1,174 @@
+"""Writes docs/settings.md and the shared settings of inventories/example from the table of settings.
+
+The table is plugins/module_utils/settings.py.
+
+python tests/tools/settings_pages.py            rewrites them
+python tests/tools/settings_pages.py --check    says what it would change, and fails if there is anything
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ansible.plugins.loader import init_plugin_loader
+
+init_plugin_loader()
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import (  # noqa: E402
+    BY_NAME,
+    OPTIONS,
+    PERSON,
+    PROXY,
+    SETTINGS,
+    Setting,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+WIDTH = 116
+SOURCE = "tests/tools/settings_pages.py writes this from plugins/module_utils/settings.py."
+
+COMPANY = """\
+# What every machine has to know, said once. docs/settings.md has the same as a table, and
+# `ansible-doc -t role wheelhouse.onboarding.ROLE` lists what else each role takes.
+"""
+# Variables of roles that a company decides once for all; their argument_specs explain them.
+MORE = """
+# Which of uv, poetry, pipx and twine are installed on workstations and Jupyter hosts; uv alone by default.
+# package_client_tools: [uv, poetry, pipx, twine]
+
+# Other people's channels behind the company's own; [] where conda packages are brought in (index_hosts.yml) and taken
+# from the index alone.
+# package_client_conda_other_channels: [conda-forge]
+
+# Hosts are set up as root: the account that Ansible logs in with may use sudo (with --ask-become-pass where sudo wants
+# a password), or is root, and then has to be named.
+# ansible_user: root
+"""
+PEOPLE = f"""\
+# {BY_NAME["wheelhouse_people"].description.partition(". ")[2]}
+# Keep the entry of somebody who leaves: who is not in the list at all, and more people at a time than
+# wheelhouse_leavers_max (3), leave only with `-e wheelhouse_offboard=bob,eve`, which names them.
+"""
+MORE_PEOPLE = """
+  - name: bob
+    workstations: [ws-bob.acme.example]
+    publishes: []
+    index_password: "{{ vault_bob_index }}"
+    proxy_username: "EMEA\\\\bob"
+    proxy_password: "{{ vault_bob_proxy }}"
+
+  - name: grace
+    # laptops alone; the proxy's password is asked for there
+    laptops: [windows, macos]
+    index_password: "{{ vault_grace_index }}"
+    proxy_username: "EMEA\\\\grace"
+
+  # a job that publishes one project has no workstation; docs/ci has its other half
+  - name: ci-acme-hello
+    publishes: [acme-hello]
+    index_password: "{{ vault_ci_acme_hello_index }}"
+
+  - name: eve
+    state: absent # gone from every host at the next run
+"""
+INTRODUCTION = f"""\
+# Settings that roles share
+
+<!-- {SOURCE} -->
+
+They stand once, in `group_vars/all` of an inventory (`inventories/example` has each of them), and roles take them for
+the defaults of their own variables, which the [README](../README.md) lists. Before any host is touched, each playbook
+checks all of them, all variables of the roles, the groups and the files of the inventory, and reports everything that
+is wrong together. A variable that begins with `wheelhouse_` or with the name of a role and is not known is an error.
+"""
+
+
+def comment(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ") + "\n"
+
+
+def line(setting: Setting, indent: str = "") -> str:
+    """`name: value`, over more lines where the value has some; as a comment where the example does without."""
+    text = f"{setting.name}:{textwrap.indent(setting.example, '  ')}" if "\n" in setting.example else ""
+    text = text or f"{setting.name}: {setting.example}"
+    return textwrap.indent(text, indent if setting.given else f"{indent}# ") + "\n"
+
+
+def options(found: Iterable[Setting], indent: str) -> str:
+    return "".join(comment(option.description, indent) + line(option, indent) for option in found)
+
+
+def company() -> str:
+    parts = [COMPANY]
+    for setting in SETTINGS:
+        if setting.name == "wheelhouse_people":
+            continue
+        nested = f"{setting.name}:\n{options(setting.options, '  ')}" if setting.options else line(setting)
+        parts.append(comment(setting.description) + nested)
+    return "\n".join(parts) + MORE
+
+
+def people() -> str:
+    name, *others = PERSON
+    ada = f"wheelhouse_people:\n{comment(name.description, '  ')}  - name: {name.example}\n"
+    shown = [option for option in others if option.name not in ("state", "laptops")]
+    last = [option for option in others if option.name == "laptops"]
+    return PEOPLE + ada + options(shown, "    ") + options(last, "    ") + MORE_PEOPLE
+
+
+def kind(setting: Setting) -> str:
+    if setting.elements:
+        return f"list of {setting.elements}"
+    return setting.type
+
+
+def rows(found: Iterable[Setting]) -> Iterator[list[str]]:
+    for setting in found:
+        choices = f" One of {', '.join(f'`{choice}`' for choice in setting.choices)}." if setting.choices else ""
+        default = "**required**" if setting.required else f"`{setting.default}`" if setting.default else ""
+        example = f"`{setting.example}`" if setting.example and "\n" not in setting.example else ""
+        yield [f"`{setting.name}`", kind(setting), default, setting.description + choices, example]
+
+
+def table(found: Iterable[Setting]) -> str:
+    header = ["setting", "type", "default", "what it is", "example"]
+    lines = [header, ["---"] * len(header), *rows(found)]
+    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n" for cells in lines)
+
+
+def page() -> str:
+    return (
+        f"{INTRODUCTION}\n{table(SETTINGS)}\n"
+        f"## Keys of `wheelhouse_proxy`\n\n{table(PROXY)}\n"
+        f"## Keys of an entry of `wheelhouse_people`\n\n{table(PERSON)}\n"
+        f"## Options of playbooks\n\nGiven with `-e`, and read by nothing else.\n\n{table(OPTIONS)}"
+    )
+
+
+def pages() -> dict[Path, str]:
+    example = ROOT / "inventories" / "example" / "group_vars" / "all"
+    return {
+        ROOT / "docs" / "settings.md": page(),
+        example / "company.yml": company(),
+        example / "people.yml": people(),
+    }
+
+
+def main() -> int:
+    changed = 0
+    for path, new in pages().items():
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        if "--check" in sys.argv[1:]:
+            name = str(path.relative_to(ROOT))
+            print("\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), name, "generated", lineterm="")))
+            changed += old != new
+        else:
+            path.write_text(new, encoding="utf-8")
+    return int(changed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""Each inventory of wrong_inventories.yml is told what is wrong with it, and good ones are told nothing."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+from ansible.vars.manager import VariableManager
+from ansible_collections.wheelhouse.onboarding.plugins.action.inventory_check import role_specs
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_check import check_inventory
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
+    inventory_files,
+    variable_files,
+)
+
+ROOT = Path(__file__).resolve().parents[3]
+EXAMPLE = ROOT / "inventories" / "example"
+WRONG = yaml.safe_load((Path(__file__).parent / "wrong_inventories.yml").read_text(encoding="utf-8"))
+SPECS = role_specs()
+
+
+def check(inventory: Path) -> tuple[list[str], list[str]]:
+    """What the action plugin says of an inventory, by Ansible's own reading of it."""
+    loader = DataLoader()
+    manager = InventoryManager(loader=loader, sources=[str(inventory)])
+    variables = VariableManager(loader=loader, inventory=manager)
+    raw = {
+        host.name: variables.get_vars(host=host, include_hostvars=False)
+        | {"inventory_dir": str(inventory), "groups": manager.get_groups_dict()}
+        for host in manager.get_hosts()
+    }
+    templar = Templar(loader=loader)
+
+    def template(known: dict, value: object) -> object:
+        templar.available_variables = known
+        return templar.template(value)
+
+    return check_inventory(
+        raw=raw,
+        groups=manager.get_groups_dict(),
+        template=template,
+        specs=SPECS,
+        files=[*inventory_files([inventory]), *variable_files([inventory])],
+        decrypted=lambda path: path.read_text(encoding="utf-8"),
+        sources=[inventory],
+    )
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """A copy of the example, to be spoilt."""
+    return Path(shutil.copytree(EXAMPLE, tmp_path / "acme"))
+
+
+def spoil(inventory: Path, change: dict) -> None:
+    path = inventory / change.get("in", "hosts.yml")
+    path.parent.mkdir(exist_ok=True)
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    if "replace" in change:
+        assert text.count(change["replace"]) == 1, f"{change['replace']!r} is not once in {path.name}"
+        text = text.replace(change["replace"], change["with"])
+    else:
+        text += f"\n{change['with']}\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def test_there_are_enough():
+    assert len(WRONG) >= 60
+    assert len({change["wrong"] for change in WRONG}) == len(WRONG)
+
+
+@pytest.mark.parametrize("change", WRONG, ids=lambda change: change["wrong"])
+def test_a_wrong_inventory(inventory, change):
+    spoil(inventory, change)
+    faults, _warnings = check(inventory)
+    for sentence in change["told"]:
+        wanted = sentence.replace("{here}", str(inventory))
+        assert any(wanted in fault for fault in faults), faults
+    # one mistake is not told in ten sentences
+    assert len(faults) <= len(change["told"]) + 2, faults
+    assert all(fault.endswith((".", "?")) and "\n" not in fault for fault in faults)
+
+
+def test_the_example_is_right(inventory):
+    faults, warnings = check(inventory)
+    assert faults == []
+    assert len(warnings) == 1 and "vault.yml holds the passwords of the example" in warnings[0]
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o600, "nobody but you may read it"), (0o640, "encrypt it with")])
+def test_secrets_from_a_file_in_clear(inventory, mode, told):
+    """As the demo has them: a lookup of a file, which is no vault."""
+    path = inventory.parent / "vault.json"
+    path.write_text(json.dumps({"ada": "of the four winds, ada"}))
+    path.chmod(mode)
+    lookup = "{{ lookup('ansible.builtin.file', our_directory ~ '/vault.json') | from_json }}"
+    values = {"our_directory": str(inventory.parent), "our_vault": lookup, "vault_ada_index": "{{ our_vault.ada }}"}
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(values)})
+    faults, warnings = check(inventory)
+    said = [text for text in (warnings if mode == 0o600 else faults) if "vault.json" in text]
+    assert len(said) == 1 and told in said[0]
+    assert faults == ([] if mode == 0o600 else said)
+
+
+def test_braces_that_are_meant(inventory):
+    """`!unsafe` before it, or a reference: both give the password as it stands there."""
+    spoil(
+        inventory,
+        {
+            "in": "group_vars/all/vault.yml",
+            "replace": '"staple and paper clip"',
+            "with": "!unsafe 'staple {{ and }} {# paper #} clip'",
+        },
+    )
+    faults, _warnings = check(inventory)
+    assert [fault for fault in faults if "in clear" not in fault] == []
+
+
+def test_an_index_whose_address_is_an_ip(inventory):
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": "wheelhouse_index_url: https://192.0.2.7"})
+    faults, warnings = check(inventory)
+    assert faults == []
+    assert any("'https://192.0.2.7', an IP address, and pip from 24.2 on cannot verify" in text for text in warnings)
+
+
+def test_what_is_only_known_later_is_not_wrong(inventory):
+    spoil(
+        inventory,
+        {
+            "in": "group_vars/all/zz.yml",
+            "with": "corporate_proxy_region: \"{{ 'europe' if ansible_facts['x'] == 1 else 'pacific' }}\"\n"
+            'jupyter_host_new_tokens: "{{ jupyter_host_people }}"\n'
+            'our_own: "{{ undefined_thing }}"\n',
+        },
+    )
+    assert check(inventory)[0] == []
+
+
+def test_facts_that_roles_set_are_known(inventory):
+    """A cache of facts, or a second playbook in the same run, has them."""
+    facts = [
+        *("wheelhouse_leavers", "wheelhouse_answer", "wheelhouse_ssh_public_keys", "wheelhouse_needs_former_passwords"),
+        *("jupyter_host_carried", "jupyter_host_rotated", "package_client_credentials_current", "virtualenv_changed"),
+        *("pypi_index_changed_accounts", "index_gateway_certificate_changed", "__corporate_proxy_new_logins"),
+    ]
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(dict.fromkeys(facts, "x"))})
+    assert check(inventory)[0] == []
+
+
+def test_faults_of_one_reason_are_told_once(inventory):
+    people = (inventory / "group_vars" / "all" / "vault.yml").read_text(encoding="utf-8")
+    names = [line.partition(":")[0] for line in people.splitlines() if line.startswith("vault_")]
+    spoil(
+        inventory,
+        {
+            "in": "group_vars/all/zz.yml",
+            "with": "".join(f"{name}: \"{{{{ lookup('ansible.builtin.file', '/nowhere') }}}}\"\n" for name in names),
+        },
+    )
+    faults, _warnings = check(inventory)
+    assert len(faults) == 1 and "more) cannot be worked out:" in faults[0], faults
+
+
+def test_a_large_company_is_checked_in_seconds(inventory):
+    """200 people and 200 hosts; a machine that is busy with other tests gets some more time."""
+    names = [f"ws-{number}.acme.example" for number in range(200)]
+    (inventory / "more.yml").write_text(yaml.safe_dump({"workstations": {"hosts": dict.fromkeys(names)}}))
+    person = {"jupyter": True, "publishes": ["acme-*"], "proxy_username": "x"}
+    people = [
+        {**person, "name": f"person{number}", "workstations": [name]}
+        | {key: f"{{{{ vault_{key}_{number} }}}}" for key in ("index_password", "proxy_password")}
+        for number, name in enumerate(names)
+    ]
+    vault = {
+        f"vault_{key}_{n}": "of the four winds" for n in range(200) for key in ("index_password", "proxy_password")
+    }
+    (inventory / "group_vars" / "all" / "people.yml").write_text(yaml.safe_dump({"wheelhouse_people": people}))
+    spoil(inventory, {"in": "group_vars/all/vault.yml", "with": yaml.safe_dump(vault)})
+    (inventory / "host_vars").mkdir()
+    for name in names:
+        region = {"corporate_proxy_region": "{{ region }}", "region": "europe"}
+        (inventory / "host_vars" / f"{name}.yml").write_text(yaml.safe_dump(region))
+    begun = time.process_time()
+    faults, _warnings = check(inventory)
+    assert faults == []
+    assert time.process_time() - begun < 15

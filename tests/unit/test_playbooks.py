@@ -1,0 +1,127 @@
+"""What all playbooks have in common, and what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("**/*.yml"))
+PARTS = {path for path in PLAYBOOKS if path.parent.name == "parts"}
+# parts of others that nobody calls by themselves
+PARTS |= {ROOT / "playbooks" / f"{name}.yml" for name in ("preflight", "meet", "withdraw")}
+ENTRIES = [path for path in PLAYBOOKS if path not in PARTS]
+HARMLESS = {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "set_fact")}
+IMPORT = "ansible.builtin.import_playbook"
+
+
+def plays(path: Path) -> list[dict]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def imported(path: Path) -> set[Path]:
+    """The playbooks that one imports, and those that these import."""
+    found: set[Path] = set()
+    for play in plays(path):
+        if IMPORT in play:
+            other = path.parent / play[IMPORT]
+            found |= {other, *imported(other)}
+    return found
+
+
+def test_which_are_entries():
+    names = {path.stem for path in ENTRIES}
+    assert {"site", "rotate", "intake", "report", "doctor", "bundles", "remove", "machines", "index"} <= names
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.stem)
+def test_the_inventory_is_checked_first(path):
+    """A part that only other playbooks import is behind their check; a playbook that people call begins with it."""
+    users = [other for other in ENTRIES if other != path and path in imported(other)]
+    begins = plays(path)[0].get(IMPORT) == "preflight.yml"
+    assert begins or users, f"{path.name} begins without preflight.yml, and nothing imports it"
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT / "playbooks")))
+def test_every_play_says_whether_it_needs_root(path):
+    """Any user with sudo can run them; on the controller and on Windows nothing becomes root."""
+    for play in plays(path):
+        if IMPORT in play:
+            continue
+        hosts = play["hosts"]
+        if "roles" not in play and all(HARMLESS & set(task) for task in play.get("tasks", [])):
+            continue  # nothing of it reaches a host
+        assert "become" in play, play["name"]
+        if hosts in ("localhost", "windows", "all:localhost"):
+            assert play["become"] is False, play["name"]
+        elif "!windows" in hosts or hosts in ("index_hosts", "jupyter_hosts"):
+            assert play["become"] is True, play["name"]
+        else:
+            assert "windows" in str(play["become"]), f"{play['name']}: {hosts} may have Windows among them"
+
+
+def test_what_runs_on_the_controller_does_not_become_root():
+    for path in sorted(ROOT.glob("roles/*/tasks/*.yml")):
+        for task in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
+            for step in [task, *task.get("block", [])]:
+                if "localhost" in str(step.get("delegate_to", "")):
+                    assert step.get("become") not in (None, True), f"{path}: {step['name']}"
+
+
+def keys_said(directory: Path, facts: str, people: list[dict]) -> str:
+    """What the last play of jupyter.yml says about keys, with `facts` set on the Jupyter host."""
+    [task] = plays(ROOT / "playbooks" / "parts" / "jupyter.yml")[-1]["post_tasks"]
+    play = {"hosts": "workstations", "gather_facts": False, "vars": {"wheelhouse_people": people}, "tasks": [task]}
+    hosts = f"[workstations]\nws-1\n[jupyter_hosts]\njup {facts}\n"
+    (directory / "play.yml").write_text(yaml.safe_dump([play]))
+    (directory / "hosts").write_text(hosts)
+    command = ["ansible-playbook", "-i", "hosts", "-c", "local", "play.yml"]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=True, timeout=60)
+    return " ".join(done.stdout.split())
+
+
+def test_a_key_that_no_jupyter_host_has_been_given(tmp_path):
+    people = [
+        {"name": "ada", "jupyter": True, "workstations": ["ws-1"]},
+        {"name": "leo", "jupyter": True, "workstations": ["ws-1"], "ssh_public_key": "ssh-ed25519 AAAA"},
+        {"name": "bob", "workstations": ["ws-1"]},
+        {"name": "eve", "jupyter": True, "workstations": ["ws-1"], "state": "absent"},
+    ]
+    said = keys_said(tmp_path, "", people)
+    assert "jup took no part in this run, so a key that was made for ada may not be known there yet." in said
+    assert "--limit ws-1,jup" in said
+    assert "took no part" not in keys_said(tmp_path, "wheelhouse_answer={}", people)
+    assert "took no part" not in keys_said(tmp_path, "", people[1:])
+
+
+def test_no_play_says_how_other_hosts_are_reached():
+    """A play's variables and keywords also count for tasks that it delegates, before the other host's own."""
+    for path in PLAYBOOKS:
+        for play in plays(path):
+            assert "connection" not in play, path
+            assert not {"ansible_python_interpreter", "ansible_connection"} & set(play.get("vars", {})), path
+
+
+def test_bundles_read_host_keys_with_the_hosts_own_python(tmp_path):
+    """This machine stands for the Jupyter host; its Python there leaves a trace."""
+    python = tmp_path / "python-of-the-host"
+    python.write_text(f'#!/bin/sh\ntouch "{tmp_path}/used"\nexec "{sys.executable}" "$@"\n')
+    python.chmod(0o755)
+    jupyter = {"ansible_connection": "local", "ansible_python_interpreter": str(python)}
+    hosts = {"jupyter_hosts": {"hosts": {"jup": jupyter}}, "workstations": {"hosts": {"ws-1": None}}}
+    settings = {
+        "wheelhouse_index_url": "https://packages.acme.example",
+        "wheelhouse_people": [{"name": "ada", "jupyter": True, "laptops": ["linux"]}],
+    }
+    (tmp_path / "acme" / "group_vars").mkdir(parents=True)
+    (tmp_path / "acme" / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": hosts}}))
+    (tmp_path / "acme" / "group_vars" / "all.yml").write_text(yaml.safe_dump(settings))
+    command = ["ansible-playbook", "-i", str(tmp_path / "acme"), str(ROOT / "playbooks" / "bundles.yml")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    # what comes of it depends on whether this machine has a host key
+    assert "Read the host keys" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "used").exists()
