@@ -3,13 +3,14 @@ import hashlib
 import json
 import os
 import pwd
-import shutil
+import re
 
 from jupyter_server.auth.identity import PasswordIdentityProvider
 
 c = get_config()  # noqa: F821
 
-TOKEN = f"/etc/wheelhouse/jupyter/tokens/{pwd.getpwuid(os.getuid()).pw_name}"
+PERSON = pwd.getpwuid(os.getuid()).pw_name
+TOKEN = f"/etc/wheelhouse/jupyter/tokens/{PERSON}"
 
 
 class TokenOfNow(PasswordIdentityProvider):
@@ -18,13 +19,25 @@ class TokenOfNow(PasswordIdentityProvider):
     @property
     def token(self):
         with open(TOKEN, encoding="ascii") as stream:
-            return stream.read().strip()
+            return stream.read(128).strip()
+
+    async def get_user_token(self, handler):
+        """Who opens the page with the token is logged in for another day, whatever is left of the one before."""
+        user = await super().get_user_token(handler)
+        if user and "token" in handler.request.arguments:
+            self.set_login_cookie(handler, user)
+        return user
 
 
 c.ServerApp.identity_provider_class = TokenOfNow
-# a browser stays logged in across restarts of the server, and until the first one after the token was made anew
+# A browser stays logged in for a day, across restarts of the server, and until the first one after the token was made
+# anew. The cookie has a name of this person's, since browsers send those of one address to all servers at it, whatever
+# their ports.
 with open(TOKEN, "rb") as stream:
-    c.ServerApp.cookie_secret = hashlib.sha256(b"cookie " + stream.read().strip()).digest()
+    c.ServerApp.cookie_secret = hashlib.sha256(b"cookie " + stream.read(128).strip()).digest()
+c.IdentityProvider.cookie_name = "jupyter-" + re.sub(r"[^a-z0-9]", "-", PERSON)
+c.IdentityProvider.cookie_options = {"expires_days": 1, "samesite": "Strict"}
+c.IdentityProvider.get_secure_cookie_kwargs = {"max_age_days": 1}
 
 # What is idle stops, and starts again when somebody connects. A server with a kernel or a terminal is not idle, and
 # neither is a kernel that computes or that a browser shows.
@@ -43,9 +56,12 @@ c.ServerApp.open_browser = False
 c.KernelManager.transport = "ipc"
 
 # Terminals in JupyterLab: with today's proxy, and no login shell, which would forget the virtualenv of the notebooks.
-corporate_env = shutil.which("corporate-env")
+CORPORATE_ENV = "/usr/local/bin/corporate-env"
 c.ServerApp.terminado_settings = {
-    "shell_command": [*([corporate_env] if corporate_env else []), os.environ.get("SHELL") or "/bin/bash"]
+    "shell_command": [
+        *([CORPORATE_ENV] if os.access(CORPORATE_ENV, os.X_OK) else []),
+        os.environ.get("SHELL") or "/bin/bash",
+    ]
 }
 
 # No calls to servers outside, and no buttons for what a person cannot change.

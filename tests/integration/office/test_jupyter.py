@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import time
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,6 +41,12 @@ def token_of(jupyter, name: str) -> str:
     return jupyter.file(f"/etc/wheelhouse/jupyter/tokens/{name}").content_string.strip()
 
 
+def own_address(office, name: str) -> str:
+    """A person's own loopback address on the workstation, made of the number of their account."""
+    number = int(office.succeed_as(name, "id -u"))
+    return str(ipaddress.ip_address("127.64.0.0") + number)
+
+
 def open_tunnel(office, name: str) -> str:
     return office.succeed_as(name, "jupyter-tunnel --no-browser")
 
@@ -50,7 +57,7 @@ def test_the_page_answers_with_the_token_and_not_without(office, name) -> None:
     printed = open_tunnel(office, name)
     assert printed.count("\n") == 1, "the address is the only line"
     address = urlsplit(printed.strip())
-    assert address.hostname == "127.0.0.1"
+    assert address.hostname == own_address(office, name)
 
     def status(page: str) -> tuple[int, str]:
         code, place = office.succeed_as(name, script(STATUS, address.netloc, page)).split()
@@ -180,9 +187,11 @@ def test_a_killed_server_comes_back_and_leaves_the_others_alone(office, jupyter)
 
 
 def test_the_tunnel_says_how_it_is(office) -> None:
-    port = urlsplit(open_tunnel(office, "ada").strip()).port
+    address = urlsplit(open_tunnel(office, "ada").strip())
+    port = address.port
     status = office.run_as("ada", "jupyter-tunnel --status")
-    assert status.rc == 0 and f"http://127.0.0.1:{port}/" in status.stdout and "answers" in status.stdout
+    assert status.rc == 0 and f"http://{address.netloc}/" in status.stdout and "answers" in status.stdout
+    assert status.stdout.endswith("\n")
     assert office.run_as("ada", "jupyter-tunnel --stop").rc == 0
     assert office.run_as("ada", "jupyter-tunnel --status").rc == 3
     assert urlsplit(open_tunnel(office, "ada").strip()).port == port, "the address stays the same"
@@ -238,9 +247,11 @@ def test_the_tunnel_says_what_is_wrong(office, jupyter, workstation) -> None:
 def test_a_taken_port_is_no_hindrance(office, workstation) -> None:
     port = urlsplit(open_tunnel(office, "leo").strip()).port
     office.succeed_as("leo", "jupyter-tunnel --stop")
-    squat = f"import socket, time; s = socket.socket(); s.bind(('127.0.0.1', {port})); s.listen(); time.sleep(60)"
+    squat = f"import socket, time; s = socket.socket(); s.bind(('0.0.0.0', {port})); s.listen(); time.sleep(60)"
     office.succeed_as("ada", f"{script(squat)} >/dev/null 2>&1 & echo $! >squatter; sleep 0.5")
     try:
         assert urlsplit(open_tunnel(office, "leo").strip()).port != port
     finally:
         office.succeed_as("ada", "kill $(cat squatter); rm squatter")
+    office.succeed_as("leo", "jupyter-tunnel --stop")
+    assert urlsplit(open_tunnel(office, "leo").strip()).port == port, "the usual one again"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Iterator
+
 import pytest
-from colleagues import Team
+from colleagues import LIMITS, Team, settle
+from company import eventually
 from kernels import script
 
 ATTACKER, VICTIM, BYSTANDER = "kim1", "kim2", "kim3"
@@ -45,6 +50,148 @@ for port in {ports}:
 time.sleep(1)
 print("done")
 """
+
+
+# Programs that a unit's commands might be looked up as, put where a person may put them; each says who ran it.
+PLANT = """
+for name in mkdir rm echo cat env sh bash python3 python chmod mv rsync ssh systemctl journalctl jupyter-lab id; do
+    printf '#!/bin/bash\\n/usr/bin/id -u >>{home}/ran-by\\nexec /usr/bin/%s "$@"\\n' $name >{place}/$name
+    /usr/bin/chmod +x {place}/$name
+done
+"""
+# What a shell, the loader, Python or PAM would read from a home.
+SEED = """
+mkdir -p .config/environment.d .ssh
+printf '/usr/bin/id -u >>{home}/ran-by\\n' >start
+for file in .bashrc .profile .bash_profile .zshenv .bash_env .kshrc; do cat start >>$file; done
+for file in .pam_environment .ssh/environment .config/environment.d/own.conf; do
+    printf 'LD_PRELOAD={home}/none.so\\nBASH_ENV={home}/start\\nENV={home}/start\\nPYTHONSTARTUP={home}/start.py\\nPATH={home}/bin\\n' >$file
+done
+printf 'import os\\nos.system("/usr/bin/id -u >>{home}/ran-by")\\n' | tee start.py sitecustomize.py usercustomize.py >/dev/null
+"""
+
+
+def come_up(team: Team, name: str) -> None:
+    """Start somebody's server by a connection, as root's own hand would not."""
+    connect = "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(100); s.connect('/run/jupyter-%s/jupyter.sock'); s.sendall(b'GET /api HTTP/1.0\\r\\n\\r\\n'); s.recv(9)"
+    team.host.run(f"timeout 120 {script(connect % name)}")
+
+
+@pytest.fixture
+def own_files(team: Team) -> Iterator[str]:
+    """The attacker's home, as it was again afterwards."""
+    home = f"/home/{ATTACKER}"
+    team.host.check_output(f"systemctl stop jupyterlab@{ATTACKER}; rm -rf {home}.kept; cp -a {home} {home}.kept")
+    try:
+        yield home
+    finally:
+        team.host.check_output(
+            f"systemctl stop jupyterlab@{ATTACKER}; chmod 700 {home}; find {home} -mindepth 1 -delete; cp -a {home}.kept/. {home}/; rm -rf {home}.kept"
+        )
+
+
+@pytest.mark.parametrize("place", ["{home}/.venvs/jupyter/bin", "{home}/bin", "{home}/.local/bin"])
+def test_root_runs_nothing_that_a_person_has_put_on_a_path(team: Team, own_files: str, place: str) -> None:
+    """From a shell or a notebook: programs in one's own virtualenv, then the end of one's own server, and its next start."""
+    place = place.format(home=own_files)
+    come_up(team, ATTACKER)
+    team.run_as(ATTACKER, f"mkdir -p {place}")
+    assert team.run_as(ATTACKER, PLANT.format(place=place, home=own_files)).rc == 0
+    assert team.run_as(ATTACKER, SEED.format(home=own_files)).rc == 0
+    before = team.main_process(ATTACKER)
+    team.run_as(ATTACKER, f"/usr/bin/kill -KILL {before}")
+    eventually(lambda: team.main_process(ATTACKER) not in (before, "0"), "the server is back")
+    come_up(team, ATTACKER)
+    team.host.run("systemctl stop jupyterlab@%s", ATTACKER)
+    settle(len(team.names), **LIMITS)
+    who = set(team.host.run("cat %s/ran-by", own_files).stdout.split())
+    assert who <= {team.host.check_output("id -u %s", ATTACKER)}, who
+
+
+# Homes that hold something else than what is looked for there.
+ODD = {
+    "a pipe in the virtualenv": "rm -f .venvs/jupyter/pyvenv.cfg; mkfifo .venvs/jupyter/pyvenv.cfg",
+    "a pipe among its packages": "p=$(echo .venvs/jupyter/lib/python3.*/site-packages); rm -f $p/*.pth; mkfifo $p/jupyterlab-of-this-host.pth",
+    "a pipe for its Python": "rm -f .venvs/jupyter/bin/python*; mkfifo .venvs/jupyter/bin/python",
+    "a virtualenv elsewhere": "mv .venvs/jupyter elsewhere; ln -s ../elsewhere .venvs/jupyter",
+    "a link to nowhere": "rm -rf .venvs/jupyter; ln -s /nowhere/at/all .venvs/jupyter",
+    "data of others": "rm -rf .local/share/jupyter; mkdir -p .local/share; ln -s /etc .local/share/jupyter",
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_home_with_odd_things_in_it_has_a_server(team: Team, own_files: str, what: str) -> None:
+    assert team.cells(ATTACKER, "print(1)") == "1\n"
+    team.host.run("systemctl stop jupyterlab@%s", ATTACKER)
+    assert team.run_as(ATTACKER, ODD[what]).rc == 0
+    assert team.cells(ATTACKER, "print(1)") == "1\n"
+
+
+def test_whose_home_is_broken_hinders_nobody(team: Team, own_files: str) -> None:
+    """Other settings for all: the servers of those whose homes hinder it are named with the reason, and the run is well."""
+    second = BYSTANDER
+    for name in (ATTACKER, VICTIM, second):
+        assert team.cells(name, "print(1)") == "1\n"
+    team.run_as(ATTACKER, "chmod 0 .")
+    team.run_as(second, "mv .venvs .venvs.kept; touch .venvs")
+    try:
+        run = settle(len(team.names), **LIMITS | {"jupyter_host_tasks_max": 199})
+        assert (
+            f"The JupyterLab of {ATTACKER} does not come up: The virtualenv /home/{ATTACKER}/.venvs/jupyter cannot be made: Permission denied"
+            in run.output
+        )
+        assert f"The JupyterLab of {second} does not come up: " in run.output and "Not a directory" in run.output
+        assert team.host.check_output("systemctl show --property=TasksMax --value jupyterlab@%s", VICTIM) == "199"
+        assert team.cells(VICTIM, "print(1)") == "1\n"
+        # and one more run has nothing to do
+        assert settle(len(team.names), **LIMITS | {"jupyter_host_tasks_max": 199}).changed == 0
+    finally:
+        team.host.check_output(f"chmod 700 {own_files}")
+        team.run_as(second, "rm .venvs; mv .venvs.kept .venvs")
+        settle(len(team.names), **LIMITS)
+
+
+# Stands where somebody's server is, and answers without end.
+DRIP = """
+import os, socket, time
+os.rename("/run/jupyterlab-{name}/jupyter.sock", "/run/jupyterlab-{name}/moved")
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("/run/jupyterlab-{name}/jupyter.sock")
+listener.listen()
+while True:
+    connection, _ = listener.accept()
+    try:
+        connection.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\n[")
+        while True:
+            connection.sendall({bytes})
+            time.sleep({pause})
+    except OSError:
+        pass
+"""
+
+
+@pytest.mark.parametrize(("sent", "pause"), [('b"1,"', "1"), ('b"1," * 50000', "0")], ids=["slowly", "much"])
+def test_a_server_that_answers_without_end_is_not_waited_for(team: Team, sent: str, pause: str) -> None:
+    """Root asks who is at work before servers are restarted; a token of a terabyte is no hindrance either."""
+    come_up(team, ATTACKER)
+    team.cells(BYSTANDER, "kept = 1", kernel="kept")
+    code = DRIP.format(name=ATTACKER, bytes=sent, pause=pause).replace("\\r\\n", "\\r\\n")
+    token = f"/etc/wheelhouse/jupyter/tokens/{ATTACKER}"
+    team.run_as(
+        ATTACKER,
+        f"cp {token} token.kept; {script(code)} >/dev/null 2>&1 & echo $! >drip; sleep 1; truncate -s 1T {token}",
+    )
+    try:
+        # what is newer than they are has been written anew
+        team.host.check_output("touch /etc/wheelhouse/jupyter/idle.json")
+        start = time.monotonic()
+        answer = json.loads(team.host.check_output("/opt/wheelhouse/jupyter-host/servers look"))
+        assert time.monotonic() - start < 45
+        assert ATTACKER in answer["idle"] and BYSTANDER in answer["busy"]
+    finally:
+        team.run_as(ATTACKER, f"kill $(cat drip); cat token.kept >{token}; truncate -s 65 {token}; rm drip token.kept")
+        team.host.check_output(f"systemctl stop jupyterlab@{ATTACKER} jupyterlab@{BYSTANDER}")
+        settle(len(team.names), **LIMITS)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,150 @@
+"""What people's own files and machines do to `jupyter-tunnel`: it works all the same, or says in a sentence what hinders it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+HOST = "wheelhouse-jupyter"
+
+
+@contextlib.contextmanager
+def beginning(office, on: str, file: str, text: str) -> Iterator[None]:
+    """Some lines at the beginning of one of Ada's files, and the file as it was afterwards."""
+    office.succeed_as("ada", f"mkdir -p $(dirname {file}) && touch {file} && cp -p {file} {file}.kept", on=on)
+    office.succeed_as("ada", f"printf %s {shlex.quote(text)} | cat - {file}.kept >{file}", on=on)
+    try:
+        yield
+    finally:
+        office.succeed_as("ada", f"mv {file}.kept {file}", on=on)
+
+
+def call(office, words: str = "jupyter-tunnel --no-browser --wait 60"):
+    """A new tunnel of Ada's; what it says, in which no token and no traceback is."""
+    office.run_as("ada", "jupyter-tunnel --stop")
+    done = office.run_as("ada", words)
+    assert "Traceback" not in done.stderr and not re.search("[0-9a-f]{64}", done.stderr), done.stderr
+    return done
+
+
+def works(done) -> None:
+    assert done.rc == 0 and done.stdout.count("\n") == 1 and "/lab?token=" in done.stdout, done.stdout + done.stderr
+
+
+def says(done, code: int, *words: str) -> None:
+    assert (done.rc, done.stdout) == (code, ""), done.stdout + done.stderr
+    assert [word for word in words if word not in done.stderr] == [], done.stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "echo Welcome\n",
+        "printf no-line-end\n",
+        """echo '{"person": "eve"}'\n""",
+        "seq 100000\n",
+        "trap 'echo Goodbye' EXIT\n",
+        "echo hm >&2\n",
+    ],
+    ids=["a line", "no line", "an object", "much", "afterwards", "an error"],
+)
+def test_what_the_shell_on_the_host_prints_is_no_hindrance(office, text: str) -> None:
+    with beginning(office, "jupyter", ".bashrc", text):
+        works(call(office))
+
+
+@pytest.mark.parametrize("text", ["exit 7\n", "exec true\n"])
+def test_a_shell_that_ends_is_named(office, text: str) -> None:
+    with beginning(office, "jupyter", ".bashrc", text):
+        says(call(office), 8, HOST, "~/.bashrc")
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "RemoteCommand tmux attach",
+        "RequestTTY force",
+        "RequestTTY yes",
+        "LogLevel QUIET",
+        "ControlMaster auto",
+        "ForkAfterAuthentication no",
+    ],
+)
+def test_settings_of_ones_own_are_no_hindrance(office, setting: str) -> None:
+    with beginning(office, "workstation", ".ssh/config", f"Host *\n  {setting}\n"):
+        works(call(office))
+
+
+@pytest.mark.parametrize(
+    ("setting", "word"),
+    [
+        ("ProxyJump 127.0.0.1:1", "Connection refused"),
+        ("ProxyJump jump.acme.example", "jump.acme.example"),
+        ("ProxyCommand false", "false"),
+    ],
+)
+def test_a_way_that_fails_is_named(office, setting: str, word: str) -> None:
+    with beginning(office, "workstation", ".ssh/config", f"Host {HOST}\n  {setting}\n"):
+        says(call(office), 4, f"The way to {HOST} leads over {setting.split()[1]}", word)
+
+
+def test_a_mistake_in_ones_settings_is_shown(office) -> None:
+    with beginning(office, "workstation", ".ssh/config", "Hots *\n"):
+        says(call(office), 1, "Bad configuration option: hots")
+
+
+def test_a_long_home_is_no_hindrance(office) -> None:
+    """The path of a socket has about a hundred characters."""
+    state = "$HOME/" + "long/" * 25
+    try:
+        works(call(office, f"XDG_STATE_HOME={state} jupyter-tunnel --no-browser"))
+        assert "answers" in office.succeed_as("ada", f"XDG_STATE_HOME={state} jupyter-tunnel --status")
+    finally:
+        office.succeed_as("ada", f"XDG_STATE_HOME={state} jupyter-tunnel --stop; rm -r long")
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+def test_closed_streams_are_no_hindrance(office, closed: str) -> None:
+    works(call(office, f"jupyter-tunnel --no-browser {closed}"))
+
+
+@pytest.mark.parametrize("words", ["--status", "--no-browser"])
+def test_a_closed_output_is_no_hindrance(office, words: str) -> None:
+    call(office)
+    done = office.run_as("ada", f"jupyter-tunnel {words} >&-")
+    assert (done.rc, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", ["--no-browser", "--status", "--stop"])
+def test_a_full_disk_is_named(office, workstation, words: str) -> None:
+    office.run_as("ada", "jupyter-tunnel --stop")
+    workstation.check_output(
+        "mkdir -p /mnt/full && mount -t tmpfs -o size=64k,mode=1777 full /mnt/full; dd if=/dev/zero of=/mnt/full/rest bs=1k 2>/dev/null; true"
+    )
+    try:
+        done = call(office, f"XDG_STATE_HOME=/mnt/full jupyter-tunnel {words}")
+        assert done.rc != 0 and done.stdout == "" and "no room left on the disk" in done.stderr, done.stderr
+    finally:
+        office.run_as("ada", "XDG_STATE_HOME=/mnt/full jupyter-tunnel --stop")
+        workstation.check_output("umount --lazy /mnt/full && rmdir /mnt/full")
+
+
+def test_somebody_without_a_jupyterlab_is_told_so(office, workstation) -> None:
+    workstation.check_output("useradd --create-home --shell /bin/bash eve")
+    try:
+        office.succeed_as("eve", "mkdir -m 700 .ssh; ssh-keygen -q -t ed25519 -N '' -f .ssh/id_ed25519")
+        done = office.run_as("eve", "jupyter-tunnel --no-browser")
+        says(done, 8, "You have no JupyterLab", "`jupyter: true`")
+    finally:
+        workstation.check_output("userdel --remove --force eve 2>/dev/null; true")
+
+
+def test_what_it_says_ends_with_the_line(office) -> None:
+    call(office)
+    for words, code in (("--status", 0), ("--stop", 0), ("--status", 3)):
+        done = office.run_as("ada", f"jupyter-tunnel {words} 2>&1")
+        assert done.rc == code and done.stdout.endswith("\n"), done.stdout
