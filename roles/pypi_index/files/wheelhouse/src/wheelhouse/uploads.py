@@ -17,12 +17,13 @@ from pypiserver.bottle_wrapper import request
 from pypiserver.config import Config as PypiserverConfig
 from pypiserver.core import PkgFile
 
-from wheelhouse import distribution, publishing, rights, rules
+from wheelhouse import distribution, publishing, reading, rights
 from wheelhouse.answers import Environ, Refusal, StartResponse
 from wheelhouse.config import Config
 from wheelhouse.distribution import BadDistribution
 from wheelhouse.journal import REFUSE, Event, Journal, now
 from wheelhouse.publishing import Conflict
+from wheelhouse.rules import Claims, Origin
 from wheelhouse.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,7 @@ class _Uploads(Backend):
             return  # a GPG signature: no index shows them any more
         user = request.auth[0]
         with self._refusing(user, filename), self._shelf.receive(stream) as received:
-            checked = rules.check(distribution.read(received, filename), _claims())
+            checked = reading.check(received, filename, _claims(), Origin.UPLOAD)
             published = publishing.publish(self._shelf, self._journal, received, checked, user, _origin())
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 
@@ -138,10 +139,10 @@ def _raise_refusal(error: Any) -> None:
     raise Refusal(error.status_code, str(error.body or error.status_line))
 
 
-def _claims() -> rules.Claims:
+def _claims() -> Claims:
     form = request.forms
     digests = {name: form[field] for name, field in DIGEST_FIELDS.items() if form.get(field)}
-    return rules.Claims(form.get("name", ""), form.get("version", ""), digests)
+    return Claims(form.get("name", ""), form.get("version", ""), digests)
 
 
 def _origin() -> str:

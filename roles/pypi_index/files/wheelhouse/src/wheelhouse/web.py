@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from wheelhouse import pages, rpc
+from wheelhouse import confined, pages, rpc
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
 from wheelhouse.cache import Cache
 from wheelhouse.catalogue import Catalogue
@@ -63,6 +63,7 @@ class Application:
 
     def warm_up(self) -> None:
         """Do now what the first visitor would have to wait for: seconds, with a long journal."""
+        confined.warm_up()
         self._catalogue.counts()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
