@@ -111,6 +111,12 @@ def with_comment() -> bytes:
     return packed.getvalue()
 
 
+def comment_with_end() -> bytes:
+    """An archive of another one's members, for those who look for the end from behind."""
+    at = GOOD.rfind(b"PK\5\6")
+    return GOOD[:-2] + struct.pack("<H", len(GOOD) - at) + GOOD[at:]
+
+
 def duplicate() -> bytes:
     with pytest.warns(UserWarning, match="Duplicate name"):
         return zipped("acme_tools/__init__.py")()
@@ -353,6 +359,7 @@ CORPUS = [
     Bad("one-byte-short", "not a readable archive", content=GOOD[:-1]),
     Bad("behind-the-end", "goes on after its end", content=GOOD + b"more"),
     Bad("archive-comment", "goes on after its end", content=with_comment),
+    Bad("comment-with-end", "not where its end says", content=comment_with_end),
     Bad("data-in-front", "something lies", content=data_in_front),
     Bad("numbers-elsewhere", "it has a ZIP64 end", content=no_zip64_please),
     Bad("empty-zip", "it is an empty zip file", content=zipfile_of_nothing),
@@ -400,6 +407,13 @@ CORPUS = [
     Bad("overlapping", "overlap", content=overlapping),
     Bad("deep", "directories", content=deep),
     Bad("long-name", "more than 1024 characters", content=lambda: hand_made([("a" * 1025, b"")])),
+    Bad("name-of-two-codes", "neither ASCII nor marked as UTF-8", content=lambda: hand_made([("\xe9.py", b"")])),
+    Bad("null-in-name", "backslash or a control", content=lambda: hand_made([("a.py\0.txt", b"")])),
+    Bad(
+        "composed-twice",
+        "more than once",
+        content=lambda: Wheel(members={"acme/\xe9.py": b"", "acme/e\u0301.py": b""}).build(),
+    ),
     Bad("line-in-member", "backslash or a control", content=zipped("acme_tools/a\u2028b.py")),
     # members
     Bad("zip-slip", "outside its place", content=zipped("../../evil.py")),

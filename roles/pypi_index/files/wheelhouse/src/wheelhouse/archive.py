@@ -273,8 +273,14 @@ def files_of_tar(stream: Unpacking, budget: Budget, names: Names) -> Iterator[tu
             shown = _shown(info.name)
             if not name:
                 continue
-            if "size" in info.pax_headers or "path" in archive.pax_headers or "linkpath" in archive.pax_headers:
-                raise Unacceptable(f"The archive's member {shown} says twice how long it is or what it is called.")
+            if (
+                ("size" in info.pax_headers and info.size != tarfile.nti(source.last[124:136]))  # its own header's
+                or "path" in archive.pax_headers
+                or "linkpath" in archive.pax_headers
+            ):
+                raise Unacceptable(
+                    f"The archive's member {shown} says twice how long it is or what it is called, and not the same."
+                )
             if info.size and not info.isreg():
                 raise Unacceptable(f"The archive's member {shown} has contents, which only files may have.")
             if info.issym() or info.islnk():

@@ -167,6 +167,8 @@ def _tars(stream: IO[bytes], filename: str, size: int, budget: Budget) -> Iterat
     names = Names()
     components: dict[str, zipformat.Entry] = {}
     stem = filename.removesuffix(".conda")
+    if zipformat.comment(stream, size):
+        raise zipformat.Malformed("it goes on after its end")
     for entry in zipformat.entries(stream, size, MAX_MEMBERS):
         names.admit(entry.name, is_directory=entry.is_directory)
         if stat.S_IFMT(entry.mode) not in (0, stat.S_IFDIR if entry.is_directory else stat.S_IFREG):

@@ -10,6 +10,7 @@ when it takes too long. The readers are given open files, and have no use for th
 """
 
 import contextlib
+import errno
 import gc
 import json
 import logging
@@ -40,8 +41,14 @@ PATIENCE = 6
 """Times as long, by the clock: a busy machine is no reason to refuse a file."""
 AT_ONCE = 4
 """Readers that one process has at the same time; others wait."""
+_PAUSES = (0.5, 2.0)
+"""Seconds before it is tried again where the machine, not the archive, is the reason."""
 _MAX_ANSWER = 64 * 2**20
 _MAX_QUESTION = 2**16
+
+
+class Busy(OSError):
+    """The machine has no process or memory left to read an archive, whatever is in that."""
 
 
 class Refused(Exception):
@@ -65,21 +72,30 @@ def limits(size: int) -> Limits:
 
 
 def run(task: str, path: Path, filename: str, **arguments: Any) -> Any:
-    """What a task makes of the archive at `path`. Raises `Refused`, OSError."""
+    """What a task makes of the archive at `path`. Raises `Refused`, `Busy`, OSError."""
     with path.open("rb") as stream, _turn:
         size = os.fstat(stream.fileno()).st_size
         within = limits(size)
         question = {"task": task, "filename": filename, "arguments": arguments, "limits": asdict(within)}
-        answer = _answer(json.dumps(question).encode(), stream, within.patience)
+        encoded = json.dumps(question).encode()
+        answer = _answer(encoded, stream, within.patience)
+        for pause in _PAUSES:
+            # the kernel may have ended it for what another one took
+            if "busy" not in answer and answer.get("ended") != "killed":
+                break
+            time.sleep(pause)
+            answer = _answer(encoded, stream, within.patience)
     shown = filename[:300]
     match answer:
         case {"found": found}:
             return found
         case {"refused": str(sentence)}:
             raise Refused(sentence)
+        case {"busy": str(text)}:
+            raise Busy(errno.EAGAIN, f"no process could be had to read it in ({text})")
         case {"errno": int(number), "error": str(text)}:
             raise OSError(number, text)
-        case {"ended": "memory"}:
+        case {"ended": "memory" | "killed"}:
             raise Refused(
                 f"{shown} needs more memory to be read than the {MEMORY // 2**20} MiB that an archive is given:"
                 " it is not what it seems, or has to be split."
@@ -136,7 +152,8 @@ class _Helper:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from wheelhouse import reading; reading.serve({theirs.fileno()})"],
+                # -P and -s: what is imported comes from no directory that others can write to
+                [sys.executable, "-P", "-s", "-c", f"from wheelhouse import reading; reading.serve({theirs.fileno()})"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -153,7 +170,10 @@ _helper = _Helper()
 def _answer(question: bytes, stream: IO[bytes], patience: float) -> Mapping[str, Any]:
     """Ask the helper; once more, of another one, if it was not there any more. Raises OSError."""
     for is_last in (False, True):
-        way = _helper.way()
+        try:
+            way = _helper.way()
+        except (BlockingIOError, MemoryError) as error:
+            return {"busy": str(error)}
         reading, writing = os.pipe()
         try:
             try:
@@ -227,7 +247,7 @@ def serve(descriptor: int, tasks: Tasks, refusals: tuple[type[Exception], ...]) 
                     finally:
                         os._exit(0)
             except OSError as error:
-                _tell(descriptors[1], {"errno": error.errno, "error": error.strerror})
+                _tell(descriptors[1], {"busy": error.strerror})
             for one in descriptors:
                 os.close(one)
 
@@ -237,7 +257,11 @@ def _watch(question: Mapping[str, Any], archive: int, answer: int, tasks: Tasks,
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
     within = Limits(**question["limits"])
-    reader = os.fork()
+    try:
+        reader = os.fork()
+    except OSError as error:
+        _tell(answer, {"busy": error.strerror})
+        return
     if reader == 0:
         code = 1
         try:
@@ -257,8 +281,8 @@ def _watch(question: Mapping[str, Any], archive: int, answer: int, tasks: Tasks,
 
 def _how(status: int) -> str:
     number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    # the kernel, for want of memory or, at the hard limit, of time; which is told apart by what comes first
-    return {signal.SIGXCPU: "time", signal.SIGKILL: "memory"}.get(number, f"status {status}")  # type: ignore[call-overload,no-any-return]
+    # the kernel kills for want of memory; at the limit of time it sends another signal first
+    return {signal.SIGXCPU: "time", signal.SIGKILL: "killed"}.get(number, f"status {status}")  # type: ignore[call-overload,no-any-return]
 
 
 def _restrict(within: Limits) -> None:

@@ -111,6 +111,8 @@ class Distribution(Outline):
     """RECORD, but for the lines that are none; empty for an sdist."""
     unreadable: Sequence[str] = ()
     """Sentences on lines of RECORD that are none."""
+    comment: bytes = b""
+    """What stands behind the end of a zip file."""
     started: Sequence[str] = ()
     """Members of a wheel that Python runs whenever it starts."""
     requires: bytes | None = field(default=None, repr=False)
@@ -200,7 +202,8 @@ def _read_wheel(stream: IO[bytes], outline: Outline, budget: Budget) -> Distribu
     started = [path for path, entry in entries.items() if _is_started(stream, path, entry)]
     described = {**vars(outline), "metadata": metadata}
     return Distribution(**described, members=members, directory=directory, wheel=wheel, record=record,
-                        unreadable=unreadable, started=started)  # fmt: skip
+                        unreadable=unreadable, started=started,
+                        comment=zipformat.comment(stream, outline.size))  # fmt: skip
 
 
 def _read_sdist(stream: IO[bytes], outline: Outline, budget: Budget) -> Distribution:
@@ -281,8 +284,9 @@ def _is_read(name: str) -> bool:
 
 
 _STARTED = re.compile(
-    r"(?:[^/]+\.data/(?:purelib|platlib)/|(?:.*/)?site-packages/)?"
-    r"(?:[^/]+\.(?:pth|start)|(?:sitecustomize|usercustomize)(?:\.[^/]+|/__init__\.[^/]+))"
+    r"(?:[^/]+\.data/(?:purelib|platlib|data/(?:.*/)?(?:site|dist)-packages)/|(?:lib/(?:python[^/]*/)?)?site-packages/)?"
+    r"(?:[^/]+\.(?:pth|start)|(?:sitecustomize|usercustomize)(?:\.[^/]+|/__init__\.[^/]+))",
+    re.IGNORECASE,  # as directories are on Windows
 )
 """Of a wheel or conda package: what Python reads when it starts, in the directories where it looks."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from wheelhouse import metadata
@@ -82,13 +82,20 @@ def check(distribution: Distribution, claims: Claims, origin: Origin = Origin.UP
     record = _told(_record_holds(distribution))
     if origin is not Origin.OUTSIDE:
         blocking += record
+    odd = [*_comment(distribution)]
+    everywhere = _told(_unpacks_everywhere(distribution))
+    if origin is Origin.UPLOAD:
+        blocking += odd
+        if _goes_everywhere(distribution):
+            blocking += everywhere
     if blocking:
         raise BadDistribution(" ".join(_told(blocking)))
     scripts = _told(f"{path[:200]!a} {STARTS}" for path in distribution.started)
     warnings = [
         *_told(f"{source} {warning[:300]}." for warning in described.warnings),
+        *odd,
         *record,
-        *_told(_unpacks_everywhere(distribution)),
+        *everywhere,
         *scripts,
     ]
     return Checked(
@@ -201,6 +208,19 @@ def _record_holds(distribution: Distribution) -> Iterator[str]:
             yield f"RECORD and the contents of {shown} differ: the wheel was changed after it was built."
     for path in sorted(distribution.members.keys() - listed - exempt):
         yield f"{path[:200]!a} {_NOT_IN_RECORD}: the wheel was changed after it was built."
+
+
+def _comment(distribution: Distribution) -> Iterator[str]:
+    if distribution.comment:
+        yield "The archive goes on after its end, with a comment: build it with a current build backend."
+
+
+def _goes_everywhere(distribution: Distribution) -> bool:
+    """Whether it is a wheel that may be installed where names differ by more than their case."""
+    if distribution.name.kind != "wheel":
+        return False
+    _, _, _, tags = parse_wheel_filename(distribution.name.filename)
+    return any(tag.platform == "any" or tag.platform.startswith(("win", "macosx")) for tag in tags)
 
 
 def _unpacks_everywhere(distribution: Distribution) -> Iterator[str]:

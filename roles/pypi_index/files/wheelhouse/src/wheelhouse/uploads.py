@@ -20,6 +20,7 @@ from pypiserver.core import PkgFile
 from wheelhouse import distribution, publishing, reading, rights
 from wheelhouse.answers import Environ, Refusal, StartResponse
 from wheelhouse.config import Config
+from wheelhouse.confined import Busy
 from wheelhouse.distribution import BadDistribution
 from wheelhouse.journal import REFUSE, Event, Journal, now
 from wheelhouse.publishing import Conflict
@@ -85,7 +86,10 @@ class _Uploads(Backend):
             return  # a GPG signature: no index shows them any more
         user = request.auth[0]
         with self._refusing(user, filename), self._shelf.receive(stream) as received:
-            checked = reading.check(received, filename, _claims(), Origin.UPLOAD)
+            try:
+                checked = reading.check(received, filename, _claims(), Origin.UPLOAD)
+            except Busy as error:
+                raise Refusal(503, "The index is too busy to look at the file: upload it again in a minute.") from error
             published = publishing.publish(self._shelf, self._journal, received, checked, user, _origin())
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 

@@ -77,6 +77,18 @@ def entries(stream: IO[bytes], size: int, max_members: int) -> list[Entry]:
     return [_entry(stream, one, end) for one, end in zip(listed, following, strict=True)]
 
 
+def comment(stream: IO[bytes], size: int) -> bytes:
+    """What stands behind the end, where that says so and nobody can take something in it for another end."""
+    length = min(size, _END.size + _MANY)
+    stream.seek(size - length)
+    tail = stream.read(length)
+    end = tail.rfind(b"PK\5\6")
+    found = tail[end + _END.size :]
+    if end < 0 or len(tail) - end < _END.size or len(found) != _END.unpack_from(tail, end)[-1] or b"PK" in found:
+        return b""
+    return found
+
+
 def contents(stream: IO[bytes], entry: Entry) -> Iterator[bytes]:
     """What is in a member, in pieces of at most 1 MiB. Raises `Malformed`, at the latest at its end."""
     stream.seek(entry.start)
@@ -114,9 +126,10 @@ def _inflated(inflater: "zlib._Decompress", data: bytes) -> tuple[bytes, bytes]:
 
 def _directory(stream: IO[bytes], size: int, max_members: int) -> tuple[int, list[_Listed]]:
     """Where the directory begins, and what it lists."""
+    size -= len(comment(stream, size))
     tail = _tail(stream, size)
-    signature, disk, first_disk, here, members, length, start, comment = _END.unpack(tail[-_END.size :])
-    if signature != b"PK\5\6" or comment:
+    signature, disk, first_disk, here, members, length, start, _ = _END.unpack(tail[-_END.size :])
+    if signature != b"PK\5\6":
         raise Malformed("it is no zip file, is cut off, or goes on after its end")
     if size == _END.size and not members:
         raise Malformed("it is an empty zip file, without any member")
@@ -208,9 +221,12 @@ def _entry(stream: IO[bytes], listed: _Listed, following: int) -> Entry:
     if (stream.read(gap) if gap <= _LONGEST_DESCRIPTOR else None) not in (_descriptors(listed) if later else (b"",)):
         raise Malformed(f"something lies between {shown} and what follows it")
     try:
-        decoded = name.decode("utf-8" if flags & _IN_UTF8 else "cp437")
+        # without the flag, some programs take the name for UTF-8, and others for what MS-DOS wrote
+        decoded = name.decode("utf-8" if flags & _IN_UTF8 else "ascii")
     except UnicodeError:
-        raise Malformed(f"the name {shown} is not text") from None
+        raise Malformed(
+            f"the name {shown} is neither ASCII nor marked as UTF-8, so programs read different names"
+        ) from None
     return Entry(decoded, method, listed.packed, listed.size, listed.crc, listed.mode, start)
 
 
