@@ -6,6 +6,7 @@ import io
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -110,9 +111,21 @@ def with_comment() -> bytes:
     return packed.getvalue()
 
 
+def comment_with_end() -> bytes:
+    """An archive of another one's members, for those who look for the end from behind."""
+    at = GOOD.rfind(b"PK\5\6")
+    return GOOD[:-2] + struct.pack("<H", len(GOOD) - at) + GOOD[at:]
+
+
 def duplicate() -> bytes:
     with pytest.warns(UserWarning, match="Duplicate name"):
         return zipped("acme_tools/__init__.py")()
+
+
+def zipfile_of_nothing() -> bytes:
+    packed = io.BytesIO()
+    zipfile.ZipFile(packed, "w").close()
+    return packed.getvalue()
 
 
 def zip_bomb() -> bytes:
@@ -140,6 +153,148 @@ def no_zip64_please() -> bytes:
     """An end that says its numbers are elsewhere."""
     end = GOOD.rfind(b"PK\5\6")
     return GOOD[:end] + GOOD[end : end + 8] + b"\xff\xff\xff\xff" + GOOD[end + 12 :]
+
+
+def with_extra(field: bytes, *, here: bool, there: bool) -> Callable[[], bytes]:
+    """A wheel whose first member has an extra field in its own header, in the directory's, or in both."""
+
+    def build() -> bytes:
+        info = zipfile.ZipInfo("aa")
+        info.extra = field
+        built = Wheel(entries=lambda archive: archive.writestr(info, b"")).build()
+        at = [built.find(field), built.rfind(field)]
+        assert at[0] < at[1]
+        for position, stays in zip(at, (here, there), strict=True):
+            if not stays:  # made one of a kind that nobody knows
+                built = built[:position] + b"\xfe\xca" + built[position + 2 :]
+        return built
+
+    return build
+
+
+def unicode_path(name: bytes = b"acme_tools/evil.py") -> bytes:
+    """An Info-ZIP Unicode Path field for a member called `aa`."""
+    content = b"\1" + struct.pack("<L", zlib.crc32(b"aa")) + name
+    return struct.pack("<2H", 0x7075, len(content)) + content
+
+
+def hand_made(
+    members: list[tuple[str, bytes]],
+    local: Callable[[int, dict[str, int | bytes]], None] = lambda number, header: None,
+    between: Callable[[int, bytes], bytes] = lambda number, data: data,
+) -> bytes:
+    """A zip file written by hand: `local` may change a member's own header, `between` what lies behind that header."""
+    body, directory = b"", b""
+    for number, (name, content) in enumerate(members):
+        header: dict[str, int | bytes] = {
+            "flags": 0, "method": 0, "crc": zlib.crc32(content), "packed": len(content), "size": len(content),
+            "name": name.encode(), "extra": b"",
+        }  # fmt: skip
+        told = dict(header)
+        local(number, header)
+        told.update({key: header.pop(f"central_{key}") for key in list(told) if f"central_{key}" in header})
+        start = len(body)
+
+        def packed(values: dict[str, int | bytes]) -> tuple[bytes, bytes]:
+            numbers = [values[key] for key in ("flags", "method")]
+            sizes = [values[key] for key in ("crc", "packed", "size")]
+            return struct.pack("<H2H2H3L", 20, *numbers, 0, 33, *sizes), values["name"] + values["extra"]
+
+        fixed, variable = packed(header)
+        body += b"PK\3\4" + fixed + struct.pack("<2H", len(header["name"]), len(header["extra"])) + variable
+        body += between(number, content)
+        fixed, variable = packed(told)
+        lengths = struct.pack("<5H2L", len(told["name"]), len(told["extra"]), 0, 0, 0, 0, start)
+        directory += b"PK\1\2" + struct.pack("<H", 20) + fixed + lengths + variable
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, len(members), len(members), len(directory), len(body), 0)
+    return body + directory + end
+
+
+def parts(wheel: bytes = GOOD) -> list[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        return [(info.filename, archive.read(info)) for info in archive.infolist()]
+
+
+def first_header(**changes: int | bytes) -> bytes:
+    """A wheel whose first member says something else in its own header; `central_...` changes the directory's."""
+
+    def change(number: int, header: dict[str, int | bytes]) -> None:
+        if number == 0:
+            header.update(changes)
+
+    return hand_made(parts(), local=change)
+
+
+def wide(*numbers: int) -> bytes:
+    return struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)
+
+
+def two_streams() -> bytes:
+    """A member whose data go on behind the end of what deflate unpacks."""
+    content = b"answer = 42\n"
+    data = b"".join(one.compress(content) + one.flush() for one in (zlib.compressobj(wbits=-15),)) + b"more"
+
+    def change(number: int, header: dict[str, int | bytes]) -> None:
+        if number == 0:
+            header.update(method=8, packed=len(data), central_method=8, central_packed=len(data))
+
+    return hand_made(parts(), local=change, between=lambda number, plain: plain if number else data)
+
+
+def described_later(descriptor: Callable[[bytes], bytes]) -> bytes:
+    """A wheel whose first member tells its size behind its data."""
+    content = parts()[0][1]
+
+    def change(number: int, header: dict[str, int | bytes]) -> None:
+        if number == 0:
+            header.update(flags=8, central_flags=8, crc=0, packed=0, size=0)
+
+    return hand_made(
+        parts(), local=change, between=lambda number, plain: plain if number else plain + descriptor(content)
+    )
+
+
+def overlapping() -> bytes:
+    """Two members in the directory that share one place."""
+    built = hand_made([("a", b"x"), ("b", b"x")])
+    second = built.rfind(b"PK\1\2")
+    return built[: second + 42] + struct.pack("<L", 0) + built[second + 46 :]
+
+
+def deep() -> bytes:
+    """Names of 500 directories each."""
+    return hand_made([(f"{number:x}/" + "a/" * 500 + "x", b"") for number in range(1000)])
+
+
+def many_rows(row: bytes, count: int) -> Callable[[], bytes]:
+    return lambda: hand_made([*parts()[:-1], ("acme_tools-1.0.dist-info/RECORD", row * count)])
+
+
+def squeezed_rows(row: bytes, count: int) -> Callable[[], bytes]:
+    """The same, of which little is sent."""
+
+    def build() -> bytes:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            for name, content in [*parts()[:-1], ("acme_tools-1.0.dist-info/RECORD", row * count)]:
+                archive.writestr(name, content)
+        return packed.getvalue()
+
+    return build
+
+
+def linked(*links: tuple[str, bytes, str]) -> Callable[[], bytes]:
+    """A source distribution with links: name, kind, target."""
+
+    def build() -> bytes:
+        entries = []
+        for name, kind, target in links:
+            info = tarfile.TarInfo(f"acme_tools-1.0/{name}")
+            info.type, info.linkname = kind, target
+            entries.append(info)
+        return sdist(entries=entries)
+
+    return build
 
 
 def tar_entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> Callable[[], bytes]:
@@ -204,8 +359,62 @@ CORPUS = [
     Bad("one-byte-short", "not a readable archive", content=GOOD[:-1]),
     Bad("behind-the-end", "goes on after its end", content=GOOD + b"more"),
     Bad("archive-comment", "goes on after its end", content=with_comment),
+    Bad("comment-with-end", "not where its end says", content=comment_with_end),
     Bad("data-in-front", "something lies", content=data_in_front),
-    Bad("numbers-elsewhere", "more than 65000 members", content=no_zip64_please),
+    Bad("numbers-elsewhere", "it has a ZIP64 end", content=no_zip64_please),
+    Bad("empty-zip", "it is an empty zip file", content=zipfile_of_nothing),
+    # the same in both places
+    Bad("second-name", "a second name", content=with_extra(unicode_path(), here=True, there=True)),
+    Bad("second-name-here", "a second name", content=with_extra(unicode_path(), here=True, there=False)),
+    Bad("second-name-there", "a second name", content=with_extra(unicode_path(), here=False, there=True)),
+    Bad("second-name-the-same", "a second name", content=with_extra(unicode_path(b"aa"), here=True, there=True)),
+    Bad("broken-extra", "extra fields", content=with_extra(b"\xff\xca\x09\x00abc", here=True, there=True)),
+    Bad("local-name", "disagree about its name", content=lambda: first_header(name=b"acme_tools/__evil__.py")),
+    Bad(
+        "local-name-of-directory",
+        "disagree about its name",
+        content=lambda: first_header(central_name=b"acme_tools/sub/", name=b"acme_tools/__init__.py"),
+    ),
+    Bad("local-method", "disagree about how", content=lambda: first_header(method=8)),
+    Bad("local-encryption", "is encrypted", content=lambda: first_header(flags=1)),
+    Bad("local-utf8", "disagree about how", content=lambda: first_header(flags=0x800)),
+    Bad("local-crc", "disagree about its size or CRC", content=lambda: first_header(crc=1)),
+    Bad("local-packed", "disagree about its size or CRC", content=lambda: first_header(packed=3)),
+    Bad(
+        "local-zip64-sizes",
+        "disagree about its size or CRC",
+        content=lambda: first_header(packed=0xFFFFFFFF, size=0xFFFFFFFF, extra=wide(3, 3)),
+    ),
+    Bad(
+        "zip64-besides-sizes",
+        "two different sizes",
+        content=lambda: first_header(extra=wide(3, 3)),
+    ),
+    Bad("local-zip64-missing", "does not have it", content=lambda: first_header(packed=0xFFFFFFFF, size=0xFFFFFFFF)),
+    Bad("zip64-twice", "two ZIP64 fields", content=lambda: first_header(extra=wide(12, 12) + wide(3, 3))),
+    Bad(
+        "central-zip64-sizes",
+        "two different sizes",
+        content=lambda: first_header(central_extra=wide(3, 3)),
+    ),
+    Bad("behind-a-member", "something lies behind the data", content=two_streams),
+    Bad("wrong-descriptor", "something lies between", content=lambda: described_later(lambda _: bytes(12))),
+    Bad(
+        "descriptor-and-more",
+        "something lies between",
+        content=lambda: described_later(lambda one: struct.pack("<3L", zlib.crc32(one), len(one), len(one)) + bytes(4)),
+    ),
+    Bad("overlapping", "overlap", content=overlapping),
+    Bad("deep", "directories", content=deep),
+    Bad("long-name", "more than 1024 characters", content=lambda: hand_made([("a" * 1025, b"")])),
+    Bad("name-of-two-codes", "neither ASCII nor marked as UTF-8", content=lambda: hand_made([("\xe9.py", b"")])),
+    Bad("null-in-name", "backslash or a control", content=lambda: hand_made([("a.py\0.txt", b"")])),
+    Bad(
+        "composed-twice",
+        "more than once",
+        content=lambda: Wheel(members={"acme/\xe9.py": b"", "acme/e\u0301.py": b""}).build(),
+    ),
+    Bad("line-in-member", "backslash or a control", content=zipped("acme_tools/a\u2028b.py")),
     # members
     Bad("zip-slip", "outside its place", content=zipped("../../evil.py")),
     Bad("zip-slip-inside", "outside its place", content=zipped("acme_tools/../../evil.py")),
@@ -237,11 +446,24 @@ CORPUS = [
         "not a readable archive",
         content=replaced(b"acme_tools/__init__.py", b"acme_tools/__evil__.py", 1),
     ),
-    Bad("sizes-differ", "headers disagree", content=other_size_in_local_header),
+    Bad("sizes-differ", "disagree about its size", content=other_size_in_local_header),
     Bad("bomb", "decompression bomb", content=zip_bomb),
     Bad("lying-bomb", "not a readable archive", content=lying_bomb),
     Bad("too-many-members", "more than 65000 members", content=many_members),
     # what makes it a wheel
+    Bad(
+        "record-empty-line",
+        "RECORD's line 2 is empty, at which pip stops",
+        content=record(lambda lines: [lines[0], "", *lines[1:]]),
+    ),
+    Bad("record-empty-last-line", "is empty, at which pip stops", content=record(lambda lines: [*lines, "", ""])),
+    Bad("record-blank-line", "without three fields", content=record(lambda lines: [*lines, " "])),
+    Bad("record-odd-end", "is empty, at which pip stops", content=record(lambda lines: [*lines, "\r", ""])),
+    Bad("record-other-end", "line 1 cannot be read", content=record(lambda lines: [lines[0] + "\r\r", *lines[1:]])),
+    Bad("record-open-quote", "cannot be read", content=record(lambda lines: ['"' + lines[0], *lines[1:]])),
+    Bad("record-of-commas", "a line of more than 8192 bytes", content=many_rows(b",", 2**20)),
+    Bad("record-many-rows", "more than 65000 lines", content=squeezed_rows(b"a,,\n", 4_000_000)),
+    Bad("record-too-many-rows", "more than 16 MiB", content=squeezed_rows(b"a,,\n", 15_000_000)),
     Bad("no-metadata", "has no acme_tools-1.0.dist-info/METADATA", content=Wheel(without=("METADATA",)).build()),
     Bad("no-wheel-file", "has no acme_tools-1.0.dist-info/WHEEL", content=Wheel(without=("WHEEL",)).build()),
     Bad("no-record", "has no acme_tools-1.0.dist-info/RECORD", content=Wheel(without=("RECORD",)).build()),
@@ -293,6 +515,35 @@ CORPUS = [
         content=described(metadata(extra="Summary: ") + b"\xff\xfe\n"),
     ),
     Bad("metadata-long-line", "core metadata", content=described(metadata(extra=f"Requires-Dist: {'x y ' * 10**5}\n"))),
+    Bad(
+        "metadata-many-fields",
+        "more than 100 different ones",
+        content=lambda: described(metadata() + b"".join(b"X%d: y\n" % number for number in range(15_000))),
+    ),
+    Bad(
+        "metadata-tree",
+        "core metadata specification",
+        content=lambda: described(
+            metadata()
+            + b"Content-Type: multipart/mixed; boundary=a\n"
+            + b"--a\nContent-Type: multipart/mixed; boundary=a\n" * 5000
+        ),
+    ),
+    Bad(
+        "metadata-of-tomorrow",
+        "newer than what is known",
+        content=described(b"Metadata-Version: 2.99\nName: acme-tools\nVersion: 1.0\n"),
+    ),
+    Bad(
+        "metadata-unknown-type",
+        "'UNKNOWN' is not a valid content type",
+        content=described(metadata(extra="Description-Content-Type: UNKNOWN\n")),
+    ),
+    Bad(
+        "metadata-license-file-out",
+        "parent directory",
+        content=described(b"Metadata-Version: 2.4\nName: acme-tools\nVersion: 1.0\nLicense-File: ../LICENSE.txt\n"),
+    ),
     Bad("metadata-empty", "core metadata specification", content=described(b"")),
     Bad("metadata-huge", "has more than 4 MiB", content=lambda: described(metadata(extra=f"\n{'x' * 5 * 2**20}"))),
     # source distributions
@@ -304,10 +555,44 @@ CORPUS = [
     Bad("sdist-broken-header", "broken header", SDIST, broken_tar_header),
     Bad("sdist-slip", "outside its place", SDIST, tar_entry("acme_tools-1.0/../../evil")),
     Bad("sdist-absolute", "outside its place", SDIST, tar_entry("/etc/evil")),
-    Bad("sdist-symlink", "a link or a device", SDIST, tar_entry("acme_tools-1.0/x", tarfile.SYMTYPE, "/etc/passwd")),
-    Bad("sdist-hard-link", "a link or a device", SDIST, tar_entry("acme_tools-1.0/x", tarfile.LNKTYPE, "/etc/passwd")),
-    Bad("sdist-device", "a link or a device", SDIST, tar_entry("acme_tools-1.0/x", tarfile.CHRTYPE)),
-    Bad("sdist-fifo", "a link or a device", SDIST, tar_entry("acme_tools-1.0/x", tarfile.FIFOTYPE)),
+    Bad(
+        "sdist-symlink",
+        "a link that leads out of it",
+        SDIST,
+        tar_entry("acme_tools-1.0/x", tarfile.SYMTYPE, "/etc/passwd"),
+    ),
+    Bad(
+        "sdist-hard-link",
+        "a link that leads out of it",
+        SDIST,
+        tar_entry("acme_tools-1.0/x", tarfile.LNKTYPE, "/etc/passwd"),
+    ),
+    Bad("sdist-link-up", "leads out of it", SDIST, linked(("x", tarfile.SYMTYPE, "../../x"))),
+    Bad("sdist-link-beside", "leads out of it", SDIST, linked(("x", tarfile.SYMTYPE, "../x"))),
+    Bad(
+        "sdist-link-by-links",
+        "leads out of it",
+        SDIST,
+        linked(("d/x", tarfile.SYMTYPE, ".."), ("d/y", tarfile.SYMTYPE, "x/../../etc")),
+    ),
+    Bad(
+        "sdist-link-in-circles",
+        "leads out of it",
+        SDIST,
+        linked(("x", tarfile.SYMTYPE, "y"), ("y", tarfile.SYMTYPE, "x")),
+    ),
+    Bad("sdist-link-to-drive", "leads out of it", SDIST, linked(("x", tarfile.SYMTYPE, "C:/Windows"))),
+    Bad("sdist-hard-link-to-nothing", "is no file in it", SDIST, linked(("x", tarfile.LNKTYPE, "acme_tools-1.0/gone"))),
+    Bad("sdist-hard-link-up", "leads out of it", SDIST, linked(("x", tarfile.LNKTYPE, "../x"))),
+    Bad(
+        "sdist-below-a-link",
+        "both as a file and as a directory",
+        SDIST,
+        linked(("x", tarfile.SYMTYPE, "."), ("x/y", tarfile.REGTYPE, "")),
+    ),
+    Bad("sdist-link-twice", "more than once", SDIST, linked(("acme_tools.py", tarfile.SYMTYPE, "PKG-INFO"))),
+    Bad("sdist-device", "a device or the like", SDIST, tar_entry("acme_tools-1.0/x", tarfile.CHRTYPE)),
+    Bad("sdist-fifo", "a device or the like", SDIST, tar_entry("acme_tools-1.0/x", tarfile.FIFOTYPE)),
     Bad("sdist-duplicate", "more than once", SDIST, tar_entry("acme_tools-1.0/acme_tools.py")),
     Bad("sdist-two-tops", "exactly one directory", SDIST, tar_entry("other/x")),
     Bad("sdist-no-pkg-info", "has no acme_tools-1.0/PKG-INFO", SDIST, sdist(members={"acme_tools-1.0/x.py": b""})),

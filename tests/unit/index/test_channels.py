@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conda_package_streaming.package_streaming import zstd
 from rattler import Channel, RepoData
-from wheelhouse import arrivals, channels, cli, condapackage, publishing
+from wheelhouse import arrivals, channels, cli, publishing, reading
 from wheelhouse.journal import Journal
 from wheelhouse.shelf import Shelf
 
@@ -123,7 +123,7 @@ def test_the_timer_looks_at_channels_as_well(channel: Path, root: Path, monkeypa
     assert run("reindex", "--new") == 0
     assert HELLO.filename in listed(channel / "noarch")
     # what is listed is not read again, and where nothing came nobody looks
-    monkeypatch.setattr(condapackage, "record", None)
+    monkeypatch.setattr(reading, "package", None)
     assert run("reindex") == 0
     os.utime(root / "last-look", (time.time() + 5,) * 2)
     monkeypatch.setattr(channels.Channels, "reindex", None)
@@ -154,7 +154,7 @@ BAD = {
         CondaPackage(suffix=".tar.bz2").build_it()[:-4],
         "is not a readable package",
     ),
-    "another name": ("acme-other-1.0-0.conda", BUILT, "readable"),
+    "another name": ("acme-other-1.0-0.conda", BUILT, "where info-acme-other-1.0-0.tar.zst"),
     "another version": (
         "acme-hello-1.0-0.conda",
         CondaPackage(index={"version": "2.0"}).build_it(),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wheelhouse import condapackage, kept, publishing
+from wheelhouse import condapackage, kept, publishing, reading
 from wheelhouse.arrivals import COPIED_IN, Report, is_being_written, received
 from wheelhouse.condapackage import BadPackage
 from wheelhouse.journal import PUBLISH, QUARANTINE, REMOVE, Event, Journal, now
@@ -191,7 +191,7 @@ class Channels:
             with received(self._shelf, path) as ours:
                 before = path.stat()
                 try:
-                    record = condapackage.record(ours, path.name, found_in and found_in.directory.name)
+                    record = reading.package(ours, path.name, found_in and found_in.directory.name).record
                 except BadPackage:
                     if is_being_written(path, before):
                         self._report.problems.append(

@@ -23,6 +23,8 @@ class Kept:
     """Why it is in no index."""
     inside: tuple[tuple[str, str], ...] = ()
     """Name and version of each Python distribution that it installs."""
+    scripts: tuple[str, ...] | None = None
+    """Sentences: what in it runs without anybody asking for it. None if that was not looked at yet."""
 
 
 Packages = dict[str, Kept]
@@ -36,7 +38,12 @@ def load(shelf: Shelf, channel: str) -> Packages:
     except FileNotFoundError:
         return {}
     return {
-        name: Kept(one["record"], one.get("withheld"), tuple((project, version) for project, version in one["inside"]))
+        name: Kept(
+            one["record"],
+            one.get("withheld"),
+            tuple((project, version) for project, version in one["inside"]),
+            tuple(one["scripts"]) if "scripts" in one else None,
+        )
         for name, one in raw.items()
     }
 
@@ -48,6 +55,7 @@ def save(shelf: Shelf, channel: str, packages: Packages) -> bool:
             "record": one.record,
             **({"withheld": one.withheld} if one.withheld else {}),
             "inside": one.inside,
+            **({"scripts": one.scripts} if one.scripts is not None else {}),
         }
         for name, one in sorted(packages.items())
     }

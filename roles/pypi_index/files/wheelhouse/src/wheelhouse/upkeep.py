@@ -11,12 +11,13 @@ from pathlib import Path
 
 from simple_repository.model import File
 
-from wheelhouse import distribution, pages, publishing, rules
+from wheelhouse import distribution, pages, publishing, reading
 from wheelhouse.arrivals import COPIED_IN, Report, is_being_written, received
 from wheelhouse.distribution import BadDistribution
 from wheelhouse.journal import QUARANTINE, REMOVE, VERIFY, Event, Journal, Tail, now
 from wheelhouse.pages import Files
 from wheelhouse.publishing import Conflict
+from wheelhouse.rules import Claims, Origin
 from wheelhouse.shelf import Shelf
 
 
@@ -128,7 +129,7 @@ class Upkeep:
             with received(self._shelf, path) as ours:
                 before = path.stat()
                 try:
-                    checked = rules.check(distribution.read(ours, path.name), rules.Claims())
+                    checked = reading.check(ours, path.name, Claims(), Origin.COPIED_IN)
                 except BadDistribution:
                     if is_being_written(path, before):
                         self.report.problems.append(
@@ -157,7 +158,7 @@ class Upkeep:
                 return [self._quarantine(path, project, reason), self._gone(project, file)]
             self._shelf.settle(path, at)
         if file.dist_info_metadata and not self._shelf.has_metadata(path):
-            self._shelf.place_metadata(project, path.name, distribution.read(path, path.name).metadata, at)
+            self._shelf.place_metadata(project, path.name, reading.metadata(path, path.name), at)
         return []
 
     def _quarantine(self, path: Path, project: str | None, reason: str) -> Event:

@@ -17,12 +17,14 @@ from pypiserver.bottle_wrapper import request
 from pypiserver.config import Config as PypiserverConfig
 from pypiserver.core import PkgFile
 
-from wheelhouse import distribution, publishing, rights, rules
+from wheelhouse import distribution, publishing, reading, rights
 from wheelhouse.answers import Environ, Refusal, StartResponse
 from wheelhouse.config import Config
+from wheelhouse.confined import Busy
 from wheelhouse.distribution import BadDistribution
 from wheelhouse.journal import REFUSE, Event, Journal, now
 from wheelhouse.publishing import Conflict
+from wheelhouse.rules import Claims, Origin
 from wheelhouse.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -86,7 +88,10 @@ class _Uploads(Backend):
         """
         user = request.auth[0]
         with self._refusing(user, filename), self._shelf.receive(stream) as received:
-            checked = rules.check(distribution.read(received, filename), _claims())
+            try:
+                checked = reading.check(received, filename, _claims(), Origin.UPLOAD)
+            except Busy as error:
+                raise Refusal(503, "The index is too busy to look at the file: upload it again in a minute.") from error
             published = publishing.publish(self._shelf, self._journal, received, checked, user, _origin())
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 
@@ -140,10 +145,10 @@ def _raise_refusal(error: Any) -> None:
     raise Refusal(error.status_code, str(error.body or error.status_line))
 
 
-def _claims() -> rules.Claims:
+def _claims() -> Claims:
     form = request.forms
     digests = {name: form[field] for name, field in DIGEST_FIELDS.items() if form.get(field)}
-    return rules.Claims(form.get("name", ""), form.get("version", ""), digests)
+    return Claims(form.get("name", ""), form.get("version", ""), digests)
 
 
 def _origin() -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from wheelhouse import pages, rights, rpc
+from wheelhouse import confined, pages, rights, rpc
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
 from wheelhouse.cache import Cache
 from wheelhouse.catalogue import Catalogue
@@ -73,6 +73,7 @@ class Application:
 
     def warm_up(self) -> None:
         """Do now what the first visitor would have to wait for: seconds, with a long journal."""
+        confined.warm_up()
         self._catalogue.counts()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

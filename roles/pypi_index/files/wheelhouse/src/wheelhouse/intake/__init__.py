@@ -6,7 +6,6 @@ Rooms, lowest first; each imports only from those above it:
     plan       the list, the targets and the policy, as IT wrote them
     history    what the journal says of who brought what
     view       what may be chosen: the shelf and upstream, as uv is shown them        advisories   known vulnerabilities
-    sdists     what source distributions need
     service    all that over HTTP, on the loopback
     lock       what was chosen, for people to read         resolve  uv chooses
     fetch      files, into the quarantine

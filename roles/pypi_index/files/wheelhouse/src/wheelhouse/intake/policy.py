@@ -10,10 +10,24 @@ from packaging.version import InvalidVersion, Version
 
 from wheelhouse.rules import Verdict
 
-CHECKS = ("archive", "vulnerability", "age", "licence", "yanked", "removed", "sdist", "lookalike")
+CHECKS = (
+    "archive",
+    "record",
+    "vulnerability",
+    "age",
+    "licence",
+    "yanked",
+    "removed",
+    "sdist",
+    "scripts",
+    "lookalike",
+)
 """What is looked at, in the order in which reports tell it; `archive` always blocks."""
-VERDICTS: Mapping[str, Verdict] = {name: Verdict.WARN if name == "removed" else Verdict.BLOCK for name in CHECKS}
-"""What a finding means unless the policy says otherwise: a release that has vanished upstream may stay."""
+VERDICTS: Mapping[str, Verdict] = {
+    name: Verdict.WARN if name in ("removed", "scripts") else Verdict.BLOCK for name in CHECKS
+}
+"""What a finding means unless the policy says otherwise: a release that has vanished upstream may stay, and
+many good packages run something when Python starts."""
 
 
 @dataclass(frozen=True)

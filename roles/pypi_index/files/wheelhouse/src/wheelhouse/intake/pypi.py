@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.version import Version
 from simple_repository.model import File
 
-from wheelhouse import distribution, publishing, rules
+from wheelhouse import publishing, reading, rules
 from wheelhouse.answers import Refusal
 from wheelhouse.distribution import BadDistribution, parse_filename
 from wheelhouse.intake import fetch, publish
@@ -29,7 +29,7 @@ from wheelhouse.journal import UNYANK, YANK
 from wheelhouse.mirror import METADATA
 from wheelhouse.progress import progress
 from wheelhouse.publishing import Conflict
-from wheelhouse.rules import Checked, Claims
+from wheelhouse.rules import Checked, Claims, Origin
 
 AT_ONCE = 4
 """Lines that are resolved at the same time."""
@@ -167,9 +167,15 @@ class PyPI:
         self._add_shelved()
         for key, release in progress(sorted(outcome.releases.items()), len(outcome.releases), "check", "release"):
             metadata = None
+            record: list[str] = []
+            scripts: list[str] = []
+            new_scripts = False
             for name, file in sorted(release.files.items()):
                 if self._is_shelved(release.project, name):
                     metadata = metadata or self._shelved_metadata(release.project, name)
+                    known = self._history.event(release.project, name).findings or ()
+                    record += rules.record_among(known)
+                    scripts += rules.scripts_among(known)
                     if self._history.files(release.project)[name].hashes["sha256"] != file.hashes["sha256"]:
                         outcome.broken(key, f"{name} is on the shelf with other contents than upstream has.")
                 elif (path := self._quarantine.path(release.project, name)).exists():
@@ -179,11 +185,39 @@ class PyPI:
                         outcome.broken(key, str(error))
                         continue
                     metadata = metadata or checked.distribution.metadata
+                    record += checked.record
+                    scripts += checked.scripts
+                    new_scripts = new_scripts or bool(checked.scripts)
                     self._staged.setdefault(release.project, []).append(Staged(path, checked))
             shelved = frozenset(name for name in release.files if self._is_shelved(release.project, name))
-            outcome.releases[key] = replace(outcome.releases[key], metadata=metadata, shelved=shelved)
+            outcome.releases[key] = replace(
+                outcome.releases[key],
+                metadata=metadata,
+                shelved=shelved,
+                record=tuple(dict.fromkeys(record)),
+                scripts=tuple(dict.fromkeys(scripts)),
+                scripts_are_new=new_scripts and self._had_no_scripts(*key),
+            )
         world = self._world()
         outcome.opinions = {key: look_at(release, world) for key, release in outcome.releases.items()}
+
+    def _had_no_scripts(self, project: str, version: Version | str) -> bool:
+        """Whether there are wheels of other releases on the shelf, and none runs anything by itself.
+
+        They are read for this, since the journal of before says nothing about it. That is seldom needed.
+        """
+        wheels = [
+            name
+            for name in self._history.files(project)
+            if name.endswith(".whl") and parse_filename(name).version != version and self._is_shelved(project, name)
+        ]
+        for name in wheels:
+            try:
+                if reading.check(self._shelf.package(project, name), name, Claims(), Origin.OUTSIDE).scripts:
+                    return False
+            except BadDistribution:  # let in when less was looked at
+                return False
+        return bool(wheels)
 
     def _add_shelved(self) -> None:
         """Note what earlier runs let in: what is known of it may have changed."""
@@ -289,12 +323,12 @@ class PyPI:
                 return path.with_name(f"{filename}.metadata").read_bytes()
             except FileNotFoundError:
                 return None
-        return distribution.read(path, filename).metadata
+        return reading.metadata(path, filename)
 
 
 def _checked(path: Path, filename: str, sha256: str) -> Checked:
     """The file as the index's own checks see it; raises `BadDistribution`."""
-    checked = rules.check(distribution.read(path, filename), Claims())
+    checked = reading.check(path, filename, Claims(), Origin.OUTSIDE)
     if checked.distribution.hashes["sha256"] != sha256:
         raise BadDistribution(f"{filename} does not have the SHA-256 that upstream's index promises.")
     return checked

@@ -145,6 +145,7 @@ def _finding(opinion: Opinion) -> dict[str, Any]:
         "check": opinion.finding.check,
         "verdict": opinion.verdict.value,
         "advisory": opinion.finding.advisory,
+        **({"new": True} if opinion.finding.is_new else {}),
         "evidence": opinion.finding.evidence,
         "exception": granted and {"reason": granted.reason, "until": str(granted.until), "expired": opinion.expired},
     }

@@ -22,12 +22,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from simple_repository.content_negotiation import Format
 from simple_repository.model import File, Meta, ProjectDetail
 
-from wheelhouse import pages
+from wheelhouse import pages, reading
 from wheelhouse.answers import Answer, Environ, Refusal, StartResponse
 from wheelhouse.cache import Cache
 from wheelhouse.distribution import SAFE_NAME, BadDistribution, FileName, parse_filename
 from wheelhouse.intake.advisories import Source, Unavailable
-from wheelhouse.intake.sdists import requirements
 from wheelhouse.intake.view import View
 from wheelhouse.mirror import METADATA, Mirror, Upstream
 from wheelhouse.rights import normalised
@@ -157,7 +156,7 @@ class Service:
                 self._bring(name, filename)
                 path = self.quarantine.path(name, filename)
             try:
-                stated = requirements(path, filename)
+                stated = reading.requirements(path, filename)
             except BadDistribution as error:
                 self.refused[filename] = str(error)
                 continue

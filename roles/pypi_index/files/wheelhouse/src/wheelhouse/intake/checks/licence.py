@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from license_expression import get_spdx_licensing
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.metadata import parse_email
 
+from wheelhouse import metadata as core_metadata
 from wheelhouse.intake.checks.release import Finding, Release, World
+from wheelhouse.metadata import BadMetadata
 
 _CLASSIFIERS = {
     "Apache Software License": ("Apache-2.0",),
@@ -60,7 +61,10 @@ def of(release: Release) -> tuple[str, ...] | None:
 
 def says(metadata: bytes) -> tuple[str, ...] | None:
     """SPDX expressions, of which any will do; None if the metadata name no licence in a form that can be read."""
-    fields, _ = parse_email(metadata)
+    try:
+        fields = core_metadata.fields(metadata)
+    except BadMetadata:
+        return None
     for text in (fields.get("license_expression"), fields.get("license")):
         if expression := _expression(text):
             return (expression,)

@@ -28,6 +28,12 @@ class Release:
     """Names of the files that are on the shelf already."""
     broken: tuple[str, ...] = ()
     """Sentences: what is wrong with the archives, or with what came instead of them."""
+    record: tuple[str, ...] = ()
+    """Sentences: what is wrong with RECORD in its wheels."""
+    scripts: tuple[str, ...] = ()
+    """Sentences: what in it runs without anybody asking for it."""
+    scripts_are_new: bool = False
+    """Whether other releases of the project are on the shelf, and have none."""
     package: "Package | None" = None
     """What there is more to say of a conda package."""
 
@@ -79,6 +85,8 @@ class Finding:
     names: frozenset[str] = field(default_factory=frozenset)
     """All its identifiers; an exception may name any."""
     always_blocks: bool = False
+    is_new: bool = False
+    """Whether it was not so in other releases of the project."""
 
 
 @dataclass(frozen=True)

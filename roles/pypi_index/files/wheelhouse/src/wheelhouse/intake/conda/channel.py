@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from simple_repository.model import File
 
-from wheelhouse import condapackage
+from wheelhouse import reading
 from wheelhouse.cache import Cache
 from wheelhouse.condapackage import BadPackage
 from wheelhouse.intake import fetch
@@ -25,7 +25,7 @@ from wheelhouse.intake.part import Context
 from wheelhouse.intake.resolve import Unresolvable
 from wheelhouse.intake.rollback import Rollback, is_ours
 from wheelhouse.journal import QUARANTINE, Event, now
-from wheelhouse.kept import Kept
+from wheelhouse.kept import Kept, Packages
 from wheelhouse.outside import Unreachable
 from wheelhouse.progress import progress
 from wheelhouse.publishing import sha256
@@ -152,17 +152,46 @@ class CondaChannel:
         releases = self.outcome.releases
         for key, release in progress(sorted(releases.items()), len(releases), f"check {self.name}", "package"):
             inside: set[tuple[str, str]] = set()
+            scripts: dict[str, None] = {}
             licence = None
             shelved = {name for name in release.files if self._publisher.is_shelved(name, packages)}
             for name, file in sorted(release.files.items()):
                 known = packages[name] if name in shelved else self._stage(key, name, file)
                 if known:
                     inside.update(known.inside)
+                    scripts |= dict.fromkeys(known.scripts or ())
                     licence = known.record.get("license") or licence
-            releases[key] = replace(releases[key], shelved=frozenset(shelved), package=_package(licence, inside))
+            releases[key] = replace(
+                releases[key],
+                shelved=frozenset(shelved),
+                package=_package(licence, inside),
+                scripts=tuple(scripts),
+                scripts_are_new=bool(scripts) and not shelved and self._had_no_scripts(release, packages),
+            )
         world = self._world()
         for key, release in releases.items():
             self.outcome.opinions[key] = look_at(release, world)
+
+    def _had_no_scripts(self, release: Release, packages: Packages) -> bool:
+        """Whether there are other releases of it in the channel, and none runs anything by itself."""
+        others = [
+            (name, known)
+            for name, known in packages.items()
+            if known.record.get("name") == release.project
+            and str(known.record.get("version")) != str(release.version)
+            and self._publisher.is_shelved(name, packages)
+        ]
+        for name, known in others:
+            scripts = known.scripts
+            if scripts is None:  # let in when this was not looked at
+                subdir, _, filename = name.partition("/")
+                try:
+                    scripts = reading.package(self._publisher.path(name), filename, subdir).scripts
+                except BadPackage:
+                    return False
+            if scripts:
+                return False
+        return bool(others)
 
     def publish(self) -> None:
         """All at once."""
@@ -311,13 +340,14 @@ class CondaChannel:
             return None
         subdir, _, filename = name.partition("/")
         try:
-            said = condapackage.record(path, filename, subdir)
+            found = reading.package(path, filename, subdir)
+            said = found.record
             if said["sha256"] != file.hashes["sha256"]:
                 raise BadPackage(f"{name} does not have the SHA-256 that upstream's index promises.")
             for field in ("name", "version", "build", "subdir"):
                 if record.get(field, subdir) != said[field]:
                     raise BadPackage(f"Upstream's index and {name} itself do not say the same {field}.")
-            known = Kept(record, None, condapackage.distributions(path, filename))
+            known = Kept(record, None, found.inside, found.scripts)
         except BadPackage as error:
             self.outcome.broken(key, str(error))
             return None

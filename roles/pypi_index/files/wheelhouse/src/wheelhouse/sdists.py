@@ -4,31 +4,32 @@ import importlib.metadata
 from os import PathLike
 from pathlib import Path
 
-from packaging.metadata import parse_email
 from packaging.version import InvalidVersion, Version
 
-from wheelhouse import distribution
-from wheelhouse.distribution import Distribution
+from wheelhouse import metadata
+from wheelhouse.distribution import BadDistribution, Distribution
+from wheelhouse.metadata import BadMetadata
 
 _SAYS_WHAT_CHANGES = Version("2.2")
 """The version of the core metadata from which on a source distribution tells what may be different once it is built."""
 
 
-def requirements(path: Path, filename: str) -> list[str] | None:
-    """The requirements of the one at `path`; None if it does not say. Raises `BadDistribution`.
+def requirements(read: Distribution) -> list[str] | None:
+    """Its requirements; None if it does not say. Raises `BadDistribution`.
 
     Older ones say what setuptools found on their author's machine, which is what they had everywhere but for the few
     that asked the machine.
     """
-    read = distribution.read(path, filename)
     try:
         return _stated(read) if _is_final(read) else None
     except InvalidVersion:
         return None
+    except BadMetadata as error:
+        raise BadDistribution(f"PKG-INFO of {read.name.filename} {error}.") from error
 
 
 def _is_final(read: Distribution) -> bool:
-    fields, _ = parse_email(read.metadata)
+    fields = metadata.fields(read.metadata)
     if Version(fields.get("metadata_version", "1.0")) >= _SAYS_WHAT_CHANGES:
         dynamic = {value.strip().lower() for value in fields.get("dynamic", [])}
         if not dynamic & {"requires-dist", "provides-extra"}:
