@@ -1,9 +1,14 @@
 """One change to one project: files, journal and pages together, under the project's lock.
 
-What a kill interrupts was not acknowledged to anybody; sending the same file again, or `reindex`, completes it.
+The line in the journal is what counts. An upload that was killed before it has left nothing that anybody is served, and
+may be sent again, built anew or not; one that was killed behind it is published, and the next one of the same bytes, or
+`reindex`, completes it.
 """
 
+import errno
 import hashlib
+import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 from wheelhouse import pages
 from wheelhouse.distribution import parse_filename
 from wheelhouse.journal import PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, now
+from wheelhouse.names import Names
 from wheelhouse.pages import Files
 from wheelhouse.rules import Checked
 from wheelhouse.shelf import Shelf
@@ -26,8 +32,10 @@ class NotThere(Exception):
     """What is to be changed is not on the shelf; the text is one sentence."""
 
 
-def publish(shelf: Shelf, journal: Journal, received: Path, checked: Checked, who: str, origin: str) -> bool:
-    """Publish a received file; False if the same bytes were published before. Raises `Conflict`.
+def publish(
+    shelf: Shelf, journal: Journal, names: Names, received: Path, checked: Checked, who: str, origin: str
+) -> bool:
+    """Publish a received file; False if the same bytes are published already. Raises `Conflict`.
 
     When this returns the file is on the disk and listed.
     """
@@ -35,11 +43,15 @@ def publish(shelf: Shelf, journal: Journal, received: Path, checked: Checked, wh
     with shelf.locked(name.project):
         page = pages.load(shelf, name.project)
         listed = _recovered(shelf, journal, name.project) if page is None else page
-        reject_conflict(shelf, checked, listed)
+        reject_conflict(shelf, names, checked, listed)
+        reject_second_sdist(names, checked)
         is_new = name.filename not in listed
         if is_new:
-            event = place(shelf, received, checked, who, origin)
+            event = described(checked, who, origin)
+            # Out of sight until it is in the journal: found without that, it would be taken for one that was copied in.
+            shelf.stage(received, name.project, name.filename, metadata_beside(checked), event.at.timestamp())
             journal.append([event])
+            shelf.unveil(name.project, name.filename)
             pages.apply(listed, event)
         if page is None:  # before it has one, so that whatever has a page is in the list of projects
             pages.announce(shelf, name.project)
@@ -89,8 +101,8 @@ def described(checked: Checked, who: str, origin: str) -> Event:
     )
 
 
-def reject_conflict(shelf: Shelf, checked: Checked, listed: Files, ignore: Path | None = None) -> None:
-    """Raise `Conflict` if another file has this one's place; the same bytes under the same name are none.
+def reject_conflict(shelf: Shelf, names: Names, checked: Checked, listed: Files, ignore: Path | None = None) -> None:
+    """Raise `Conflict` if another file has, or ever had, this one's name; the same bytes under the same name are none.
 
     `ignore` is the place where the file itself was found.
     """
@@ -100,16 +112,43 @@ def reject_conflict(shelf: Shelf, checked: Checked, listed: Files, ignore: Path 
         if listed[name.filename].hashes.get("sha256") != digest:
             raise Conflict(_already(name.filename))
         return
-    for other in listed:
-        if parse_filename(other).identity == name.identity:
+    if sentence := names_objection(names, name.project, name.filename, digest):
+        raise Conflict(sentence)
+    for other in names.alike(name):
+        if other.identity == name.identity:
+            where = "already exists on the shelf" if other.filename in listed else "was published before"
             raise Conflict(
-                f"{name.filename} is the same distribution as {other}, which already exists on the shelf;"
-                f" {_NEVER_REPLACED}"
+                f"{name.filename} is the same distribution as {other.filename}, which {where}; {_NEVER_REPLACED}"
             )
     target = shelf.package(name.project, name.filename)
-    # Not listed: it was copied in and waits for `reindex`, or a kill came between.
+    # Not listed: it was copied in and waits for `reindex`.
     if target != ignore and target.exists() and sha256(target) != digest:
         raise Conflict(_already(name.filename))
+
+
+def names_objection(names: Names, place: str, filename: str, digest: str) -> str | None:
+    """Why a file may not have its name, as a sentence: another one was published under it, here or gone since.
+
+    `place` is its project, or its channel and subdir.
+    """
+    if names.digest(place, filename) in (None, digest):
+        return None
+    return f"{filename} was published before with other contents; {_NEVER_REPLACED}"
+
+
+def reject_second_sdist(names: Names, checked: Checked) -> None:
+    """Raise `Conflict` if the version has a source distribution of another form.
+
+    Installers choose one of them by rules of their own, and who reviewed the first would get the other. From elsewhere
+    both may come, as old releases have them.
+    """
+    name = checked.distribution.name
+    for other in names.alike(name):
+        if name.kind == other.kind == "sdist":
+            raise Conflict(
+                f"{name.filename} is a second source distribution beside {other.filename}, which was published before:"
+                " a version has one, so raise the version and build again."
+            )
 
 
 def _listed(shelf: Shelf, journal: Journal, project: str) -> Files:
@@ -234,6 +273,8 @@ def _already(filename: str) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Of a file, hex; raises OSError."""
-    with path.open("rb") as stream:
+    """Of a file, hex; raises OSError, also for a link, and for what is no file."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file")
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -22,6 +22,7 @@ from wheelhouse.answers import Environ, Refusal, StartResponse
 from wheelhouse.config import Config
 from wheelhouse.distribution import BadDistribution
 from wheelhouse.journal import REFUSE, Event, Journal, now
+from wheelhouse.names import Names
 from wheelhouse.publishing import Conflict
 from wheelhouse.shelf import Shelf
 
@@ -50,6 +51,7 @@ class _Uploads(Backend):
         self._config = config
         self._shelf = shelf
         self._journal = Journal(shelf.journal)
+        self._names = Names(self._journal)
 
     def admit(self, user: str, password: str) -> bool:
         """pypiserver's authenticator, which is called once, before anything of the body is read.
@@ -85,7 +87,7 @@ class _Uploads(Backend):
         user = request.auth[0]
         with self._refusing(user, filename), self._shelf.receive(stream) as received:
             checked = rules.check(distribution.read(received, filename), _claims())
-            published = publishing.publish(self._shelf, self._journal, received, checked, user, _origin())
+            published = publishing.publish(self._shelf, self._journal, self._names, received, checked, user, _origin())
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 
     @contextlib.contextmanager

@@ -69,7 +69,7 @@ def publish(shelf: Shelf, journal: Journal, history: History, project: str, stag
     with shelf.locked(project):
         listed = history.files(project)
         for one in staged:
-            publishing.reject_conflict(shelf, one.checked, listed)
+            publishing.reject_conflict(shelf, history.names, one.checked, listed)
         events = [publishing.described(one.checked, WHO, WHO) for one in staged if one.filename not in listed]
         journal.append(events)
         for one in staged:

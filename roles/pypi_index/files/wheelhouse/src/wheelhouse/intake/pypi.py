@@ -179,6 +179,10 @@ class PyPI:
                         outcome.broken(key, str(error))
                         continue
                     metadata = metadata or checked.distribution.metadata
+                    digest = checked.distribution.hashes["sha256"]
+                    if sentence := publishing.names_objection(self._history.names, release.project, name, digest):
+                        outcome.broken(key, sentence)
+                        continue
                     self._staged.setdefault(release.project, []).append(Staged(path, checked))
             shelved = frozenset(name for name in release.files if self._is_shelved(release.project, name))
             outcome.releases[key] = replace(outcome.releases[key], metadata=metadata, shelved=shelved)
