@@ -129,6 +129,7 @@ class Upkeep:
                     for event in self._take_in(path, project, files):
                         pages.apply(files, event)
                         events.append(event)
+            missing = {name for name in missing if not self._shelf.package(project, name).exists()}
             self._shelf.sync(project)
             self._journal.append(events)
             present = {name: file for name, file in files.items() if name not in missing}
@@ -169,7 +170,10 @@ class Upkeep:
                         return []
                     raise
                 publishing.reject_conflict(self._shelf, self._names, checked, files, ignore=path)
-                if path.name in files:  # the same bytes are published already
+                if path.name in files:  # the same bytes are published already, or were and went missing
+                    if not target.exists():
+                        metadata, at = publishing.metadata_beside(checked), _timestamp(files[path.name])
+                        self._shelf.place(copy.path, project, path.name, metadata, at, durable=False)
                     tidy_away(self._shelf, path, copy.before)
                     return []
                 event = publishing.place(self._shelf, copy.path, checked, self._who, COPIED_IN, durable=False)
