@@ -18,7 +18,6 @@ from company import INVENTORY, ROOT, STATE
 from index.conda_samples import CondaPackage
 from testinfra.host import Host
 
-CHANNEL = "/srv/wheelhouse/shelf/conda/internal"
 DROP = "/srv/wheelhouse/shelf/drop/conda/internal"
 INTERNAL = "https://packages.acme.example/conda/internal"
 # only the proxy's host knows the way there (tests/hosts/outside.service)

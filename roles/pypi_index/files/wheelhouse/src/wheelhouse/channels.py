@@ -106,6 +106,7 @@ class Channels:
         """Make the directories that each channel has. The caller is `changing` it."""
         for subdir in SUBDIRS:
             self._shelf.make_subdir(channel, subdir)
+        self._shelf.make_dropped(channel)
 
     def reindex(self, channel: str) -> None:
         """Take in new packages, leave out those that are gone, and rewrite the indexes that differ."""

@@ -16,7 +16,7 @@
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     last-look                           empty; its time is that of the last look for files that were copied in
-    locks/                              see `Shelf.locked`
+    locks/                              see `Shelf.locked`; and what is counted, see `refusals`
 
 Readers are other users: directories are 0755, files 0644, whatever the umask. Whatever appears under its name is whole:
 it is written under a temporary name in `incoming`, synced and renamed. Only this program writes what is served. What
@@ -74,8 +74,8 @@ class Shelf:
         self.intake = root / "intake"
         self.journal = root / "journal.jsonl"
         self.last_look = root / "last-look"
-        self._locks = root / "locks"
-        for directory in (self.drop, self.packages, self.simple, self.quarantine, self.incoming, self._locks):
+        self.locks = root / "locks"
+        for directory in (self.drop, self.packages, self.simple, self.quarantine, self.incoming, self.locks):
             self._make(directory)
 
     @contextlib.contextmanager
@@ -101,8 +101,14 @@ class Shelf:
             yield
 
     @contextlib.contextmanager
+    def locked_refusals(self) -> Iterator[None]:
+        """Wait until nobody else counts refusals."""
+        with self._lock("refusals"):
+            yield
+
+    @contextlib.contextmanager
     def _lock(self, name: str, how: int = 0) -> Iterator[None]:
-        descriptor = os.open(self._locks / name, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.locks / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | how)
             yield
@@ -228,6 +234,11 @@ class Shelf:
     def place_in_channel(self, received: Path, path: Path) -> None:
         """Put a received conda package where it is published. The caller syncs the directory."""
         received.rename(path)
+
+    def make_dropped(self, channel: str) -> None:
+        """Make the directory for what is copied in for a conda channel."""
+        for directory in (self.drop / "conda", self.drop / "conda" / channel):
+            self._make(directory)
 
     def make_subdir(self, channel: str, subdir: str) -> Path:
         """Make the directory of a conda channel's subdir."""

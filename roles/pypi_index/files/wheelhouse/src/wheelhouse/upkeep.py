@@ -30,6 +30,7 @@ from wheelhouse.journal import MAX_REASON, QUARANTINE, REMOVE, VERIFY, Event, Jo
 from wheelhouse.names import Names
 from wheelhouse.pages import Files
 from wheelhouse.publishing import Conflict
+from wheelhouse.refusals import Refusals
 from wheelhouse.shelf import Shelf
 
 
@@ -138,6 +139,7 @@ class Upkeep:
     def finish(self) -> None:
         """Rewrite the list of projects where it differs; what this run wrote is on the disk when this returns."""
         self._shelf.sweep()
+        Refusals(self._shelf, self._journal).sum_up()
         self.report.pages_written += pages.write_root(self._shelf, durable=False)
         os.sync()
 
