@@ -86,6 +86,16 @@ class Cache:
         """Throw away what is kept of a project."""
         shutil.rmtree(self._files / project, ignore_errors=True)
 
+    def files(self, project: str) -> list[str]:
+        """Names of the files that are kept of a project."""
+        with contextlib.suppress(FileNotFoundError):
+            return [entry.name for entry in os.scandir(self._files / project)]
+        return []
+
+    def forget_file(self, project: str, filename: str) -> None:
+        """Throw away one file."""
+        self.path(project, filename).unlink(missing_ok=True)
+
     def keep_only(self, wanted: set[Path]) -> None:
         """Throw away everything else, and what came of other files. Nobody else may be using the cache."""
         for path in self._files.glob("*/*"):

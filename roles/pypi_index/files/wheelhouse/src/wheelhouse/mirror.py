@@ -11,8 +11,8 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -25,13 +25,14 @@ from simple_repository.content_negotiation import Format
 from simple_repository.model import File, Meta, ProjectDetail
 from simple_repository.parser import parse_html_project_page, parse_json_project_page
 
-from wheelhouse import pages
+from wheelhouse import pages, refused
 from wheelhouse.answers import Answer, Refusal
 from wheelhouse.cache import Cache
 from wheelhouse.distribution import MAX_METADATA, MAX_NAME, SAFE_NAME
 from wheelhouse.outside import Outside, Unreachable, get
 from wheelhouse.pages import Files
 from wheelhouse.recent import Recent
+from wheelhouse.refused import Refused
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +64,13 @@ class Upstream:
     """With a slash at its end."""
     outside: Outside
     minimum_age: timedelta
+    refused: Mapping[str, Refused] = field(default_factory=dict)
+    """Versions of the project that is asked for which the intake has refused."""
 
     def objection(self, file: File) -> str | None:
         """Why a file is not let in, as a sentence; None if it is."""
+        if sentence := refused.of(self.refused, file.filename):
+            return sentence
         if "sha256" not in file.hashes:
             return f"{file.filename} has no SHA-256 upstream, so that nobody could tell whether it arrives unchanged."
         if not self.minimum_age:
@@ -101,8 +106,8 @@ class Mirror:
         self._lock = threading.Lock()
         self._client: tuple[Outside, httpx.Client] | None = None
 
-    def page(self, upstream: Upstream, project: str, accept: str) -> Answer:
-        """The project's page, as JSON or HTML; raises `Refusal`."""
+    def page(self, upstream: Upstream, project: str, accept: str, *, direct: bool = False) -> Answer:
+        """The project's page, as JSON or HTML; raises `Refusal`. With `direct`, clients get the files from upstream."""
         listed = self.files(upstream, project).values()
         objections = [upstream.objection(file) for file in listed]
         files = [file for file, objection in zip(listed, objections, strict=True) if not objection]
@@ -112,7 +117,7 @@ class Mirror:
             raise Refusal(404, f"Nothing of {project} is let in, for example: {objections[-1]}")
         form = Format.JSON_V1 if Format.JSON_V1.value in accept else Format.HTML_LEGACY
         headers = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": str(PAGE_AGE)}
-        return Answer(200, pages.rendered(_detail(project, files), form), _CONTENT_TYPES[form], headers)
+        return Answer(200, pages.rendered(_detail(project, files, direct=direct), form), _CONTENT_TYPES[form], headers)
 
     def file(self, upstream: Upstream, project: str, filename: str, *, head: bool) -> Answer:
         """A file of the project, or the metadata of one: kept, or on its way from upstream; raises `Refusal`.
@@ -305,10 +310,12 @@ def _sha256(hashes: object) -> dict[str, str] | None:
     return None
 
 
-def _detail(project: str, files: list[File]) -> ProjectDetail:
-    """The page for our clients, who get the files from us."""
+def _detail(project: str, files: list[File], *, direct: bool) -> ProjectDetail:
+    """The page for our clients, who get the files from us unless it is `direct`."""
     api_version = pages.API_VERSION if all(file.size is not None for file in files) else "1.0"
-    ours = tuple(replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files)
+    ours = tuple(
+        file if direct else replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files
+    )
     detail = ProjectDetail(Meta(api_version), project, ours)
     if detail.versions is None:
         return detail

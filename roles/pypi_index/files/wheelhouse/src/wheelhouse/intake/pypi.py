@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.version import Version
 from simple_repository.model import File
 
-from wheelhouse import distribution, publishing, rules
+from wheelhouse import distribution, publishing, refused, rules
 from wheelhouse.answers import Refusal
 from wheelhouse.distribution import BadDistribution, parse_filename
 from wheelhouse.intake import fetch, publish
@@ -20,6 +20,7 @@ from wheelhouse.intake.lock import Closure, Lock, Pin
 from wheelhouse.intake.outcome import Outcome, Shelved
 from wheelhouse.intake.part import Context
 from wheelhouse.intake.plan import Line
+from wheelhouse.intake.policy import CHECKS
 from wheelhouse.intake.publish import Staged
 from wheelhouse.intake.resolve import Resolver, Unresolvable
 from wheelhouse.intake.rollback import Rollback, is_ours
@@ -29,7 +30,8 @@ from wheelhouse.journal import UNYANK, YANK
 from wheelhouse.mirror import METADATA
 from wheelhouse.progress import progress
 from wheelhouse.publishing import Conflict
-from wheelhouse.rules import Checked, Claims
+from wheelhouse.refused import Refused
+from wheelhouse.rules import Checked, Claims, Verdict
 
 AT_ONCE = 4
 """Lines that are resolved at the same time."""
@@ -271,6 +273,30 @@ class PyPI:
                 since = min(self._history.since(project, name) for name in files)
                 yanked = all(file.yanked for file in files.values())
                 self.outcome.shelved[project, version] = Shelved(since, yanked)
+        self.outcome.refused = self._refused()
+        refused.save(self._shelf, self.outcome.refused)
+
+    def _refused(self) -> refused.Releases:
+        """What may not be had by another way either: of this run, and of earlier ones that looked at other releases."""
+        found: dict[str, dict[str, Refused]] = {}
+        for project, versions in refused.load(self._shelf).items():
+            for version, one in versions.items():
+                if (project, Version(version)) not in self.outcome.opinions and self._is_still(project, version, one):
+                    found.setdefault(project, {})[version] = one
+        for key in self.outcome.opinions:
+            if self.outcome.blocks(key) and key not in self.outcome.shelved:
+                about = self.outcome.lasting(key)
+                found.setdefault(key[0], {})[str(key[1])] = Refused(self.outcome.reasons(key), about)
+        return found
+
+    def _is_still(self, project: str, version: str, one: Refused) -> bool:
+        """Whether something is left to hold against a release that no line comes to any more."""
+        policy = self._plan.policy
+        return any(
+            not policy.exception(project, version, frozenset({about}), self._today)
+            and (about not in CHECKS or policy.verdict(about) is Verdict.BLOCK)
+            for about in one.about
+        )
 
     def _shelved(self, project: str, version: Version | str) -> dict[str, File]:
         """The files of a release that are on the shelf."""
