@@ -7,7 +7,7 @@ project's page costs, however long the journal is.
 import html
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import quote
 
@@ -18,7 +18,7 @@ from simple_repository.parser import parse_json_project_page
 from simple_repository.serializer import serialize
 
 from wheelhouse.distribution import parse_filename
-from wheelhouse.journal import PUBLISH, REMOVE, UNYANK, YANK, Event
+from wheelhouse.journal import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event
 from wheelhouse.shelf import Shelf
 
 API_VERSION = "1.1"
@@ -38,14 +38,15 @@ def apply(files: Files, event: Event) -> None:
             requires_python=event.requires_python,
             dist_info_metadata={"sha256": event.metadata_sha256} if event.metadata_sha256 else None,
             size=event.size,
-            # whole seconds, as the page shows them; simple-repository's times are naive and in UTC
-            upload_time=event.at.astimezone(UTC).replace(tzinfo=None, microsecond=0),
+            upload_time=_shown(event.offered_at),
         )
     elif name in files:
         if event.event == YANK:
             files[name] = replace(files[name], yanked=event.reason or True)
         elif event.event == UNYANK:
             files[name] = replace(files[name], yanked=None)
+        elif event.event == DATE:
+            files[name] = replace(files[name], upload_time=_shown(event.offered_at))
         elif event.event == REMOVE:
             del files[name]
 
@@ -115,6 +116,11 @@ def _detail(project: str, files: Files) -> ProjectDetail:
         # A tuple for the same reason as in `write_root`.
         versions=cast("frozenset[str]", tuple(str(version) for version in versions)),
     )
+
+
+def _shown(at: datetime) -> datetime:
+    """In whole seconds, as the page shows it; simple-repository's times are naive and in UTC."""
+    return at.astimezone(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def _escaped(file: File) -> File:

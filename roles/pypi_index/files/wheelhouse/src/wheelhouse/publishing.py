@@ -9,7 +9,8 @@ import errno
 import hashlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -17,7 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from wheelhouse import pages
 from wheelhouse.distribution import parse_filename
-from wheelhouse.journal import PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, now
+from wheelhouse.journal import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, now, written
 from wheelhouse.names import Names
 from wheelhouse.pages import Files
 from wheelhouse.rules import Checked
@@ -78,8 +79,8 @@ def metadata_beside(checked: Checked) -> bytes | None:
     return checked.distribution.metadata if checked.distribution.name.kind == "wheel" else None
 
 
-def described(checked: Checked, who: str, origin: str) -> Event:
-    """What the journal is to be told of a file that is published now."""
+def described(checked: Checked, who: str, origin: str, uploaded: datetime | None = None) -> Event:
+    """What the journal is to be told of a file that is published now; `uploaded` is when it was, where it is from."""
     distribution = checked.distribution
     name = distribution.name
     metadata = metadata_beside(checked)
@@ -98,6 +99,7 @@ def described(checked: Checked, who: str, origin: str) -> Event:
         metadata_sha256=hashlib.sha256(metadata).hexdigest() if metadata is not None else None,
         requires_python=checked.requires_python,
         findings=checked.warnings or None,
+        uploaded=written(uploaded) if uploaded else None,
     )
 
 
@@ -196,6 +198,20 @@ def mark(
         wanted = {name: listed[name] for name in sorted(names) if name in listed}
         _apply(shelf, journal, project, listed, _events(what, wanted, project, reason, who))
     return list(wanted)
+
+
+def date(shelf: Shelf, journal: Journal, project: str, times: Mapping[str, datetime], who: str) -> None:
+    """Make up for it that files from outside were published without the time of their upload there."""
+    with shelf.locked(project):
+        listed = _listed(shelf, journal, project)
+        events = [
+            Event(DATE, who, now(), project=project, file=name, uploaded=written(at))
+            for name, at in sorted(times.items())
+            if name in listed
+        ]
+        _apply(shelf, journal, project, listed, events)
+        for event in events:
+            shelf.settle(shelf.package(project, event.file or ""), event.offered_at.timestamp())
 
 
 def _mark(

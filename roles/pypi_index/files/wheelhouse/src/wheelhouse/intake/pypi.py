@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from packaging.version import Version
@@ -185,7 +186,7 @@ class PyPI:
                     if sentence := publishing.names_objection(self._history.names, release.project, name, digest):
                         outcome.broken(key, sentence)
                         continue
-                    self._staged.setdefault(release.project, []).append(Staged(path, checked))
+                    self._staged.setdefault(release.project, []).append(Staged(path, checked, file.upload_time))
             shelved = frozenset(name for name in release.files if self._is_shelved(release.project, name))
             outcome.releases[key] = replace(outcome.releases[key], metadata=metadata, shelved=shelved)
         world = self._world()
@@ -263,6 +264,7 @@ class PyPI:
 
     def look_back(self) -> None:
         """By the journal."""
+        self._date()
         for project, version in self.outcome.releases:
             files = {
                 name: file
@@ -275,6 +277,20 @@ class PyPI:
                 self.outcome.shelved[project, version] = Shelved(since, yanked)
         self.outcome.refused = self._refused()
         refused.save(self._shelf, self.outcome.refused)
+
+    def _date(self) -> None:
+        """Give files from outside upstream's time: those that were let in before the journal had it."""
+        for project in [name for name in self._history.projects() if not self._view.is_own(name)]:
+            shown = self._all_files(project)
+            times: dict[str, datetime] = {}
+            for name, file in self._history.files(project).items():
+                there = shown.get(name)
+                if there and there.hashes == file.hashes and there.upload_time:
+                    at = there.upload_time.replace(microsecond=0)
+                    if at != file.upload_time and self._is_shelved(project, name):
+                        times[name] = at
+            if times:
+                publishing.date(self._shelf, self._journal, project, times, WHO)
 
     def _refused(self) -> refused.Releases:
         """What may not be had by another way either: of this run, and of earlier ones that looked at other releases."""
