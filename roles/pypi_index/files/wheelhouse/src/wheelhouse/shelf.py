@@ -13,6 +13,7 @@
     intake/lock.toml                    what the list of public packages comes to
     intake/sets/, rollback.json         what it came to earlier, see `intake.rollback`
     intake/channels/                    what came from other conda channels, see `kept`
+    cached-names/                       what clients were given of public files, see `seen`
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     last-look                           empty; its time is that of the last look for files that were copied in

@@ -4,6 +4,9 @@ A name that is on the shelf or reserved is never asked upstream, so that a publi
 installed by mistake. Nor is one that the administrator denied, nor a release that the intake has refused.
 """
 
+import contextlib
+import logging
+import os
 import time
 from dataclasses import replace
 from datetime import timedelta
@@ -18,11 +21,15 @@ from wheelhouse.config import Config, Settings
 from wheelhouse.distribution import MAX_NAME, SAFE_NAME
 from wheelhouse.mirror import METADATA, Mirror, Upstream
 from wheelhouse.rights import covers, normalised
+from wheelhouse.seen import Seen
 from wheelhouse.shelf import Shelf
 
 PUBLIC_INDEX = PypiserverConfig.default_with_overrides().fallback_url
 """Where pypiserver sends clients unless told otherwise: the public index. Ends with a slash."""
 
+log = logging.getLogger(__name__)
+NOTE_EVERY = 600.0
+"""Seconds after which another look at a project is noted."""
 WATCH_EVERY = 2.0
 """Seconds after which a change is seen while nobody asks."""
 Whereabouts = Literal["reserved", "removed", "denied", "closed", "public"]
@@ -47,8 +54,11 @@ class OffTheShelf:
         self._config = config
         self._shelf = shelf
         self._cache = cache
-        self._mirror = Mirror(cache)
+        self._mirror = Mirror(cache, given=self._note, last_asked=self._last_asked)
+        self._file_names = Seen(shelf)
         self._refused = refused.Watched(shelf)
+        self._asked = shelf.locks / "asked"
+        """An empty file for each public project; its time is that of the last look at it."""
         self._seen: tuple[Settings, refused.Releases] | None = None
 
     def page(self, environ: Environ) -> Answer:
@@ -65,6 +75,7 @@ class OffTheShelf:
             raise Refusal(404, sentence)
         accept = environ.get("HTTP_ACCEPT", "")
         if settings.upstream != "redirect":
+            self._ask(project)
             return self._mirror.page(self._upstream(settings, project), project, accept)
         if not self._refused.current().get(project):
             return Answer(302, headers={"Location": f"{upstream_url(settings)}{project}/"})
@@ -84,6 +95,28 @@ class OffTheShelf:
         if sentence := refused.of(upstream.refused, filename.removesuffix(METADATA)):
             raise Refusal(404, sentence)
         return self._mirror.file(upstream, project, filename, head=head)
+
+    def _note(self, project: str, filename: str, sha256: str) -> None:
+        """Remember a file that a client gets from upstream."""
+        try:
+            self._file_names.note(project, filename, sha256)
+        except OSError as error:
+            log.error("What %s is cannot be remembered: %s.", filename, error.strerror)
+
+    def _ask(self, project: str) -> None:
+        """Note that somebody looked at a project, no oftener than it matters."""
+        path = self._asked / project
+        with contextlib.suppress(OSError):
+            if time.time() - self._last_asked(project) > NOTE_EVERY:
+                self._asked.mkdir(exist_ok=True)
+                path.touch()
+                os.utime(path)
+
+    def _last_asked(self, project: str) -> float:
+        try:
+            return (self._asked / project).stat().st_mtime
+        except OSError:
+            return 0.0
 
     def watch(self) -> NoReturn:
         """See to it that what is denied or refused leaves the cache at once, also while nobody asks the program."""
@@ -115,6 +148,8 @@ class OffTheShelf:
             settings.outside,
             timedelta(days=settings.minimum_age),
             self._refused.current().get(project, {}),
+            self._file_names.of(project),
+            settings.cache_size,
         )
 
     def _why_not(self, project: str, settings: Settings) -> str | None:
