@@ -18,7 +18,7 @@ from company import INVENTORY, ROOT, STATE
 from index.conda_samples import CondaPackage
 from testinfra.host import Host
 
-CHANNEL = "/srv/wheelhouse/shelf/conda/internal"
+DROP = "/srv/wheelhouse/shelf/drop/conda/internal"
 INTERNAL = "https://packages.acme.example/conda/internal"
 # only the proxy's host knows the way there (tests/hosts/outside.service)
 OUTSIDE = "http://conda.example.net"
@@ -50,7 +50,7 @@ def published(index: Host, version: str) -> dict[str, str]:
     hello = CondaPackage("acme-hello", version, depends=("acme-base",), text=f"{version}\n")
     base = CondaPackage("acme-base", version, suffix=".tar.bz2")
     for package in (hello, base):
-        put(index, f"{CHANNEL}/{package.filename}", package.build_it())
+        put(index, f"{DROP}/{package.filename}", package.build_it())
     index.check_output("systemctl start wheelhouse-arrivals.service")  # as its timer does twice a minute
     return {package.name: package.version for package in (hello, base)}
 

@@ -48,8 +48,8 @@ class Shelf:
         return [json.loads(line) for line in self.host.check_output("cat %s/journal.jsonl", PLACE).splitlines()]
 
     def put(self, path: str, content: bytes, mode: str = "0644") -> None:
-        """Write a file below packages/ as root does who copies it in: with its directory, under another name first."""
-        target = f"{PLACE}/packages/{path}"
+        """Write a file on the shelf as root does who copies it in: with its directory, under another name first."""
+        target = f"{PLACE}/{path}"
         directory, _, name = target.rpartition("/")
         self.host.check_output(
             "mkdir -p %s && printf %%s %s | base64 -d >%s && chmod %s %s && mv %s %s",

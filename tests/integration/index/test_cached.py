@@ -138,7 +138,7 @@ def upstream(proxy: Host, names: dict[str, str]) -> Iterator[Upstream]:
 def taken_over(gateway: Gateway, shelf: Shelf, names: dict[str, str]) -> None:
     """A project that both have."""
     own = Wheel(names["taken-over"].replace("-", "_"), "0.1")
-    shelf.put(f"{names['taken-over']}/{own.filename}", own.build())
+    shelf.put(f"packages/{names['taken-over']}/{own.filename}", own.build())
     shelf.host.check_output("chown -R wheelhouse: %s/packages/%s", PLACE, names["taken-over"])
     shelf.run("reindex", names["taken-over"])
 
@@ -288,7 +288,7 @@ def test_a_name_that_is_taken_over_later_is_ours_from_then_on(
     project = names["settled"]
     assert listed(gateway, project) == ["1", "2"]
     own = Wheel(project.replace("-", "_"), "0.1")
-    shelf.put(f"{project}/{own.filename}", own.build())
+    shelf.put(f"packages/{project}/{own.filename}", own.build())
     shelf.host.check_output("chown -R wheelhouse: %s/packages/%s", PLACE, project)
     shelf.run("reindex", project)
     for accept in (JSON, "text/html"):

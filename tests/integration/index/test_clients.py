@@ -274,3 +274,20 @@ def test_a_removed_release_is_gone(office: Office, tools: None, gateway: Gateway
     for end in ("", ".metadata"):
         assert gateway.ask(f"/packages/acme-removed/{wheels[1].filename}{end}").status == 404
     assert office.run_as("ada", f"clients/pip/bin/pip install --dry-run acme-removed=={wheels[1].version}").rc != 0
+
+
+def test_a_cooldown_leaves_out_the_companys_own_index(office: Office, gateway, version: str) -> None:
+    """Published a moment ago, and found all the same by those who take nothing that is younger than a week."""
+    wheel = Wheel("acme_cooled", version)
+    assert gateway.upload(wheel.filename, wheel.build()).status == 200
+    found = office.succeed_as("leo", "printf acme-cooled | uv pip compile --quiet --exclude-newer '7 days' -")
+    assert f"acme-cooled=={version}" in found
+    if office.run_as("leo", "test -x /opt/wheelhouse/poetry/bin/poetry").rc:
+        pytest.skip("IT installs no Poetry here")
+    project = '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.9"\ndependencies = ["acme-cooled"]\n'
+    locked = office.succeed_as(
+        "leo",
+        f"mkdir -p cooled && cd cooled && rm -f poetry.lock && printf %s {shlex.quote(project)} >pyproject.toml"
+        " && POETRY_SOLVER_MIN_RELEASE_AGE=7 /usr/local/bin/poetry lock --quiet && cat poetry.lock",
+    )
+    assert f'version = "{version}"' in locked

@@ -38,7 +38,7 @@ def test_what_is_published_can_be_installed_from_the_share(
 ) -> None:
     package = CondaPackage("acme-shared", version, text="by its path\n")
     (tmp_path / package.filename).write_bytes(package.build_it())
-    copy(f"{tmp_path / package.filename}", f"{index.backend.name}:{PLACE}/conda/internal/")
+    copy(f"{tmp_path / package.filename}", f"{index.backend.name}:{PLACE}/drop/conda/internal/")
     mirrored = index.file(f"{SHARE}/internal/noarch/{package.filename}")
     eventually(lambda: mirrored.exists, "it is checked, listed and mirrored", 150)
     # as if the workstation had mounted the same share

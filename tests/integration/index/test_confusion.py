@@ -36,7 +36,7 @@ def shelved(shelf: Shelf, gateway: Gateway, version: str) -> Iterator[str]:
     shelved = Wheel(SHELVED, OWN, {f"{SHELVED}/__init__.py": b"WHOSE = 'ours'\n"})
     needs = metadata("acme-confused", version, f"Requires-Dist: {SHELVED}\n")
     ours = Wheel("acme_confused", version, metadata=needs)
-    shelf.put(f"{SHELVED}/{shelved.filename}", shelved.build())
+    shelf.put(f"packages/{SHELVED}/{shelved.filename}", shelved.build())
     shelf.host.check_output("chown -R wheelhouse: %s/packages/%s", PLACE, SHELVED)
     shelf.run("reindex", SHELVED)
     assert gateway.upload(ours.filename, ours.build()).status == 200

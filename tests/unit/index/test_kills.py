@@ -1,11 +1,12 @@
 """Killed at every step: what was acknowledged stays, nothing partial is listed, and the next attempt completes it."""
 
+import gzip
 import json
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,50 @@ def test_a_removal_killed_at_every_step(environment: None, root: Path, tmp_path:
             check_listed_files(root)
     assert listed(root) == {OTHER.filename}
     assert step > 5, "the hook saw the changes"
+
+
+def at_every_step(root: Path, template: Path, action: Callable[[], None]) -> Iterator[int]:
+    """Kill `action` before its first change, its second, and so on; each time what is there can be looked at."""
+    shutil.copytree(root, template)
+    step, interrupted = 0, True
+    while interrupted:
+        step += 1
+        shutil.rmtree(root)
+        shutil.copytree(template, root)
+        interrupted = killed_at(step, action)
+        if interrupted:
+            yield step
+    assert step > 5, "the hook saw the changes"
+
+
+def test_an_upload_that_was_killed_is_nobody_elses(environment: None, root: Path, tmp_path: Path) -> None:
+    """The timer comes before the person does, who has built anew meanwhile."""
+    upload(FIRST)
+    rebuilt = Wheel(version="2.0", members={"acme_tools/__init__.py": b"answer = 43\n"})
+    published = set()
+    for step in at_every_step(root, tmp_path / "template", lambda: upload(SECOND)):
+        run("reindex", "--new")
+        run("verify")
+        events = [json.loads(line) for line in (root / "journal.jsonl").read_text().splitlines()]
+        second = [event for event in events if event.get("file") == SECOND.filename and event["event"] == "publish"]
+        assert {event["who"] for event in second} <= {"ada"} and {event["origin"] for event in second} <= {"192.0.2.7"}
+        assert (SECOND.filename in listed(root)) == bool(second), step
+        published.add(bool(second))
+        answer = Client(application()).upload(rebuilt.filename, rebuilt.build())
+        assert answer.status == (409 if second else 200), step
+        leftovers = [path.name for path in (root / "packages").rglob(".*")]
+        assert leftovers == []
+    assert published == {False, True}
+
+
+def test_no_compressed_page_lists_what_is_gone(environment: None, root: Path, tmp_path: Path) -> None:
+    """The gateway serves it to whoever takes it."""
+    upload(FIRST)
+    for action in (lambda: upload(SECOND), lambda: cli.main(["remove", "acme-tools", "2.0", "--reason", "x"])):
+        for step in at_every_step(root, tmp_path / f"template{id(action)}", action):
+            cli.main(["remove", "acme-tools", "2.0", "--reason", "x"])
+            for packed in (root / "simple").rglob("*.gz"):
+                plain = packed.with_suffix("")
+                assert plain.exists() and gzip.decompress(packed.read_bytes()) == plain.read_bytes(), (step, packed)
+                assert SECOND.filename.encode() not in plain.read_bytes(), (step, packed)
+        upload(SECOND)

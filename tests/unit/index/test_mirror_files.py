@@ -1,18 +1,22 @@
 """The policy `cached`: files of a public index, and what stays of them in the cache."""
 
 import os
+import shutil
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from wheelhouse.cache import Cache
+from wheelhouse.web import application
 
 from .mirror import FILE, NAME, PAGE, is_no_page, kept
-from .public import PublicFile, PublicIndex, public_wheel, stopping
-from .samples import Client
+from .public import JSON, PublicFile, PublicIndex, public_wheel, stopping
+from .samples import Client, Wheel
 
 
 @pytest.fixture
@@ -148,14 +152,99 @@ def test_metadata_have_an_end(
     assert kept(cache) == []
 
 
-def test_a_full_disk_leaves_nothing(client: Client, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts a small disk")
+@pytest.mark.parametrize("size", ["100k", "4k"])
+def test_a_full_disk_lets_the_file_through_and_keeps_nothing(
+    client: Client, public: PublicIndex, cache: Path, size: str
+) -> None:
+    content = os.urandom(2_000_000)
+    public.projects["requests"] = [PublicFile(NAME, content, described=b"Name: requests\n")]
+    cache.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},nr_inodes=4", "tmpfs", cache]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        for _ in range(2):
+            assert client.send("GET", FILE).content == content
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda _: client.send("GET", FILE), range(8)))
+        assert all(answer.content == content for answer in answers)
+        assert kept(cache) == []
+    finally:
+        subprocess.run(["umount", "--lazy", cache], check=True)
 
-    monkeypatch.setattr("wheelhouse.cache.Received.write", full)
-    with pytest.raises(OSError, match="No space left"):
-        client.send("GET", FILE)
+
+def test_a_cache_that_cannot_be_written_lets_the_file_through(client: Client, public: PublicIndex, cache: Path) -> None:
+    cache.write_bytes(b"no directory")
+    content = public.projects["requests"][0].content
+    assert client.send("GET", FILE).content == content
+
+
+def test_a_name_never_comes_back_with_other_bytes(client: Client, public: PublicIndex, cache: Path) -> None:
+    first = public.projects["requests"][0]
+    assert client.send("GET", FILE).content == first.content
+    assert client.send("GET", f"{FILE}.metadata").content == first.described
+    shutil.rmtree(cache)
+    other = Wheel("requests", members={"requests/evil.py": b""}).build()
+    public.projects["requests"] = [
+        replace(first, content=other, described=b"Name: requests\nVersion: 1.0\nRequires-Dist: evil\n")
+    ]
+    again = Client(application())
+    for path in (FILE, f"{FILE}.metadata"):
+        refused = again.send("GET", path)
+        assert refused.status == 404 and "with other contents" in refused.text
+    assert again.send("GET", PAGE).status == 404, "it was the only file"
     assert kept(cache) == []
+    public.projects["requests"] = [first]
+    assert Client(application()).send("GET", FILE).content == first.content
+
+
+def test_also_if_only_the_metadata_are_others(client: Client, public: PublicIndex, cache: Path) -> None:
+    first = public.projects["requests"][0]
+    assert client.send("GET", f"{FILE}.metadata").status == 200
+    shutil.rmtree(cache)
+    public.projects["requests"] = [replace(first, described=b"Name: requests\nVersion: 1.0\nRequires-Dist: evil\n")]
+    again = Client(application())
+    assert again.send("GET", f"{FILE}.metadata").status == 404
+    assert again.send("GET", FILE).content == first.content
+
+
+def many(public: PublicIndex, *names: str) -> None:
+    for name in names:
+        public.projects[name] = [PublicFile(f"{name}-1.0-py3-none-any.whl", name.encode() * 10_000)]
+
+
+def fetch(client: Client, name: str) -> None:
+    client.send("GET", f"/simple/{name}/", HTTP_ACCEPT=JSON)
+    assert client.send("GET", f"/cached/{name}/{name}-1.0-py3-none-any.whl").status == 200
+
+
+def test_the_cache_has_a_size_and_forgets_what_was_not_used_for_longest(
+    client: Client, public: PublicIndex, cache: Path, root: Path, configure: Callable[..., None]
+) -> None:
+    many(public, "aa", "bb", "cc", "dd")
+    configure(cache_size=70_000)
+    for hours, name in ((5, "aa"), (4, "bb"), (3, "cc")):
+        fetch(client, name)
+        at = time.time() - 3600 * hours
+        os.utime(cache / f"cached/{name}/{name}-1.0-py3-none-any.whl", (at, at))
+        os.utime(root / "locks/asked" / name, (at, at))
+    client.send("GET", "/simple/aa/", HTTP_ACCEPT=JSON)  # somebody installs it, from the gateway's copy
+    fetch(client, "dd")
+    assert [path.split("/")[1] for path in kept(cache)] == ["aa", "cc", "dd"]
+    fetch(client, "bb")
+    assert [path.split("/")[1] for path in kept(cache)] == ["aa", "bb", "dd"]
+
+
+def test_a_file_that_is_bigger_than_the_cache_passes_through(
+    client: Client, public: PublicIndex, cache: Path, configure: Callable[..., None]
+) -> None:
+    many(public, "aa", "bb")
+    configure(cache_size=25_000)
+    fetch(client, "aa")
+    public.projects["bb"][0].content *= 10
+    fetch(client, "bb")
+    assert kept(cache) == ["cached/aa/aa-1.0-py3-none-any.whl"]
 
 
 def test_many_ask_for_one_file(client: Client, public: PublicIndex, cache: Path) -> None:

@@ -154,11 +154,17 @@ def test_a_kill_leaves_nothing_for_long(server: Server, torch: PublicFile, cache
     assert download(server) == CONTENT
 
 
-def test_many_clients_want_the_same(server: Server, torch: PublicFile, cache: Path) -> None:
+def fetched(public: PublicIndex) -> int:
+    """How often the file was asked for upstream."""
+    return len([path for path in public.asked if path.startswith("/files/") and NAME in path])
+
+
+def test_many_clients_want_the_same(server: Server, torch: PublicFile, public: PublicIndex, cache: Path) -> None:
+    """It comes once, though they are asking several processes."""
     torch.after = HALF
     with ThreadPoolExecutor(24) as pool:
         clients = [pool.submit(download, server) for _ in range(24)]
-        eventually(lambda: len(kept(cache)) == 24)
+        eventually(lambda: fetched(public) and (cache / kept(cache)[0]).stat().st_size > HALF // 2)
         # Whoever asks for something else is not kept waiting.
         began = time.monotonic()
         assert server.ask("GET", "/health")[0] == 200
@@ -166,6 +172,50 @@ def test_many_clients_want_the_same(server: Server, torch: PublicFile, cache: Pa
         torch.go_on.set()
         assert all(client.result(60) == CONTENT for client in clients)
     assert kept(cache) == [f"cached/torch/{NAME}"]
+    assert fetched(public) == 1
+
+
+def test_the_others_get_it_while_it_comes(server: Server, torch: PublicFile, public: PublicIndex) -> None:
+    torch.after = HALF
+    connections = [some_of_it(server, HALF - 2**18) for _ in range(8)]
+    assert fetched(public) == 1
+    for connection in connections:
+        connection.close()
+    torch.go_on.set()
+
+
+def test_when_the_first_one_leaves_the_others_get_all_of_it(
+    server: Server, torch: PublicFile, public: PublicIndex, cache: Path
+) -> None:
+    torch.content = CONTENT * 5
+    torch.after = HALF * 2
+    first = some_of_it(server, 2**20)
+    with ThreadPoolExecutor(6) as pool:
+        others = [pool.submit(download, server) for _ in range(6)]
+        time.sleep(0.5)
+        first.close()
+        torch.go_on.set()
+        assert all(other.result(60) == torch.content for other in others)
+    eventually(lambda: kept(cache) == [f"cached/torch/{NAME}"])
+    assert fetched(public) <= 2
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_wrong_bytes_reach_none_of_them(server: Server, torch: PublicFile, cache: Path) -> None:
+    torch.sends = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
+    torch.after = HALF
+
+    def broken() -> bool:
+        with pytest.raises(http.client.IncompleteRead):
+            download(server)
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        clients = [pool.submit(broken) for _ in range(6)]
+        time.sleep(0.3)
+        torch.go_on.set()
+        assert all(client.result(60) for client in clients)
+    eventually(lambda: kept(cache) == [])
 
 
 @pytest.mark.parametrize("name", ["pip", "uv"])

@@ -3,13 +3,15 @@
     conda/<channel>/<subdir>/<file>           published packages, immutable
     conda/<channel>/<subdir>/repodata.json    their records, also as .gz and .zst
 
-Copying a package into a channel, or into the subdir where it belongs, is the way to publish it. A record that is in the
+Copying a package into `drop/conda/<channel>/`, there into the subdir where it belongs or not, is the way to publish it;
+one that is found in the channel itself is treated alike. A record that is in the
 index is kept as it stands for as long as its file is: what an upstream corrected in one is not in the package.
 What `intake` brought is listed as `kept` says.
 """
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,10 +19,23 @@ from pathlib import Path
 from typing import Any
 
 from wheelhouse import condapackage, kept, publishing, reading
-from wheelhouse.arrivals import COPIED_IN, Report, is_being_written, received
+from wheelhouse.arrivals import (
+    COPIED_IN,
+    Report,
+    Unfit,
+    dropped,
+    is_being_written,
+    is_file,
+    received,
+    remove_unfit,
+    shown,
+    tidy_away,
+)
 from wheelhouse.condapackage import BadPackage
-from wheelhouse.journal import PUBLISH, QUARANTINE, REMOVE, Event, Journal, now
+from wheelhouse.distribution import MAX_NAME
+from wheelhouse.journal import MAX_REASON, PUBLISH, QUARANTINE, REMOVE, Event, Journal, now, printable
 from wheelhouse.kept import Packages
+from wheelhouse.names import Names
 from wheelhouse.shelf import Shelf
 
 CHANNEL = re.compile(r"[a-z][a-z0-9._-]*")
@@ -47,9 +62,14 @@ class _Subdir:
 class Channels:
     """The channels of one shelf, looked after on behalf of `who`. Others may use the shelf meanwhile."""
 
-    def __init__(self, shelf: Shelf, journal: Journal, who: str, report: Report) -> None:
+    def __init__(
+        self, shelf: Shelf, journal: Journal, who: str, report: Report, max_file_size: int | None = None
+    ) -> None:
+        """`max_file_size` is the most bytes of a package that is copied in."""
         self._shelf = shelf
         self._journal = journal
+        self._names = Names(journal)
+        self._max_file_size = max_file_size
         self._who = who
         self._report = report
 
@@ -58,12 +78,24 @@ class Channels:
         return [directory.name for directory in self._shelf.directories(self._shelf.conda)]
 
     def names_since(self, last: float) -> list[str]:
-        """Those in which a directory changed after `last` (seconds since 1970)."""
+        """Those for which something was dropped, or in which a directory changed after `last` (seconds since 1970)."""
         return [
             channel
             for channel in self.names()
             if any(directory.stat().st_mtime >= last - 1 for directory in self._places(channel))
+            or next(dropped(self._shelf, self._dropped(channel)), None)
         ]
+
+    def note_strays(self) -> None:
+        """Say which packages were dropped for a channel that is not there."""
+        channels = self.names()
+        for path in dropped(self._shelf, self._shelf.drop / "conda"):
+            channel, *more = path.relative_to(self._shelf.drop / "conda").parts
+            if more and channel not in channels:
+                self._report.problems.append(
+                    f"{shown(path)} is in drop/conda/{shown(Path(channel))}, and there is no channel of that name:"
+                    f" put it into one of {', '.join(channels) or 'none, so have one made first'}."
+                )
 
     def make(self, channel: str) -> None:
         """See that the channel is there, empty or not, and complete."""
@@ -74,6 +106,7 @@ class Channels:
         """Make the directories that each channel has. The caller is `changing` it."""
         for subdir in SUBDIRS:
             self._shelf.make_subdir(channel, subdir)
+        self._shelf.make_dropped(channel)
 
     def reindex(self, channel: str) -> None:
         """Take in new packages, leave out those that are gone, and rewrite the indexes that differ."""
@@ -125,6 +158,9 @@ class Channels:
             found.append(f"{path.name} of {channel} is on the shelf and was never published: run reindex.")
         return found
 
+    def _dropped(self, channel: str) -> Path:
+        return self._shelf.drop / "conda" / channel
+
     def _places(self, channel: str) -> list[Path]:
         """The channel's directory and its subdirs."""
         top = self._shelf.conda / channel
@@ -146,10 +182,12 @@ class Channels:
             path = subdir.directory / name
             reason = None
             with self._report.noting_errors(path):
-                if not path.exists():
+                if not os.path.lexists(path):
                     reason = "its file was taken away"
                 # Unlike the other times of a file, this one cannot be set to an older one by whoever copies.
-                elif path.stat().st_ctime >= subdir.written_at and publishing.sha256(path) != record.get("sha256"):
+                elif path.lstat().st_ctime >= subdir.written_at and (
+                    not is_file(self._shelf, path) or publishing.sha256(path) != record.get("sha256")
+                ):
                     reason = "its contents were replaced"
                     yield self._quarantine(
                         path,
@@ -183,23 +221,24 @@ class Channels:
                 # hidden files are those of copying programs
                 if path.name not in known and not path.name.startswith(".") and condapackage.is_package(path.name):
                     yield path
+        yield from dropped(self._shelf, self._dropped(channel))
 
     def _take_in(self, path: Path, channel: str, subdirs: dict[str, _Subdir], packages: Packages) -> Iterator[Event]:
         """Put a package that was copied in where it belongs, or in the quarantine."""
         found_in = subdirs.get(path.parent.name) if path.parent.parent.name == channel else None
         try:
-            with received(self._shelf, path) as ours:
-                before = path.stat()
+            with received(self._shelf, path, self._max_file_size) as copy:
                 try:
-                    record = reading.package(ours, path.name, found_in and found_in.directory.name).record
+                    record = reading.package(copy.path, path.name, found_in and found_in.directory.name).record
                 except BadPackage:
-                    if is_being_written(path, before):
+                    if is_being_written(self._shelf, path, copy.before):
                         self._report.problems.append(
                             f"{path.name} is still being written; the next run looks at it again."
                         )
                         return
                     raise
                 subdir = subdirs.get(record["subdir"]) or self._new_subdir(channel, record["subdir"], subdirs)
+                target = subdir.directory / path.name
                 listed = subdir.records.get(path.name)
                 known = packages.get(f"{subdir.directory.name}/{path.name}")
                 if known and not listed:
@@ -209,13 +248,19 @@ class Channels:
                         f"{path.name} already exists in {self._where(subdir)} with other contents; a published file is"
                         " never replaced: raise the build number and build again."
                     )
+                before = self._names.digest(self._where(subdir), path.name)
+                if before not in (None, record["sha256"]):
+                    raise BadPackage(
+                        f"{path.name} was published in {self._where(subdir)} before with other contents; a published"
+                        " file is never replaced: raise the build number and build again."
+                    )
                 if not listed:
-                    self._shelf.place_in_channel(ours, subdir.directory / path.name)
-        except BadPackage as error:
+                    self._shelf.place_in_channel(copy.path, target)
+        except (BadPackage, Unfit) as error:
             yield self._quarantine(path, found_in, str(error))
             return
-        if path.parent != subdir.directory:
-            path.unlink(missing_ok=True)
+        if path != target:
+            tidy_away(self._shelf, path, copy.before)
         if not listed:
             subdir.records[path.name] = record
             self._report.published.append(path.name)
@@ -247,8 +292,14 @@ class Channels:
         return Event(what, self._who, now(), COPIED_IN, channel=channel, file=name, **more)
 
     def _quarantine(self, path: Path, subdir: _Subdir | None, reason: str) -> Event:
-        where = path.relative_to(self._shelf.conda.parent)
+        reason = printable(reason, MAX_REASON)
+        name = printable(path.name, MAX_NAME)
+        if not is_file(self._shelf, path):
+            remove_unfit(self._shelf, path)
+            self._report.problems.append(f"{shown(path)} was removed: {reason}")
+            return self._event(QUARANTINE, subdir, name, reason=reason)
+        where = path.relative_to(self._shelf.root)
         digest = publishing.sha256(path)
         kept = self._shelf.set_aside(path, {"found": str(where), "reason": reason, "sha256": digest, "time": now()})
-        self._report.problems.append(f"{path.name} was moved to the quarantine as {kept.name}: {reason}")
-        return self._event(QUARANTINE, subdir, path.name, sha256=digest, reason=reason)
+        self._report.problems.append(f"{shown(path)} was moved to the quarantine as {shown(kept)}: {reason}")
+        return self._event(QUARANTINE, subdir, name, sha256=digest, reason=reason)

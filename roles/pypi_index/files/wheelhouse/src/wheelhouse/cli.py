@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 something needs looking at (it says what), 2 wrong usage.
 """
 
 import argparse
+import contextlib
 import getpass
 import http.client
 import json
@@ -65,9 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     reindex = commands.add_parser(
         "reindex",
         help="take in files that were copied in, and rewrite pages and indexes that differ from the files",
-        description="Check the files that were copied into packages/ as uploads are checked, publish the good ones,"
+        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones,"
         " move the bad ones to the quarantine with the reason beside them, and rewrite the pages that differ. The same"
-        " for conda packages that were copied into conda/CHANNEL/, and for the channels' indexes.",
+        " for conda packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes.",
     )
     reindex.set_defaults(run=_reindex)
     reindex.add_argument(
@@ -166,17 +167,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _reindex(options: argparse.Namespace) -> int:
     shelf, journal = _open()
-    upkeep = Upkeep(shelf, journal, options.by)
+    upkeep = Upkeep(shelf, journal, options.by, most := _max_file_size())
     start = time.time()
     arrivals = upkeep.arrivals_since(shelf.looked_at()) if options.new else upkeep.arrivals()
     wanted = _names(options.projects) or sorted({*arrivals} if options.new else {*upkeep.projects(), *arrivals})
     for project in progress(wanted, len(wanted), "reindex", "project"):
         upkeep.reindex(project, arrivals.get(project, ()))
     report = upkeep.report
-    channels = Channels(shelf, journal, options.by, report)
+    channels = Channels(shelf, journal, options.by, report, most)
     touched = channels.names_since(shelf.looked_at()) if options.new else [] if options.projects else channels.names()
     for channel in touched:
         channels.reindex(channel)
+    channels.note_strays()
     if wanted or touched or not options.new:
         upkeep.finish()
     if options.new and not report.problems:  # what is still being written is looked at again
@@ -201,7 +203,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _channel(options: argparse.Namespace) -> int:
     report = Report()
-    channels = Channels(*_open(), options.by, report)
+    channels = Channels(*_open(), options.by, report, _max_file_size())
     for channel in options.channels:
         channels.make(channel)
     print(f"{len(report.published)} files published, {report.pages_written} indexes written.")
@@ -263,6 +265,13 @@ def _health(options: argparse.Namespace) -> int:
 
 def _config() -> Settings:
     return config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+
+
+def _max_file_size() -> int | None:
+    """None if the configuration cannot be read, which is no reason not to look after the shelf."""
+    with contextlib.suppress(ConfigError):
+        return _config().max_file_size
+    return None
 
 
 def _open() -> tuple[Shelf, Journal]:

@@ -58,6 +58,8 @@ class Settings:
     """User name -> patterns of the projects they may publish."""
     max_file_size: int
     """Bytes."""
+    cache_size: int | None
+    """Bytes that `cached` keeps at most; None for no limit."""
     index_url: str
     contact: str | None
     """Who to ask, for the sentences people are shown."""
@@ -163,6 +165,7 @@ def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Outside)
             for user, patterns in reader.take("publishes", dict).items()
         },
         max_file_size=reader.take("max_file_size", int),
+        cache_size=reader.take("cache_size", int) or None if "cache_size" in raw else None,
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,
@@ -170,6 +173,8 @@ def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Outside)
     )
     if settings.minimum_age < 0:
         raise ConfigError(f"{path}: minimum_age must be a number of days, 0 for none.")
+    if settings.cache_size is not None and settings.cache_size < 0:
+        raise ConfigError(f"{path}: cache_size must be a number of bytes, 0 for no limit.")
     if settings.max_file_size <= 0:
         raise ConfigError(f"{path}: max_file_size must be a number of bytes above 0.")
     if unknown := sorted(raw.keys() - reader.taken):

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-PUBLISH, YANK, UNYANK, REMOVE = "publish", "yank", "unyank", "remove"
+PUBLISH, YANK, UNYANK, REMOVE, DATE = "publish", "yank", "unyank", "remove", "date"
 REFUSE, QUARANTINE, VERIFY = "refuse", "quarantine", "verify"
+MAX_REASON = 1000
+"""Characters of a sentence on somebody else's file."""
 ROLLBACK, ROLL_FORWARD = "rollback", "roll forward"
 
 
@@ -45,16 +47,35 @@ class Event:
     reason: str | None = None
     findings: tuple[str, ...] | None = None
     """What the checks remarked on and let pass."""
+    uploaded: str | None = None
+    """When a file from outside was uploaded there, like `time`; for what was published here first, that is `time`."""
 
     @property
     def at(self) -> datetime:
         """The time, aware."""
-        return datetime.fromisoformat(self.time)
+        return _instant(self.time)
+
+    @property
+    def offered_at(self) -> datetime:
+        """When the world could first have the file: what its page says."""
+        return _instant(self.uploaded or self.time)
 
 
 def now() -> str:
     """The present, as `Event.time` wants it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return written(datetime.now(UTC))
+
+
+def written(at: datetime) -> str:
+    """An instant as `Event.time` wants it; one that is naive is in UTC."""
+    aware = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    return aware.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def printable(text: str, most: int) -> str:
+    """Somebody else's words on one line of at most `most` characters, with nothing in it that moves a cursor."""
+    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 class Journal:
@@ -138,11 +159,25 @@ def _line(event: Event) -> str:
 
 
 _FIELDS = {field.name for field in fields(Event)}
+_TEXTS = _FIELDS - {"size", "findings"}
 
 
 def _event(line: bytes) -> Event | None:
+    """None for a line that is no event: cut off, or written by hand and not right. It costs nothing but itself."""
     try:
         raw: Any = json.loads(line)
-        return Event(**{key: value for key, value in raw.items() if key in _FIELDS})
-    except (ValueError, AttributeError, TypeError):
+        known = {key: value for key, value in raw.items() if key in _FIELDS and value is not None}
+        is_sound = all(isinstance(value, str) for key, value in known.items() if key in _TEXTS)
+        if not is_sound or not isinstance(known.get("size", 0), int):
+            return None
+        event = Event(**{**known, **({"findings": tuple(known["findings"])} if "findings" in known else {})})
+        _instant(event.time), _instant(event.uploaded or event.time)
+        return event
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def _instant(text: str) -> datetime:
+    """Raises ValueError and OverflowError."""
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

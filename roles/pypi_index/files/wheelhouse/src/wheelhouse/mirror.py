@@ -6,13 +6,14 @@ SHA-256 and the age that is asked for, and its contents must be what the page pr
 
 import contextlib
 import errno
+import hashlib
 import logging
 import os
 import re
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import cast
 from urllib.parse import quote, unquote, urljoin, urlsplit
@@ -25,13 +26,14 @@ from simple_repository.content_negotiation import Format
 from simple_repository.model import File, Meta, ProjectDetail
 from simple_repository.parser import parse_html_project_page, parse_json_project_page
 
-from wheelhouse import pages
+from wheelhouse import outside, pages, refused
 from wheelhouse.answers import Answer, Refusal
-from wheelhouse.cache import Cache
+from wheelhouse.cache import Cache, Received
 from wheelhouse.distribution import MAX_METADATA, MAX_NAME, SAFE_NAME
 from wheelhouse.outside import Outside, Unreachable, get
 from wheelhouse.pages import Files
 from wheelhouse.recent import Recent
+from wheelhouse.refused import Refused
 
 log = logging.getLogger(__name__)
 
@@ -63,9 +65,19 @@ class Upstream:
     """With a slash at its end."""
     outside: Outside
     minimum_age: timedelta
+    refused: Mapping[str, Refused] = field(default_factory=dict)
+    """Versions of the project that is asked for which the intake has refused."""
+    seen: Mapping[str, str] = field(default_factory=dict)
+    """File name -> SHA-256 of what clients were given of it before."""
+    keep: int | None = None
+    """Bytes that are kept at most; None for no limit."""
 
     def objection(self, file: File) -> str | None:
         """Why a file is not let in, as a sentence; None if it is."""
+        if sentence := refused.of(self.refused, file.filename):
+            return sentence
+        if sentence := self.changed(file.filename, file.hashes.get("sha256")):
+            return sentence
         if "sha256" not in file.hashes:
             return f"{file.filename} has no SHA-256 upstream, so that nobody could tell whether it arrives unchanged."
         if not self.minimum_age:
@@ -77,6 +89,12 @@ class Upstream:
         if let_in > datetime.now(UTC).replace(tzinfo=None):
             return f"{days}: {file.filename} from {let_in:%Y-%m-%d %H:%M} UTC on."
         return None
+
+    def changed(self, filename: str, sha256: str | None) -> str | None:
+        """Why a file that upstream has with other bytes than before is not let in; None if it is the same, or new."""
+        if self.seen.get(filename, sha256) == sha256:
+            return None
+        return f"{filename} was had from here before with other contents than upstream has now, and never changes here."
 
 
 @dataclass(frozen=True)
@@ -94,15 +112,32 @@ class _Wanted:
 class Mirror:
     """Answers for public projects. Whether a project may be asked for is `upstream`'s to know."""
 
-    def __init__(self, cache: Cache, page_age: float = PAGE_AGE, max_files: int = MAX_FILES) -> None:
-        """`page_age` is how long a page is used again, in seconds, `max_files` how many files may be remembered."""
+    def __init__(
+        self,
+        cache: Cache,
+        page_age: float = PAGE_AGE,
+        max_files: int = MAX_FILES,
+        *,
+        patient: bool = False,
+        given: Callable[[str, str, str], None] = lambda *_: None,
+        last_asked: Callable[[str], float] = lambda _: 0.0,
+    ) -> None:
+        """`page_age` is how long a page is used again, in seconds, `max_files` how many files may be remembered.
+
+        Who is `patient` waits for an upstream that fails for a while. `given` is told of each file that a client gets
+        from upstream, before it has all of it: project, name, SHA-256. `last_asked` says when somebody looked at a
+        project last.
+        """
         self._cache = cache
+        self._patient = patient
+        self._given = given
+        self._last_asked = last_asked
         self._pages: Recent[Files | None] = Recent(page_age, max_files, lambda files: len(files or ()))
         self._lock = threading.Lock()
         self._client: tuple[Outside, httpx.Client] | None = None
 
-    def page(self, upstream: Upstream, project: str, accept: str) -> Answer:
-        """The project's page, as JSON or HTML; raises `Refusal`."""
+    def page(self, upstream: Upstream, project: str, accept: str, *, direct: bool = False) -> Answer:
+        """The project's page, as JSON or HTML; raises `Refusal`. With `direct`, clients get the files from upstream."""
         listed = self.files(upstream, project).values()
         objections = [upstream.objection(file) for file in listed]
         files = [file for file, objection in zip(listed, objections, strict=True) if not objection]
@@ -112,7 +147,7 @@ class Mirror:
             raise Refusal(404, f"Nothing of {project} is let in, for example: {objections[-1]}")
         form = Format.JSON_V1 if Format.JSON_V1.value in accept else Format.HTML_LEGACY
         headers = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": str(PAGE_AGE)}
-        return Answer(200, pages.rendered(_detail(project, files), form), _CONTENT_TYPES[form], headers)
+        return Answer(200, pages.rendered(_detail(project, files, direct=direct), form), _CONTENT_TYPES[form], headers)
 
     def file(self, upstream: Upstream, project: str, filename: str, *, head: bool) -> Answer:
         """A file of the project, or the metadata of one: kept, or on its way from upstream; raises `Refusal`.
@@ -139,18 +174,58 @@ class Mirror:
         """Everything upstream lists, by file name; raises `Refusal`."""
         url = f"{upstream.url}{project}/"
         with _refusing(project):
-            files = self._pages.get(url, lambda: _fetch_page(self.client(upstream.outside), url, project))
+            files = self._pages.get(url, lambda: self._fetch_page(upstream, url, project))
         if files is None:
             raise Refusal(404, f"{project} is neither on this index nor upstream.")
         return files
 
-    def _pieces(self, upstream: Upstream, wanted: _Wanted, project: str, filename: str) -> Iterator[bytes]:
-        """Fetch a file and keep it; gives its bytes as they come. Raises `Unreachable`, `_Damaged`, OSError.
-
-        The first piece is empty: what is raised before it can still be told to the client.
-        """
+    def _fetch_page(self, upstream: Upstream, url: str, project: str) -> Files | None:
         client = self.client(upstream.outside)
-        with self._cache.receive() as received, get(client, wanted.url, {"Accept-Encoding": "identity"}) as response:
+        return outside.patiently(lambda: _fetch_page(client, url, project), 3 if self._patient else 1)
+
+    def _pieces(self, upstream: Upstream, wanted: _Wanted, project: str, filename: str) -> Iterator[bytes]:
+        """Have a file come once, whoever else asks for it, in other processes too; gives its bytes as they come.
+
+        Raises `Unreachable`, `_Damaged`, OSError. The first piece is empty: what is raised before it can still be told
+        to the client.
+        """
+        sent = 0
+        is_kept = upstream.keep is None or (wanted.size or 0) <= upstream.keep
+        while is_kept:
+            if found := self._cache.open(project, filename):
+                with found:
+                    found.seek(sent)
+                    yield b""
+                    yield from FileWrapper(found, 2**16)
+                return
+            with contextlib.ExitStack() as stack:
+                try:
+                    part = stack.enter_context(self._cache.fetching(project, filename))
+                except OSError as error:
+                    log.error("Nothing can be kept of %s (%s).", filename, error.strerror)
+                    break
+                if isinstance(part, Received):
+                    yield from self._fetch(upstream, wanted, project, filename, part, sent)
+                    return
+                for piece in part.pieces(sent):
+                    if not sent:
+                        yield b""
+                    sent += len(piece)
+                    yield piece
+                if part.is_whole:
+                    return
+                if part.is_stuck:
+                    break
+                # Whoever it came for has gone, or has failed with it.
+        yield from self._fetch(upstream, wanted, project, filename, None, sent)
+
+    def _fetch(
+        self, upstream: Upstream, wanted: _Wanted, project: str, filename: str, kept: Received | None, sent: int
+    ) -> Iterator[bytes]:
+        """Fetch a file and keep it, if there is somewhere to, and room; but for the first bytes, which were `sent`."""
+        client = self.client(upstream.outside)
+        digest, size = hashlib.sha256(), 0
+        with get(client, wanted.url, {"Accept-Encoding": "identity"}) as response:
             if response.status_code != 200:
                 raise Unreachable(f"it answers {response.status_code} for {filename}")
             if wanted.size is not None and response.headers.get("Content-Length", str(wanted.size)) != str(wanted.size):
@@ -158,27 +233,49 @@ class Mirror:
             yield b""
             held = b""
             for piece in response.iter_raw():
-                received.write(piece)
-                if wanted.at_most is not None and received.size > wanted.at_most:
+                digest.update(piece)
+                size += len(piece)
+                kept = kept and self._keep(kept, piece, filename)
+                if wanted.at_most is not None and size > wanted.at_most:
                     raise _Damaged("it is bigger than it may be")
                 # Nobody gets the last piece, and so the whole file, before it is known to be right.
                 if held:
                     yield held
-                held = piece
-            if wanted.size not in (None, received.size):
-                raise _Damaged("its size is not the one in upstream's page")
-            if received.sha256 != wanted.sha256:
-                raise _Damaged("its SHA-256 is not the one in upstream's page")
-            self._cache.place(received, project, filename)
-            log.info("Fetched %s of %s, %d bytes.", filename, project, received.size)
-        yield held
+                skipped = min(sent, len(piece))
+                sent -= skipped
+                held = piece[skipped:]
+        if wanted.size not in (None, size):
+            raise _Damaged("its size is not the one in upstream's page")
+        if digest.hexdigest() != wanted.sha256:
+            raise _Damaged("its SHA-256 is not the one in upstream's page")
+        self._given(project, filename, wanted.sha256)
+        if kept:
+            try:
+                self._cache.place(kept, project, filename)
+                if upstream.keep is not None:
+                    self._cache.trim(upstream.keep, self._last_asked)
+                log.info("Fetched %s of %s, %d bytes.", filename, project, size)
+            except OSError as error:
+                log.error("%s was not kept (%s).", filename, error.strerror)
+        if held:
+            yield held
 
-    def client(self, outside: Outside) -> httpx.Client:
+    def _keep(self, received: Received, piece: bytes, filename: str) -> Received | None:
+        """Keep a piece. None if there is no room: then the file only passes through, and nothing is left of it."""
+        try:
+            received.write(piece)
+        except OSError as error:
+            log.error("%s is not kept (%s): make room for the index's cache.", filename, error.strerror)
+            received.give_up()
+            return None
+        return received
+
+    def client(self, way: Outside) -> httpx.Client:
         """The client of this process, made when it is first needed and when the way out has changed."""
         with self._lock:
-            if self._client is None or self._client[0] != outside:
+            if self._client is None or self._client[0] != way:
                 # The old one is not closed: files may still be coming through it.
-                self._client = (outside, outside.client())
+                self._client = (way, way.client(patient=self._patient))
             return self._client[1]
 
 
@@ -223,6 +320,8 @@ def _wanted(upstream: Upstream, files: Files, project: str, filename: str) -> _W
         return _Wanted(file.url, file.hashes["sha256"], file.size, file.size)
     if not isinstance(file.dist_info_metadata, dict):
         raise Refusal(404, f"Upstream has no metadata for {file.filename}, or no SHA-256 of them.")
+    if sentence := upstream.changed(filename, file.dist_info_metadata["sha256"]):
+        raise Refusal(404, sentence)
     parts = urlsplit(file.url)
     url = parts._replace(path=f"{parts.path}{METADATA}").geturl()
     return _Wanted(url, file.dist_info_metadata["sha256"], None, MAX_METADATA)
@@ -305,10 +404,12 @@ def _sha256(hashes: object) -> dict[str, str] | None:
     return None
 
 
-def _detail(project: str, files: list[File]) -> ProjectDetail:
-    """The page for our clients, who get the files from us."""
+def _detail(project: str, files: list[File], *, direct: bool) -> ProjectDetail:
+    """The page for our clients, who get the files from us unless it is `direct`."""
     api_version = pages.API_VERSION if all(file.size is not None for file in files) else "1.0"
-    ours = tuple(replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files)
+    ours = tuple(
+        file if direct else replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files
+    )
     detail = ProjectDetail(Meta(api_version), project, ours)
     if detail.versions is None:
         return detail

@@ -9,12 +9,17 @@ the text of a network library's exception.
 
 import contextlib
 import ipaddress
+import logging
 import re
 import shlex
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment
 
@@ -25,11 +30,23 @@ CA_FILE = "ca.pem"
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 12.0
 """Seconds of silence. pip gives up on us after 15, and a retry of ours would come too late."""
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Seconds between the attempts of who is patient."""
+LONGEST_PAUSE = 120.0
+"""Seconds that a server may ask for."""
+_FOR_A_WHILE = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""What servers answer that another attempt may change."""
+T = TypeVar("T")
+log = logging.getLogger(__name__)
 _PROXY_KEYS = ("http_proxy", "https_proxy", "all_proxy")
 
 
 class Unreachable(Exception):
     """A server gave no usable answer; the text is the end of a sentence (`it answers 502`) and holds no secret."""
+
+
+class BrokenOff(Unreachable):
+    """Its answer came, and stopped in the middle."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +59,13 @@ class Outside:
     ca: str = field(default="", repr=False)
     """PEM."""
 
-    def client(self) -> httpx.Client:
-        """A client for many threads. It knows nothing of the environment's proxies, .netrc and certificates."""
+    def client(self, *, patient: bool = False) -> httpx.Client:
+        """A client for many threads. It knows nothing of the environment's proxies, .netrc and certificates.
+
+        One that is `patient` asks again, after a pause, where a server fails as servers do for a while.
+        """
         return httpx.Client(
-            transport=_Route(self),
+            transport=_Patient(_Route(self)) if patient else _Route(self),
             trust_env=False,
             follow_redirects=True,
             timeout=httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
@@ -84,6 +104,75 @@ class _Route(httpx.BaseTransport):
         return (self._proxied[proxy] if proxy else self._direct).handle_request(request)
 
 
+class _Patient(httpx.BaseTransport):
+    """Sends a request again that met a server, or a proxy, which is overloaded or being restarted.
+
+    Once one has waited in vain, the next ones do not, until somebody is answered: a run against a server that is down
+    ends soon, and says so.
+    """
+
+    def __init__(self, route: httpx.BaseTransport) -> None:
+        self._route = route
+        self._is_hopeless = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        pauses = () if self._is_hopeless else PAUSES
+        for pause in (*pauses, None):
+            try:
+                response = self._route.handle_request(request)
+            except (httpx.TransportError, OSError) as error:
+                if pause is None or not _passes(error):
+                    self._is_hopeless = self._is_hopeless or _passes(error)
+                    raise
+                said = _reason(error)
+            else:
+                if response.status_code not in _FOR_A_WHILE:
+                    self._is_hopeless = False
+                    return response
+                if pause is None:
+                    self._is_hopeless = True
+                    return response
+                said = f"it answers {response.status_code}"
+                pause = _asked_for(response, pause)
+                response.close()
+            log.warning("%s: %s; the next attempt is in %g s.", request.url.host, said, pause)
+            time.sleep(pause)
+        raise AssertionError("the last attempt has no pause behind it")
+
+
+def _passes(error: Exception) -> bool:
+    """Whether a failure may be over in a while: not one of certificates, or of a proxy that wants another login."""
+    if isinstance(error, httpx.ProxyError):
+        status = re.match(r"[1-5][0-9]{2}\b", str(error))
+        return bool(status) and int(status[0]) in _FOR_A_WHILE
+    cause: BaseException | None = error
+    while cause:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return not isinstance(error, (httpx.UnsupportedProtocol, httpx.LocalProtocolError))
+
+
+def _asked_for(response: httpx.Response, pause: float) -> float:
+    """The seconds that a server asks to be left alone, within reason."""
+    text = response.headers.get("Retry-After", "")
+    seconds = float(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0.0
+    if text and not seconds:
+        with contextlib.suppress(ValueError, TypeError):
+            seconds = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+    return min(max(pause, seconds), LONGEST_PAUSE)
+
+
+def patiently(ask: Callable[[], T], times: int) -> T:
+    """Do something that reads an answer, and do it again if that broke off; raises what the last attempt did."""
+    for pause in PAUSES[: times - 1]:
+        try:
+            return ask()
+        except BrokenOff:
+            time.sleep(pause)
+    return ask()
+
+
 def read(directory: Path) -> Outside:
     """Read both files; raises ValueError with one sentence, in which no secret is."""
     variables = _variables(directory / PROXY_FILE)
@@ -94,11 +183,13 @@ def read(directory: Path) -> Outside:
 @contextlib.contextmanager
 def get(client: httpx.Client, url: str, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
     """The response to GET, redirects followed, its body still to be read; raises `Unreachable` until that is done."""
+    kind: type[Unreachable] = Unreachable
     try:
         with client.stream("GET", url, headers=headers) as response:
+            kind = BrokenOff
             yield response
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise Unreachable(_reason(error)) from None
+        raise kind(_reason(error)) from None
 
 
 def _with_trust(url: str, trust: ssl.SSLContext) -> httpx.Proxy:

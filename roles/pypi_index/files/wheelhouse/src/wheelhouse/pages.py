@@ -5,9 +5,10 @@ project's page costs, however long the journal is.
 """
 
 import html
+import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import quote
 
@@ -17,12 +18,15 @@ from simple_repository.model import File, Meta, ProjectDetail, ProjectList, Proj
 from simple_repository.parser import parse_json_project_page
 from simple_repository.serializer import serialize
 
-from wheelhouse.distribution import parse_filename
-from wheelhouse.journal import PUBLISH, REMOVE, UNYANK, YANK, Event
+from wheelhouse.distribution import BadDistribution, parse_filename
+from wheelhouse.journal import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event
 from wheelhouse.shelf import Shelf
 
 API_VERSION = "1.1"
 
+_USUAL = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9_]*-[0-9]+(\.[0-9]+)*((a|b|rc|\.post|\.dev)[0-9]+)?(-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+\.whl|\.tar\.gz)"
+)
 Files = dict[str, File]
 """The files of one project, by file name."""
 
@@ -31,6 +35,8 @@ def apply(files: Files, event: Event) -> None:
     """Change `files` as `event` says."""
     name = event.file
     if event.event == PUBLISH and name:
+        if not _is_a_name(name):
+            return  # a line that somebody wrote by hand
         files[name] = File(
             filename=name,
             url=_url(event.project or "", name),
@@ -38,14 +44,15 @@ def apply(files: Files, event: Event) -> None:
             requires_python=event.requires_python,
             dist_info_metadata={"sha256": event.metadata_sha256} if event.metadata_sha256 else None,
             size=event.size,
-            # whole seconds, as the page shows them; simple-repository's times are naive and in UTC
-            upload_time=event.at.astimezone(UTC).replace(tzinfo=None, microsecond=0),
+            upload_time=_shown(event.offered_at),
         )
     elif name in files:
         if event.event == YANK:
             files[name] = replace(files[name], yanked=event.reason or True)
         elif event.event == UNYANK:
             files[name] = replace(files[name], yanked=None)
+        elif event.event == DATE:
+            files[name] = replace(files[name], upload_time=_shown(event.offered_at))
         elif event.event == REMOVE:
             del files[name]
 
@@ -115,6 +122,20 @@ def _detail(project: str, files: Files) -> ProjectDetail:
         # A tuple for the same reason as in `write_root`.
         versions=cast("frozenset[str]", tuple(str(version) for version in versions)),
     )
+
+
+def _shown(at: datetime) -> datetime:
+    """In whole seconds, as the page shows it; simple-repository's times are naive and in UTC."""
+    return at.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+
+
+def _is_a_name(filename: str) -> bool:
+    if _USUAL.fullmatch(filename):  # spares the parsing of nearly all
+        return True
+    try:
+        return bool(parse_filename(filename))
+    except BadDistribution:
+        return False
 
 
 def _escaped(file: File) -> File:

@@ -1,10 +1,16 @@
 """One change to one project: files, journal and pages together, under the project's lock.
 
-What a kill interrupts was not acknowledged to anybody; sending the same file again, or `reindex`, completes it.
+The line in the journal is what counts. An upload that was killed before it has left nothing that anybody is served, and
+may be sent again, built anew or not; one that was killed behind it is published, and the next one of the same bytes, or
+`reindex`, completes it.
 """
 
+import errno
 import hashlib
-from collections.abc import Iterable
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -12,7 +18,8 @@ from packaging.version import InvalidVersion, Version
 
 from wheelhouse import pages
 from wheelhouse.distribution import parse_filename
-from wheelhouse.journal import PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, now
+from wheelhouse.journal import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, now, written
+from wheelhouse.names import Names
 from wheelhouse.pages import Files
 from wheelhouse.rules import Checked
 from wheelhouse.shelf import Shelf
@@ -26,8 +33,10 @@ class NotThere(Exception):
     """What is to be changed is not on the shelf; the text is one sentence."""
 
 
-def publish(shelf: Shelf, journal: Journal, received: Path, checked: Checked, who: str, origin: str) -> bool:
-    """Publish a received file; False if the same bytes were published before. Raises `Conflict`.
+def publish(
+    shelf: Shelf, journal: Journal, names: Names, received: Path, checked: Checked, who: str, origin: str
+) -> bool:
+    """Publish a received file; False if the same bytes are published already. Raises `Conflict`.
 
     When this returns the file is on the disk and listed.
     """
@@ -35,11 +44,15 @@ def publish(shelf: Shelf, journal: Journal, received: Path, checked: Checked, wh
     with shelf.locked(name.project):
         page = pages.load(shelf, name.project)
         listed = _recovered(shelf, journal, name.project) if page is None else page
-        reject_conflict(shelf, checked, listed)
+        reject_conflict(shelf, names, checked, listed)
+        reject_second_sdist(names, checked)
         is_new = name.filename not in listed
         if is_new:
-            event = place(shelf, received, checked, who, origin)
+            event = described(checked, who, origin)
+            # Out of sight until it is in the journal: found without that, it would be taken for one that was copied in.
+            shelf.stage(received, name.project, name.filename, metadata_beside(checked), event.at.timestamp())
             journal.append([event])
+            shelf.unveil(name.project, name.filename)
             pages.apply(listed, event)
         if page is None:  # before it has one, so that whatever has a page is in the list of projects
             pages.announce(shelf, name.project)
@@ -66,8 +79,8 @@ def metadata_beside(checked: Checked) -> bytes | None:
     return checked.distribution.metadata if checked.distribution.name.kind == "wheel" else None
 
 
-def described(checked: Checked, who: str, origin: str) -> Event:
-    """What the journal is to be told of a file that is published now."""
+def described(checked: Checked, who: str, origin: str, uploaded: datetime | None = None) -> Event:
+    """What the journal is to be told of a file that is published now; `uploaded` is when it was, where it is from."""
     distribution = checked.distribution
     name = distribution.name
     metadata = metadata_beside(checked)
@@ -86,11 +99,12 @@ def described(checked: Checked, who: str, origin: str) -> Event:
         metadata_sha256=hashlib.sha256(metadata).hexdigest() if metadata is not None else None,
         requires_python=checked.requires_python,
         findings=checked.warnings or None,
+        uploaded=written(uploaded) if uploaded else None,
     )
 
 
-def reject_conflict(shelf: Shelf, checked: Checked, listed: Files, ignore: Path | None = None) -> None:
-    """Raise `Conflict` if another file has this one's place; the same bytes under the same name are none.
+def reject_conflict(shelf: Shelf, names: Names, checked: Checked, listed: Files, ignore: Path | None = None) -> None:
+    """Raise `Conflict` if another file has, or ever had, this one's name; the same bytes under the same name are none.
 
     `ignore` is the place where the file itself was found.
     """
@@ -100,16 +114,43 @@ def reject_conflict(shelf: Shelf, checked: Checked, listed: Files, ignore: Path 
         if listed[name.filename].hashes.get("sha256") != digest:
             raise Conflict(_already(name.filename))
         return
-    for other in listed:
-        if parse_filename(other).identity == name.identity:
+    if sentence := names_objection(names, name.project, name.filename, digest):
+        raise Conflict(sentence)
+    for other in names.alike(name):
+        if other.identity == name.identity:
+            where = "already exists on the shelf" if other.filename in listed else "was published before"
             raise Conflict(
-                f"{name.filename} is the same distribution as {other}, which already exists on the shelf;"
-                f" {_NEVER_REPLACED}"
+                f"{name.filename} is the same distribution as {other.filename}, which {where}; {_NEVER_REPLACED}"
             )
     target = shelf.package(name.project, name.filename)
-    # Not listed: it was copied in and waits for `reindex`, or a kill came between.
+    # Not listed: it was copied in and waits for `reindex`.
     if target != ignore and target.exists() and sha256(target) != digest:
         raise Conflict(_already(name.filename))
+
+
+def names_objection(names: Names, place: str, filename: str, digest: str) -> str | None:
+    """Why a file may not have its name, as a sentence: another one was published under it, here or gone since.
+
+    `place` is its project, or its channel and subdir.
+    """
+    if names.digest(place, filename) in (None, digest):
+        return None
+    return f"{filename} was published before with other contents; {_NEVER_REPLACED}"
+
+
+def reject_second_sdist(names: Names, checked: Checked) -> None:
+    """Raise `Conflict` if the version has a source distribution of another form.
+
+    Installers choose one of them by rules of their own, and who reviewed the first would get the other. From elsewhere
+    both may come, as old releases have them.
+    """
+    name = checked.distribution.name
+    for other in names.alike(name):
+        if name.kind == other.kind == "sdist":
+            raise Conflict(
+                f"{name.filename} is a second source distribution beside {other.filename}, which was published before:"
+                " a version has one, so raise the version and build again."
+            )
 
 
 def _listed(shelf: Shelf, journal: Journal, project: str) -> Files:
@@ -157,6 +198,20 @@ def mark(
         wanted = {name: listed[name] for name in sorted(names) if name in listed}
         _apply(shelf, journal, project, listed, _events(what, wanted, project, reason, who))
     return list(wanted)
+
+
+def date(shelf: Shelf, journal: Journal, project: str, times: Mapping[str, datetime], who: str) -> None:
+    """Make up for it that files from outside were published without the time of their upload there."""
+    with shelf.locked(project):
+        listed = _listed(shelf, journal, project)
+        events = [
+            Event(DATE, who, now(), project=project, file=name, uploaded=written(at))
+            for name, at in sorted(times.items())
+            if name in listed
+        ]
+        _apply(shelf, journal, project, listed, events)
+        for event in events:
+            shelf.settle(shelf.package(project, event.file or ""), event.offered_at.timestamp())
 
 
 def _mark(
@@ -234,6 +289,8 @@ def _already(filename: str) -> str:
 
 
 def sha256(path: Path) -> str:
-    """Of a file, hex; raises OSError."""
-    with path.open("rb") as stream:
+    """Of a file, hex; raises OSError, also for a link, and for what is no file."""
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file")
         return hashlib.file_digest(stream, "sha256").hexdigest()

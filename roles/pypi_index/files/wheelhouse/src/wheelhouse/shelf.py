@@ -1,5 +1,7 @@
 """The shelf: the directory tree that is served, and the only code that writes to it.
 
+    drop/...                            files that IT copies in, to be checked and published; never served
+    drop/conda/<channel>/...            the same for a conda channel
     packages/<project>/<file>           published files, immutable
     packages/<project>/<file>.metadata  core metadata of a wheel
     simple/...                          pages
@@ -11,26 +13,31 @@
     intake/lock.toml                    what the list of public packages comes to
     intake/sets/, rollback.json         what it came to earlier, see `intake.rollback`
     intake/channels/                    what came from other conda channels, see `kept`
+    cached-names/                       what clients were given of public files, see `seen`
     journal.jsonl                       see `journal`
     incoming/                           files that are still being received; never served
     last-look                           empty; its time is that of the last look for files that were copied in
-    locks/                              see `Shelf.locked`
+    locks/                              see `Shelf.locked`; and what is counted, see `refusals`
 
 Readers are other users: directories are 0755, files 0644, whatever the umask. Whatever appears under its name is whole:
-it is written under a temporary name in `incoming`, synced and renamed.
+it is written under a temporary name in `incoming`, synced and renamed. Only this program writes what is served. What
+somebody copies into `packages/` or `conda/` all the same is treated as if it were in `drop/`, and the host keeps the
+gateway from reading it meanwhile (wheelhouse-arrivals).
 """
 
 import contextlib
 import fcntl
 import gzip
+import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -39,8 +46,17 @@ from conda_package_streaming.package_streaming import zstd
 _LOCKS = 256
 _ZSTD_LEVEL = 16  # smaller by a fifth than the default; a large index takes a second
 _FILE_MODE = 0o644
+_STAGED = ".staged"
+"""What the hidden name of a file ends with that is not published yet."""
 _STALE = 86_400
 """Seconds after which a file in `incoming` is what a kill left behind."""
+_SET_ASIDE = 90 * 86_400
+"""Seconds that somebody has to look at what was set aside. What was wrong with it stays in the journal."""
+_WHEN = "%Y%m%dT%H%M%SZ"
+_LONGEST = 200
+"""Bytes of a file's name that are kept in quarantine."""
+_RESERVE = 2**30
+"""Bytes that uploads leave free, or a twentieth of a small disk."""
 
 
 class Shelf:
@@ -48,6 +64,8 @@ class Shelf:
 
     def __init__(self, root: Path) -> None:
         """Open the shelf, making its directories where they are missing; raises OSError."""
+        self.root = root
+        self.drop = root / "drop"
         self.packages = root / "packages"
         self.simple = root / "simple"
         self.quarantine = root / "quarantine"
@@ -57,8 +75,8 @@ class Shelf:
         self.intake = root / "intake"
         self.journal = root / "journal.jsonl"
         self.last_look = root / "last-look"
-        self._locks = root / "locks"
-        for directory in (self.packages, self.simple, self.quarantine, self.incoming, self._locks):
+        self.locks = root / "locks"
+        for directory in (self.drop, self.packages, self.simple, self.quarantine, self.incoming, self.locks):
             self._make(directory)
 
     @contextlib.contextmanager
@@ -84,8 +102,14 @@ class Shelf:
             yield
 
     @contextlib.contextmanager
+    def locked_refusals(self) -> Iterator[None]:
+        """Wait until nobody else counts refusals."""
+        with self._lock("refusals"):
+            yield
+
+    @contextlib.contextmanager
     def _lock(self, name: str, how: int = 0) -> Iterator[None]:
-        descriptor = os.open(self._locks / name, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.locks / name, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | how)
             yield
@@ -106,7 +130,10 @@ class Shelf:
 
     @contextlib.contextmanager
     def receive(self, stream: IO[bytes]) -> Iterator[Path]:
-        """Copy `stream` to a file of our own, synced, that is gone after the block unless it was placed."""
+        """Copy `stream` to a file of our own, synced, that is gone after the block unless it was placed.
+
+        Raises OSError, ENOSPC among them, and then nothing is left of it.
+        """
         descriptor, name = tempfile.mkstemp(dir=self.incoming)
         path = Path(name)
         try:
@@ -118,12 +145,6 @@ class Shelf:
             yield path
         finally:
             path.unlink(missing_ok=True)
-
-    def receive_in_place(self, path: Path) -> None:
-        """Make a file of our own that was copied in as good as one that `receive` wrote."""
-        with path.open("rb") as stream:
-            os.fchmod(stream.fileno(), _FILE_MODE)
-            os.fsync(stream.fileno())
 
     def place(
         self, received: Path, project: str, filename: str, metadata: bytes | None, at: float, *, durable: bool = True
@@ -142,6 +163,44 @@ class Shelf:
         if durable:
             _sync(directory)
 
+    def stage(self, received: Path, project: str, filename: str, metadata: bytes | None, at: float) -> None:
+        """The first half of `place`: all of it is there, unseen. `unveil` or `settle_staged` is the other."""
+        directory = self.packages / project
+        self._make(directory)
+        if metadata is not None:
+            self.place_metadata(project, filename, metadata, at)
+        os.utime(received, (at, at))
+        received.rename(_staged(directory / filename))
+        _sync(directory)
+
+    def unveil(self, project: str, filename: str) -> None:
+        """Let a staged file be seen."""
+        path = self.package(project, filename)
+        _staged(path).rename(path)
+        _sync(path.parent)
+
+    def settle_staged(self, project: str, published: Mapping[str, str]) -> None:
+        """See to the files that a kill left staged: those with the SHA-256 of what was `published` are, others are not.
+
+        The caller holds the project's lock, so that nobody is in the middle of it.
+        """
+        for path in sorted((self.packages / project).glob(f".*{_STAGED}")):
+            filename = path.name[1 : -len(_STAGED)]
+            target = path.with_name(filename)
+            if filename in published and not target.exists():
+                with path.open("rb") as stream:
+                    is_it = hashlib.file_digest(stream, "sha256").hexdigest() == published[filename]
+                if is_it:
+                    self.unveil(project, filename)
+                    continue
+            path.unlink()
+            if filename not in published:
+                target.with_name(f"{filename}.metadata").unlink(missing_ok=True)
+
+    def has_staged(self, project: str) -> bool:
+        """Whether some are there: of an upload that is under way, or of one that was killed."""
+        return any((self.packages / project).glob(f".*{_STAGED}"))
+
     def place_metadata(self, project: str, filename: str, metadata: bytes, at: float, *, durable: bool = True) -> None:
         """Write the core metadata of a published file beside it."""
         self._write(self.packages / project / f"{filename}.metadata", metadata, at, durable=durable)
@@ -157,8 +216,8 @@ class Shelf:
 
     def is_settled(self, path: Path, size: int | None, at: float) -> bool:
         """Whether a published file looks as `place` left it: size, time (whole seconds) and mode."""
-        status = path.stat()
-        return (status.st_size, int(status.st_mtime), stat.S_IMODE(status.st_mode)) == (size, int(at), _FILE_MODE)
+        status = path.lstat()
+        return (status.st_size, int(status.st_mtime), status.st_mode) == (size, int(at), stat.S_IFREG | _FILE_MODE)
 
     def settle(self, path: Path, at: float) -> None:
         """Give a published file the time and mode that `place` would have given it."""
@@ -177,6 +236,11 @@ class Shelf:
         """Put a received conda package where it is published. The caller syncs the directory."""
         received.rename(path)
 
+    def make_dropped(self, channel: str) -> None:
+        """Make the directory for what is copied in for a conda channel."""
+        for directory in (self.drop / "conda", self.drop / "conda" / channel):
+            self._make(directory)
+
     def make_subdir(self, channel: str, subdir: str) -> Path:
         """Make the directory of a conda channel's subdir."""
         for directory in (self.conda, self.conda / channel, self.conda / channel / subdir):
@@ -186,11 +250,10 @@ class Shelf:
     def write_repodata(self, directory: Path, content: bytes) -> bool:
         """Write the index of a subdir, as it is and compressed; False if it was like that already."""
         packed = directory / "repodata.json.zst"
-        if _content(packed) and _content(directory / "repodata.json") == content:
-            return False
-        self._write(packed, zstd.compress(content, _ZSTD_LEVEL), time.time())
-        self.write_page(directory, "repodata.json", content)
-        return True
+        changed = _unpacked(packed, _unzstd) != content
+        if changed:
+            self._write(packed, zstd.compress(content, _ZSTD_LEVEL), time.time())
+        return self.write_page(directory, "repodata.json", content) or changed
 
     def directories(self, directory: Path) -> list[Path]:
         """The directories in one, sorted, but for hidden ones; none where it is not there."""
@@ -198,7 +261,9 @@ class Shelf:
             entries = list(os.scandir(directory))
         except FileNotFoundError:
             return []
-        return sorted(Path(entry) for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+        return sorted(
+            Path(entry) for entry in entries if entry.is_dir(follow_symlinks=False) and not entry.name.startswith(".")
+        )
 
     def sync_directory(self, directory: Path) -> None:
         """Have the names in a directory on the disk."""
@@ -214,7 +279,8 @@ class Shelf:
         `durable=False` leaves the syncing to the caller, who writes thousands.
         """
         page, packed = directory / name, directory / f"{name}.gz"
-        if _content(packed) and _content(page) == content:
+        # Both, because a kill may have come between them, and the gateway serves whichever the client takes.
+        if _content(page) == content and _unpacked(packed, gzip.decompress) == content:
             return False
         self._make(directory)
         at = time.time()
@@ -235,22 +301,46 @@ class Shelf:
         return True
 
     def remove_pages(self, project: str) -> None:
-        """Take a project's directory out of `simple`."""
-        shutil.rmtree(self.simple / project, ignore_errors=True)
-        _sync(self.simple)
+        """Take a project's directory out of `simple`: all of it at once, since each page in it would be served."""
+        with self.scratch() as away, contextlib.suppress(FileNotFoundError):
+            (self.simple / project).rename(away / "pages")
+            _sync(self.simple)
 
     def set_aside(self, path: Path, reason: dict[str, str]) -> Path:
         """Move a file that may not stay where it is to the quarantine, and write down why."""
-        kept = self.quarantine / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{path.name}"
+        name = path.name.encode(errors="surrogateescape")[-_LONGEST:].decode(errors="replace")
+        kept = self.quarantine / f"{time.strftime(_WHEN, time.gmtime())}-{name}"
         while kept.exists():
             kept = kept.with_name(f"{kept.name}~")
         self._write(
             kept.with_name(f"{kept.name}.reason.json"), json.dumps(reason, indent=2).encode() + b"\n", time.time()
         )
-        path.rename(kept)
+        with self.inside(path.parent) as directory:
+            os.rename(path.name, kept, src_dir_fd=directory)
+            os.fsync(directory)
         _sync(self.quarantine)
-        _sync(path.parent)
         return kept
+
+    @contextlib.contextmanager
+    def inside(self, directory: Path) -> Iterator[int]:
+        """A descriptor of a directory on the shelf, reached from the shelf's own without following any link.
+
+        Whoever owns a directory that was copied in could put a link in its place at any moment.
+        """
+        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in directory.relative_to(self.root).parts:
+                above = descriptor
+                descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+                os.close(above)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def room(self) -> int:
+        """Bytes that may still be written here, with some left for journal and pages."""
+        disk = os.statvfs(self.incoming)
+        return disk.f_bavail * disk.f_frsize - min(_RESERVE, disk.f_blocks * disk.f_frsize // 20)
 
     def looked(self, at: float) -> None:
         """Remember that all files copied in before `at` (seconds since 1970) were dealt with."""
@@ -271,12 +361,16 @@ class Shelf:
             yield Path(directory)
 
     def sweep(self) -> None:
-        """Remove what killed processes left in `incoming`."""
+        """Remove what killed processes left in `incoming`, and what has been in quarantine for long."""
+        oldest = time.strftime(_WHEN, time.gmtime(time.time() - _SET_ASIDE))
+        for path in self.quarantine.iterdir():
+            if re.match(r"[0-9]{8}T[0-9]{6}Z-", path.name) and path.name[:16] < oldest:
+                path.unlink(missing_ok=True)
         for path in self.incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if path.stat().st_mtime >= time.time() - _STALE:
+                if path.lstat().st_mtime >= time.time() - _STALE:
                     continue
-                if path.is_dir():
+                if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
                 else:
                     path.unlink()
@@ -284,6 +378,9 @@ class Shelf:
     def _make(self, directory: Path) -> None:
         if not directory.is_dir():
             directory.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(OSError):
+                # It keeps the gateway from what others make there, and stays in force for what they put in here.
+                os.removexattr(directory, "system.posix_acl_access")
             directory.chmod(0o755)
             _sync(directory.parent)
 
@@ -303,11 +400,28 @@ class Shelf:
             raise
 
 
+def _staged(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_STAGED}")
+
+
 def _content(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except FileNotFoundError:
         return None
+
+
+def _unpacked(path: Path, unpack: Callable[[bytes], bytes]) -> bytes | None:
+    """What a compressed file holds; None if it is not there or broken."""
+    content = _content(path)
+    try:
+        return None if content is None else unpack(content)
+    except (OSError, EOFError, zlib.error, zstd.ZstdError):
+        return None
+
+
+def _unzstd(content: bytes) -> bytes:
+    return zstd.ZstdDecompressor().decompress(content)
 
 
 def _sync(directory: Path) -> None:

@@ -5,6 +5,7 @@ what to do with the file (`_Uploads.add_package`).
 """
 
 import contextlib
+import errno
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -22,8 +23,10 @@ from wheelhouse.answers import Environ, Refusal, StartResponse
 from wheelhouse.config import Config
 from wheelhouse.confined import Busy
 from wheelhouse.distribution import BadDistribution
-from wheelhouse.journal import REFUSE, Event, Journal, now
+from wheelhouse.journal import MAX_REASON, REFUSE, Event, Journal, now
+from wheelhouse.names import Names
 from wheelhouse.publishing import Conflict
+from wheelhouse.refusals import Refusals
 from wheelhouse.rules import Claims, Origin
 from wheelhouse.shelf import Shelf
 
@@ -31,6 +34,7 @@ log = logging.getLogger(__name__)
 
 FORM_OVERHEAD = 16 * 2**20
 """Bytes an upload may have beside the file: the metadata fields, with a README among them."""
+NO_ROOM = "The index has no room for this file: tell whoever runs it that its disk is full, and send it again later."
 DIGEST_FIELDS = {"sha256": "sha256_digest", "blake2_256": "blake2_256_digest", "md5": "md5_digest"}
 
 
@@ -52,6 +56,8 @@ class _Uploads(Backend):
         self._config = config
         self._shelf = shelf
         self._journal = Journal(shelf.journal)
+        self._names = Names(self._journal)
+        self._refusals = Refusals(shelf, self._journal)
 
     def admit(self, user: str, password: str) -> bool:
         """pypiserver's authenticator, which is called once, before anything of the body is read.
@@ -92,7 +98,7 @@ class _Uploads(Backend):
                 checked = reading.check(received, filename, _claims(), Origin.UPLOAD)
             except Busy as error:
                 raise Refusal(503, "The index is too busy to look at the file: upload it again in a minute.") from error
-            published = publishing.publish(self._shelf, self._journal, received, checked, user, _origin())
+            published = publishing.publish(self._shelf, self._journal, self._names, received, checked, user, _origin())
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 
     @contextlib.contextmanager
@@ -102,10 +108,15 @@ class _Uploads(Backend):
             yield
         except (Refusal, BadDistribution, Conflict) as error:
             refusal = error if isinstance(error, Refusal) else Refusal(_STATUS[type(error)], str(error))
-            event = Event(REFUSE, user, now(), _origin(), file=filename[:300], reason=refusal.sentence)
-            self._journal.append([event])
-            log.info("%s was refused %s: %s", user, ascii(filename[:300]), refusal.sentence)
+            event = Event(REFUSE, user, now(), _origin(), file=filename, reason=refusal.sentence)
+            if self._refusals.note(event):
+                log.info("%s was refused %s: %s", user, ascii(filename[:300]), ascii(refusal.sentence[:MAX_REASON]))
             raise refusal from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            log.error("The shelf's disk is full: %s of %s was not taken.", ascii(filename[:300]), user)
+            raise Refusal(507, NO_ROOM) from error
 
     def _check_request(self, max_file_size: int) -> None:
         """Whether the body may be read, and was received whole; raises `Refusal`."""
@@ -115,8 +126,15 @@ class _Uploads(Backend):
             raise Refusal(411, "The upload does not say how long it is: send a Content-Length.")
         if request.content_length > max_file_size + FORM_OVERHEAD:
             raise Refusal(413, _too_big(max_file_size))
+        # What comes is kept twice, as it is sent and as the file in it.
+        if 2 * request.content_length > self._shelf.room():
+            raise Refusal(507, NO_ROOM)
         try:
             request.forms.get(":action")  # reads the body
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise Refusal(507, NO_ROOM) from error
         except ValueError as error:
             raise Refusal(400, f"The upload's form cannot be read ({error}).") from error
         if request.body.seek(0, os.SEEK_END) < request.content_length:

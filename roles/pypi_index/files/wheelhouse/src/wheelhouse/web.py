@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,7 +56,7 @@ class Application:
         self._shelf = shelf
         self._uploads = upload_application(config, shelf)
         self._catalogue = Catalogue(Journal(shelf.journal))
-        off_the_shelf = OffTheShelf(config, shelf, cache)
+        self._off_the_shelf = off_the_shelf = OffTheShelf(config, shelf, cache)
         self._front = front = Front(config, shelf, self._catalogue)
         self._pages: dict[str, Callable[[Environ], Answer]] = {
             "/": front.home,
@@ -74,6 +75,7 @@ class Application:
     def warm_up(self) -> None:
         """Do now what the first visitor would have to wait for: seconds, with a long journal."""
         confined.warm_up()
+        threading.Thread(target=self._off_the_shelf.watch, daemon=True).start()
         self._catalogue.counts()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

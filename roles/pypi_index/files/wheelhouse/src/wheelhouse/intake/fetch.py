@@ -5,6 +5,7 @@ bytes are those that upstream's index promises.
 """
 
 import re
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -12,8 +13,9 @@ from dataclasses import dataclass
 import httpx
 from simple_repository.model import File
 
+from wheelhouse import outside
 from wheelhouse.cache import Cache, Received
-from wheelhouse.outside import Unreachable, get
+from wheelhouse.outside import BrokenOff, Unreachable, get
 from wheelhouse.progress import progress
 
 AT_ONCE = 6
@@ -64,14 +66,21 @@ def _fetch(wanted: Wanted, client: httpx.Client, quarantine: Cache, max_size: in
     if at_most > max_size:
         raise Damaged(f"{file.filename} has {at_most} bytes, more than the {max_size} that the index takes.")
     with quarantine.resume(digest) as received:
-        attempts = ATTEMPTS
+        attempts, idle = ATTEMPTS, 0
         while received.sha256 != digest:
             before = received.size
             try:
                 _receive(file, client, received, at_most)
-            except Unreachable:
+            except Unreachable as error:
                 attempts -= 1
-                if not attempts or received.size <= before:
+                if received.size > before:
+                    idle = 0
+                elif isinstance(error, BrokenOff) and idle < len(outside.PAUSES):
+                    time.sleep(outside.PAUSES[idle])
+                    idle += 1
+                else:
+                    raise
+                if not attempts:
                     raise
         quarantine.place(received, wanted.project, file.filename)
 

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from wheelhouse import pages
 from wheelhouse.journal import PUBLISH, QUARANTINE, REMOVE, Event, Journal, Tail
+from wheelhouse.names import Names
 from wheelhouse.pages import Files
 
 WHO = "intake"
@@ -22,6 +23,8 @@ class History:
     """The journal of now, read once and then only what is new."""
 
     def __init__(self, journal: Journal) -> None:
+        self.names = Names(journal)
+        """Of all files that were ever published."""
         self._tail = Tail(journal)
         self._projects: dict[str, _Project] = {}
         self._packages: dict[tuple[str, str], Event] = {}

@@ -9,6 +9,7 @@ from wheelhouse.intake.checks import Opinion, Release
 from wheelhouse.intake.lock import Closure, Key, Lock, Pin
 from wheelhouse.intake.plan import Line
 from wheelhouse.intake.rollback import Rollback
+from wheelhouse.refused import Releases
 from wheelhouse.rules import Verdict
 
 
@@ -41,6 +42,8 @@ class Outcome:
     """Files."""
     yanked: list[str] = field(default_factory=list)
     """File names."""
+    refused: Releases = field(default_factory=dict)
+    """What is kept from clients by whichever way they ask for it."""
     exposed: list[str] = field(default_factory=list)
     """Sentences on what installers were offered, or are, though it is vulnerable."""
 
@@ -91,6 +94,18 @@ class Outcome:
         opinions = self.opinions.get(key, ())
         found = [one.finding.advisory for one in opinions if one.verdict is Verdict.BLOCK and one.finding.advisory]
         return list(dict.fromkeys(found))
+
+    def lasting(self, key: Key) -> tuple[str, ...]:
+        """What blocks a release and does not pass by itself: advisories and checks."""
+        found = [one.finding for one in self.opinions.get(key, ()) if one.verdict is Verdict.BLOCK]
+        return tuple(
+            dict.fromkeys(
+                one.advisory or one.check
+                for one in found
+                # that it is young passes; so does that nobody could look up what is known
+                if one.check != "age" and (one.check != "vulnerability" or one.advisory)
+            )
+        )
 
     def reasons(self, key: Key) -> str:
         """Why a release may not be let in, in sentences; nothing if it may."""

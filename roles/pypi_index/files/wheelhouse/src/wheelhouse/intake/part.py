@@ -71,4 +71,4 @@ class Part(Protocol):
         """Write down what stays in quarantine, and why; what no line wants any more goes."""
 
     def look_back(self) -> None:
-        """Note what is on the shelf now."""
+        """Note what is on the shelf now, and what is refused."""

@@ -6,11 +6,12 @@ moment, everything it needs is there already. A kill in the middle leaves just t
 
 For each project the journal comes first, as the record of what is to be there; then files, then pages. A run finds
 files that the journal has and the shelf has not in the quarantine, and puts them where they belong, with the time of
-their first publication.
+their upload, or of their first publication.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from wheelhouse import pages, publishing
@@ -27,6 +28,8 @@ class Staged:
 
     path: Path
     checked: Checked
+    uploaded: datetime | None = None
+    """When it was, upstream; naive and in UTC."""
 
     @property
     def filename(self) -> str:
@@ -69,8 +72,10 @@ def publish(shelf: Shelf, journal: Journal, history: History, project: str, stag
     with shelf.locked(project):
         listed = history.files(project)
         for one in staged:
-            publishing.reject_conflict(shelf, one.checked, listed)
-        events = [publishing.described(one.checked, WHO, WHO) for one in staged if one.filename not in listed]
+            publishing.reject_conflict(shelf, history.names, one.checked, listed)
+        events = [
+            publishing.described(one.checked, WHO, WHO, one.uploaded) for one in staged if one.filename not in listed
+        ]
         journal.append(events)
         for one in staged:
             _place(shelf, one, history.event(project, one.filename))
@@ -95,7 +100,7 @@ def keep_back(journal: Journal, history: History, blocked: Mapping[tuple[str, st
 
 def _place(shelf: Shelf, one: Staged, event: Event) -> None:
     project = event.project or ""
-    at = event.at.timestamp()
+    at = event.offered_at.timestamp()
     target = shelf.package(project, one.filename)
     if not target.exists():
         shelf.place(one.path, project, one.filename, publishing.metadata_beside(one.checked), at)

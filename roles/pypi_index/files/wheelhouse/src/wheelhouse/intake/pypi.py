@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from packaging.version import Version
 from simple_repository.model import File
 
-from wheelhouse import publishing, reading, rules
+from wheelhouse import publishing, reading, refused, rules
 from wheelhouse.answers import Refusal
 from wheelhouse.distribution import BadDistribution, parse_filename
 from wheelhouse.intake import fetch, publish
@@ -20,6 +21,7 @@ from wheelhouse.intake.lock import Closure, Lock, Pin
 from wheelhouse.intake.outcome import Outcome, Shelved
 from wheelhouse.intake.part import Context
 from wheelhouse.intake.plan import Line
+from wheelhouse.intake.policy import CHECKS
 from wheelhouse.intake.publish import Staged
 from wheelhouse.intake.resolve import Resolver, Unresolvable
 from wheelhouse.intake.rollback import Rollback, is_ours
@@ -29,7 +31,8 @@ from wheelhouse.journal import UNYANK, YANK
 from wheelhouse.mirror import METADATA
 from wheelhouse.progress import progress
 from wheelhouse.publishing import Conflict
-from wheelhouse.rules import Checked, Claims, Origin
+from wheelhouse.refused import Refused
+from wheelhouse.rules import Checked, Claims, Origin, Verdict
 
 AT_ONCE = 4
 """Lines that are resolved at the same time."""
@@ -185,10 +188,14 @@ class PyPI:
                         outcome.broken(key, str(error))
                         continue
                     metadata = metadata or checked.distribution.metadata
+                    digest = checked.distribution.hashes["sha256"]
+                    if sentence := publishing.names_objection(self._history.names, release.project, name, digest):
+                        outcome.broken(key, sentence)
+                        continue
                     record += checked.record
                     scripts += checked.scripts
                     new_scripts = new_scripts or bool(checked.scripts)
-                    self._staged.setdefault(release.project, []).append(Staged(path, checked))
+                    self._staged.setdefault(release.project, []).append(Staged(path, checked, file.upload_time))
             shelved = frozenset(name for name in release.files if self._is_shelved(release.project, name))
             outcome.releases[key] = replace(
                 outcome.releases[key],
@@ -291,6 +298,7 @@ class PyPI:
 
     def look_back(self) -> None:
         """By the journal."""
+        self._date()
         for project, version in self.outcome.releases:
             files = {
                 name: file
@@ -301,6 +309,44 @@ class PyPI:
                 since = min(self._history.since(project, name) for name in files)
                 yanked = all(file.yanked for file in files.values())
                 self.outcome.shelved[project, version] = Shelved(since, yanked)
+        self.outcome.refused = self._refused()
+        refused.save(self._shelf, self.outcome.refused)
+
+    def _date(self) -> None:
+        """Give files from outside upstream's time: those that were let in before the journal had it."""
+        for project in [name for name in self._history.projects() if not self._view.is_own(name)]:
+            shown = self._all_files(project)
+            times: dict[str, datetime] = {}
+            for name, file in self._history.files(project).items():
+                there = shown.get(name)
+                if there and there.hashes == file.hashes and there.upload_time:
+                    at = there.upload_time.replace(microsecond=0)
+                    if at != file.upload_time and self._is_shelved(project, name):
+                        times[name] = at
+            if times:
+                publishing.date(self._shelf, self._journal, project, times, WHO)
+
+    def _refused(self) -> refused.Releases:
+        """What may not be had by another way either: of this run, and of earlier ones that looked at other releases."""
+        found: dict[str, dict[str, Refused]] = {}
+        for project, versions in refused.load(self._shelf).items():
+            for version, one in versions.items():
+                if (project, Version(version)) not in self.outcome.opinions and self._is_still(project, version, one):
+                    found.setdefault(project, {})[version] = one
+        for key in self.outcome.opinions:
+            if self.outcome.blocks(key) and key not in self.outcome.shelved:
+                about = self.outcome.lasting(key)
+                found.setdefault(key[0], {})[str(key[1])] = Refused(self.outcome.reasons(key), about)
+        return found
+
+    def _is_still(self, project: str, version: str, one: Refused) -> bool:
+        """Whether something is left to hold against a release that no line comes to any more."""
+        policy = self._plan.policy
+        return any(
+            not policy.exception(project, version, frozenset({about}), self._today)
+            and (about not in CHECKS or policy.verdict(about) is Verdict.BLOCK)
+            for about in one.about
+        )
 
     def _shelved(self, project: str, version: Version | str) -> dict[str, File]:
         """The files of a release that are on the shelf."""

@@ -67,8 +67,17 @@ def _before(shelf: Shelf) -> Mapping[str, Any]:
 
 def _data(plan: Plan, outcomes: list[Outcome], before: Mapping[str, Any], in_force: Rollback | None) -> dict[str, Any]:
     by_line = {line.text: outcome for line in plan.lines for outcome in outcomes if outcome.knows(line.text)}
-    closures = {line: closure for outcome in outcomes for line, closure in outcome.lock.closures.items()}
-    moved = lock.moves({one["line"]: one["versions"] for one in before.get("lines", ())}, Lock(closures))
+    lines = [_line(text, outcome, _offered_before(before, text)) for text, outcome in by_line.items()]
+    # What is kept back has not moved: nobody is offered it.
+    closures = {
+        line: closure
+        for outcome in outcomes
+        for line, closure in outcome.lock.closures.items()
+        if not outcome.is_held(closure)
+    }
+    held = {one["line"] for one in lines} - closures.keys()
+    earlier = {one["line"]: _offered_before(before, one["line"]) for one in before.get("lines", ())}
+    moved = lock.moves({line: one for line, one in earlier.items() if line not in held}, Lock(closures))
     last_moves = {
         "on": f"{datetime.now(UTC):%Y-%m-%d}",
         "moves": [
@@ -79,10 +88,16 @@ def _data(plan: Plan, outcomes: list[Outcome], before: Mapping[str, Any], in_for
     return {
         "targets": [str(target) for target in plan.targets],
         "rollback": in_force and {**asdict(in_force), "sentence": in_force.sentence},
-        "lines": [_line(text, outcome) for text, outcome in by_line.items()],
+        "lines": lines,
         "moved": last_moves if moved else before.get("moved", {"on": None, "moves": []}),
         "releases": {
             lock.named(key): _release(key, outcome) for outcome in outcomes for key in sorted(outcome.releases)
+        },
+        "refused": {
+            f"{project}=={version}": one.sentence
+            for outcome in outcomes
+            for project, versions in sorted(outcome.refused.items())
+            for version, one in sorted(versions.items())
         },
         "exceptions": [
             {
@@ -96,7 +111,16 @@ def _data(plan: Plan, outcomes: list[Outcome], before: Mapping[str, Any], in_for
     }
 
 
-def _line(line: str, outcome: Outcome) -> dict[str, Any]:
+def _offered_before(before: Mapping[str, Any], line: str) -> lock.Versions:
+    """What people were offered of a line when the last report was written."""
+    for one in before.get("lines", ()):
+        if one["line"] == line:
+            known: lock.Versions = one.get("offered", one["versions"] if one["status"] == "on the shelf" else {})
+            return known
+    return {}
+
+
+def _line(line: str, outcome: Outcome, before: lock.Versions) -> dict[str, Any]:
     closure = outcome.lock.closures.get(line)
     blocked = outcome.blocked(closure) if closure else []
     if line in outcome.unresolved:
@@ -113,6 +137,7 @@ def _line(line: str, outcome: Outcome) -> dict[str, Any]:
         "status": status,
         "sentence": sentence,
         "versions": lock.versions(closure),
+        "offered": lock.versions(closure) if closure and not outcome.is_held(closure) else before,
         "releases": {lock.named(closure.key(pin)): lock.reason([pin]) for pin in closure.pins} if closure else {},
     }
 

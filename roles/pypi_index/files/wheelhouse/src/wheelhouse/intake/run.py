@@ -39,7 +39,7 @@ class Run:
         self._plan = plan
         history = History(journal)
         quarantine = Cache(shelf.quarantine / WHO)
-        mirror = Mirror(quarantine, _WHOLE_RUN, _MAX_FILES)
+        mirror = Mirror(quarantine, _WHOLE_RUN, _MAX_FILES, patient=True)
         upstream = Upstream(upstream_url(settings), outside, timedelta())
         today = datetime.now(UTC).date()
         view = View(mirror, upstream, history, plan.policy, (settings.reserved, settings.denied), today)

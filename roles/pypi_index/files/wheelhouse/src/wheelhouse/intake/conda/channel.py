@@ -28,7 +28,7 @@ from wheelhouse.journal import QUARANTINE, Event, now
 from wheelhouse.kept import Kept, Packages
 from wheelhouse.outside import Unreachable
 from wheelhouse.progress import progress
-from wheelhouse.publishing import sha256
+from wheelhouse.publishing import names_objection, sha256
 from wheelhouse.rights import covers
 
 _VULNERABLE = "vulnerable: "
@@ -347,6 +347,8 @@ class CondaChannel:
             for field in ("name", "version", "build", "subdir"):
                 if record.get(field, subdir) != said[field]:
                     raise BadPackage(f"Upstream's index and {name} itself do not say the same {field}.")
+            if sentence := names_objection(self._context.history.names, *self._place(name), said["sha256"]):
+                raise BadPackage(sentence)
             known = Kept(record, None, found.inside, found.scripts)
         except BadPackage as error:
             self.outcome.broken(key, str(error))

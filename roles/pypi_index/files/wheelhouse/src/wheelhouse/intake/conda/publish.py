@@ -9,6 +9,7 @@ of them, a solver passes over what needs something that only the other one has.
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from wheelhouse import kept
 from wheelhouse.arrivals import Report
 from wheelhouse.channels import Channels
 from wheelhouse.intake.history import WHO, History
-from wheelhouse.journal import PUBLISH, UNYANK, YANK, Event, Journal, now
+from wheelhouse.journal import PUBLISH, UNYANK, YANK, Event, Journal, now, written
 from wheelhouse.kept import Kept, Packages
 from wheelhouse.shelf import Shelf
 
+_MOST_SECONDS = 253_402_300_799
 UNFINISHED = "it is being published"
 
 
@@ -137,8 +139,20 @@ class Publisher:
             size=known.record.get("size"),
             sha256=known.record["sha256"],
             reason=known.withheld,
+            uploaded=_uploaded(known.record) if what == PUBLISH else None,
         )
 
     def _place_of(self, name: str) -> tuple[str, str]:
         subdir, _, filename = name.partition("/")
         return f"{self._channel}/{subdir}", filename
+
+
+def _uploaded(record: Mapping[str, Any]) -> str | None:
+    """When upstream's record says that the package was built; old records say it in seconds, others in milliseconds."""
+    stamp = record.get("timestamp")
+    if not isinstance(stamp, int) or stamp <= 0:
+        return None
+    try:
+        return written(datetime.fromtimestamp(stamp / 1000 if stamp > _MOST_SECONDS else stamp, UTC))
+    except (OverflowError, ValueError, OSError):
+        return None

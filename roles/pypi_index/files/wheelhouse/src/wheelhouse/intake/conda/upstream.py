@@ -28,7 +28,7 @@ from simple_repository.model import File
 
 from wheelhouse.cache import make_directory
 from wheelhouse.intake.conda.platforms import NOARCH
-from wheelhouse.outside import Unreachable, get
+from wheelhouse.outside import Unreachable, get, patiently
 
 Records = dict[str, dict[str, Any]]
 """File name -> record."""
@@ -96,7 +96,7 @@ class UpstreamChannel:
         """What it has for a platform, or for all; None if there is nothing. Raises `Unreachable`."""
         if subdir not in self._seen:
             try:
-                self._seen[subdir] = self._look(subdir)
+                self._seen[subdir] = patiently(lambda: self._look(subdir), 3)
             except Unreachable as error:
                 self._seen[subdir] = error
         seen = self._seen[subdir]

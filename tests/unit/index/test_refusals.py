@@ -1,0 +1,146 @@
+"""What one account is refused fills neither the journal nor the disk, and forges nothing."""
+
+import errno
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from wheelhouse import cli, refusals
+from wheelhouse.journal import REFUSE, Event, Journal, now, printable
+from wheelhouse.refusals import ONE_BY_ONE, Refusals
+from wheelhouse.shelf import Shelf
+from wheelhouse.web import application
+
+from .samples import Client, Wheel, metadata, snapshot
+
+WHEEL = Wheel()
+
+
+def told(root: Path, who: str = "bob") -> list[dict]:
+    lines = (root / "journal.jsonl").read_text().splitlines()
+    return [event for event in map(json.loads, lines) if event["event"] == "refuse" and event["who"] == who]
+
+
+def test_many_refusals_are_few_lines(client: Client, root: Path) -> None:
+    others = [client, Client(application())]  # as many workers of the server
+    for number in range(ONE_BY_ONE * 2):
+        assert others[number % 2].upload(WHEEL.filename, WHEEL.build(), user="bob").status == 403
+    assert len(told(root)) == ONE_BY_ONE
+    assert client.upload("x.txt", b"", user="ada").status == 400
+    assert len(told(root, "ada")) == 1, "the other account is told of all the same"
+
+
+def test_how_many_more_there_were_is_told_once(shelf: Shelf, journal: Journal, root: Path) -> None:
+    moment = [3600.0 * 1000]
+    kept = Refusals(shelf, journal, clock=lambda: moment[0])
+    event = Event(REFUSE, "bob", now(), "192.0.2.7", file="x.whl", reason="no")
+    answers = [kept.note(event) for _ in range(ONE_BY_ONE + 57)]
+    assert answers == [True] * ONE_BY_ONE + [False] * 57
+    moment[0] += 3600
+    kept.note(Event(REFUSE, "ada", now(), reason="no"))
+    assert [one["reason"] for one in told(root)[ONE_BY_ONE:]] == ["57 more uploads were refused within that hour."]
+    kept.sum_up()
+    assert len(told(root)) == ONE_BY_ONE + 1
+    assert kept.note(event), "and the next hour begins anew"
+
+
+def test_a_quiet_hour_is_summed_up_by_whoever_looks_after_the_shelf(
+    client: Client, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(ONE_BY_ONE + 3):
+        client.upload(WHEEL.filename, WHEEL.build(), user="bob")
+    monkeypatch.setattr(refusals, "HOUR", 1)
+    assert cli.main(["reindex"]) == 0
+    assert told(root)[-1]["reason"] == "3 more uploads were refused within that hour."
+
+
+@pytest.mark.parametrize("left", ["", "{", "[]", '{"bob": 7}', '{"bob": ["x", null]}'])
+def test_what_a_kill_left_of_the_counts(shelf: Shelf, journal: Journal, root: Path, left: str) -> None:
+    shelf.locks.joinpath("refusals.json").write_text(left)
+    assert Refusals(shelf, journal).note(Event(REFUSE, "bob", now(), reason="no"))
+    assert len(told(root)) == 1
+
+
+def test_many_at_once(shelf: Shelf, journal: Journal, root: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: Refusals(shelf, journal).note(Event(REFUSE, "bob", now(), reason="no")), range(200)))
+    assert len(told(root)) == ONE_BY_ONE
+
+
+FORGED = 'x\r\n{"event": "publish", "who": "ada"}\u2028\u202eevil\x1b[2J\x00\ud800'
+
+
+def test_a_refusal_is_one_line_of_ascii_whatever_was_sent(
+    client: Client, root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    forged = FORGED.replace("\ud800", "").replace("\r\n", "").replace("\0", "").replace('"', "")
+    assert client.upload(forged + ".whl", b"x", user="bob").status == 400
+    described = metadata("acme_tools", extra=f"Summary: {forged}\nLicense-Expression: {forged}\n")
+    client.upload(WHEEL.filename, Wheel(metadata=described).build(), name=forged, version=forged)
+    lines = (root / "journal.jsonl").read_bytes().splitlines()
+    assert all(line.isascii() and json.loads(line) for line in lines)
+    assert all(record.getMessage().isprintable() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    "field", ["who", "origin", "project", "channel", "version", "name", "summary", "file", "reason"]
+)
+def test_no_field_forges_a_line_of_the_journal(journal: Journal, root: Path, field: str) -> None:
+    journal.append([Event(**{"event": REFUSE, "who": "bob", "time": now(), field: FORGED})])
+    content = (root / "journal.jsonl").read_bytes()
+    assert content.isascii() and content.count(b"\n") == 1 and b"\r" not in content and b"\x1b" not in content
+    ((event, _),) = journal.read()
+    assert getattr(event, field) == FORGED
+
+
+def test_what_is_shown_of_somebody_elses_words() -> None:
+    shown = printable(FORGED, 1000)
+    assert shown.isprintable() and "evil" in shown
+    assert printable("x" * 2000, 1000) == "x" * 999 + "…"
+
+
+def test_a_long_name_and_a_long_reason_are_cut(shelf: Shelf, journal: Journal, root: Path) -> None:
+    Refusals(shelf, journal).note(Event(REFUSE, "bob", now(), file="f" * 10_000, reason="r" * 100_000))
+    assert (root / "journal.jsonl").stat().st_size < 2000
+
+
+def test_no_upload_is_taken_that_the_disk_has_no_room_for(
+    client: Client, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.upload(WHEEL.filename, WHEEL.build()).status == 200
+    before = snapshot(root)
+    monkeypatch.setattr(Shelf, "room", lambda _: 100)
+    refused = client.upload("acme_tools-1.1-py3-none-any.whl", Wheel(version="1.1").build())
+    assert refused.status == 507 and "disk is full" in refused.text and "disk is full" in refused.reason
+    assert snapshot(root) == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="mounts a small disk")
+def test_a_disk_that_fills_while_a_file_comes(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real small disk, on which the guard is blind."""
+    import subprocess  # noqa: PLC0415
+
+    incoming = root / "incoming"
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", incoming], capture_output=True, check=False
+    ).returncode:
+        pytest.skip("no file system can be mounted here")
+    try:
+        monkeypatch.setattr(Shelf, "room", lambda _: 2**40)
+        big = Wheel(version="1.1", members={"acme_tools/data.bin": os.urandom(200_000)})
+        refused = client.upload(big.filename, big.build())
+        assert refused.status == 507 and "disk is full" in refused.text
+        assert list(incoming.iterdir()) == []
+    finally:
+        subprocess.run(["umount", "--lazy", incoming], check=True)
+    assert not (root / "packages/acme-tools").exists()
+
+
+def test_only_a_full_disk_is_called_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(Shelf, "stage", broken)
+    assert client.upload(WHEEL.filename, WHEEL.build()).status == 500
