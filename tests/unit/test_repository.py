@@ -30,7 +30,7 @@ PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
 
 TOP_LEVEL = {
     *("galaxy.yml", "site.yml", "meta", "roles", "playbooks", "inventories", "plugins", "molecule", "tests", "docs"),
-    *("README.md", "CHANGELOG.md", "changelogs", "LICENSE"),
+    *("README.md", "CHANGELOG.md", "SECURITY.md", "changelogs", "LICENSE"),
     *("Makefile", "ansible.cfg", "pyproject.toml", "requirements.txt"),
 }
 
@@ -134,3 +134,16 @@ def test_lock_has_what_is_asked_for():
 
 def test_changelog_knows_the_version():
     assert f"## {GALAXY['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_every_promise_has_its_tests():
+    """docs/security.md names a test for each; this says that there is such a test."""
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+    assert len(named) > 30
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not any(f"def {test}(" in path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob(file))
+    ]
+    assert missing == []
