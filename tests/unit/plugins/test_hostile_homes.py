@@ -204,7 +204,7 @@ def test_credentials_with_something_odd_in_a_home(kind: str, office: Office, run
     before = everything(tmp_path, but=adas)
     for state in ("present", "absent", "present"):
         skipped, answer = run(small_files, files=credentials(state=state))
-        # a file that may be read, and has nothing of ours in it, needs no change
+        # a file that may be read, and has no lines of ours in it, needs no change
         assert skipped == (set() if kind in OTHERS and state == "absent" else {"mallory"})
         assert answer["paths"] == [str(adas)]
         assert (NETRC in adas.read_text() if adas.exists() else False) == (state == "present")
@@ -220,6 +220,16 @@ def test_credentials_with_a_home_that_is_none(kind: str, office: Office, run, tm
     assert everything(tmp_path, but=office.home("ada")) == before
     skipped, _ = run(small_files, files=credentials(state="absent"))
     assert skipped == (set() if kind == "no home" else {"mallory"}), "where no home is, nothing is left in it"
+
+
+def test_nothing_is_left_in_a_colleagues_directory(office: Office, run, tmp_path: Path) -> None:
+    """Where everybody may write, the link of somebody would have us leave a password of theirs."""
+    opened = office.write("leo", "open/theirs", "").parent
+    opened.chmod(0o777)
+    (office.home("mallory") / ".netrc").symlink_to(opened / "new")
+    before = everything(tmp_path, but=office.home("ada"))
+    assert run(small_files, files=credentials())[0] == {"mallory"}
+    assert everything(tmp_path, but=office.home("ada")) == before
 
 
 def test_a_file_of_theirs_in_a_directory_of_roots(office: Office, run, tmp_path: Path) -> None:
