@@ -44,20 +44,19 @@ def says(done, code: int, *words: str) -> None:
     assert [word for word in words if word not in done.stderr] == [], done.stderr
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "echo Welcome\n",
-        "printf no-line-end\n",
-        """echo '{"person": "eve"}'\n""",
-        "seq 100000\n",
-        "trap 'echo Goodbye' EXIT\n",
-        "echo hm >&2\n",
-    ],
-    ids=["a line", "no line", "an object", "much", "afterwards", "an error"],
-)
-def test_what_the_shell_on_the_host_prints_is_no_hindrance(office, text: str) -> None:
-    with beginning(office, "jupyter", ".bashrc", text):
+# what start files print, before the answer and after it, on a line or without its end, an object like the answer among it
+TALK = """
+echo Welcome
+echo '{"person": "eve"}'
+seq 100000
+echo hm >&2
+trap 'echo Goodbye' EXIT
+printf no-line-end
+"""
+
+
+def test_what_the_shell_on_the_host_prints_is_no_hindrance(office) -> None:
+    with beginning(office, "jupyter", ".bashrc", TALK):
         works(call(office))
 
 
@@ -67,19 +66,16 @@ def test_a_shell_that_ends_is_named(office, text: str) -> None:
         says(call(office), 8, HOST, "~/.bashrc")
 
 
-@pytest.mark.parametrize(
-    "setting",
-    [
+@pytest.mark.parametrize("tty", ["force", "yes"])
+def test_settings_of_ones_own_are_no_hindrance(office, tty: str) -> None:
+    settings = [
         "RemoteCommand tmux attach",
-        "RequestTTY force",
-        "RequestTTY yes",
+        f"RequestTTY {tty}",
         "LogLevel QUIET",
         "ControlMaster auto",
-        "ForkAfterAuthentication no",
-    ],
-)
-def test_settings_of_ones_own_are_no_hindrance(office, setting: str) -> None:
-    with beginning(office, "workstation", ".ssh/config", f"Host *\n  {setting}\n"):
+        "PermitLocalCommand yes",
+    ]
+    with beginning(office, "workstation", ".ssh/config", "Host *\n  " + "\n  ".join(settings) + "\n"):
         works(call(office))
 
 
@@ -115,7 +111,7 @@ def test_a_long_home_is_no_hindrance(office) -> None:
         office.succeed_as("ada", f"XDG_STATE_HOME={state} jupyter-tunnel --stop; rm -r long")
 
 
-@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-"])
+@pytest.mark.parametrize("closed", ["<&-", "<&- 2>&-"])
 def test_closed_streams_are_no_hindrance(office, closed: str) -> None:
     works(call(office, f"jupyter-tunnel --no-browser {closed}"))
 
