@@ -126,7 +126,7 @@ import hashlib, json, sys, time
 from tornado.web import create_signed_value
 token, name, age = sys.argv[1:]
 secret = hashlib.sha256(b"cookie " + token.encode()).digest()
-user = json.dumps({"username": "a", "name": "a", "display_name": "a", "initials": "a", "color": None})
+user = json.dumps({"username": "a", "name": "a", "display_name": "a", "initials": "a", "color": None, "avatar_url": None})
 print(create_signed_value(secret, name, user, clock=lambda: time.time() - int(age)).decode())
 """
 
