@@ -98,7 +98,6 @@ def test_however_a_login_is_written_it_is_checked_once(gateway: Gateway, index: 
     assert used < cpu(index) - start - used, f"{len(many)} spellings cost as much as five checks"
 
 
-@pytest.mark.usefixtures("nobody_has_guessed")
 @pytest.mark.parametrize(
     "login",
     [
@@ -127,25 +126,23 @@ def test_what_can_be_no_login_costs_nothing(gateway: Gateway, index: Host, login
     connection.close()
     used = cpu(index) - start
     for number in range(3):
-        assert gateway.ask("/simple/", login=("ada", f"guess {number} {time.time()}")).status == 401
+        assert gateway.ask("/simple/", login=(f"nobody-{time.time()}", f"guess {number}")).status == 401
     assert used < cpu(index) - start - used
 
 
 @pytest.mark.usefixtures("nobody_has_guessed")
 def test_an_unknown_name_takes_as_long_as_a_known_one(gateway: Gateway) -> None:
-    def seconds(user: str) -> float:
-        connection = gateway.connection()
-        connection.ask("/simple/")
-        taken = []
-        for number in range(7):
-            began = time.perf_counter()
+    connection = gateway.connection()
+    connection.ask("/simple/")
+    taken: dict[str, list[float]] = {"leo": [], "nobody-of-this-name": []}
+    for number in range(8):  # in turn, and the best of them, because other things run on this machine
+        for user, times in taken.items():
             headers = gateway.authorization((user, f"guess {number} {time.time()}"))
+            began = time.perf_counter()
             assert connection.ask("/simple/", headers=headers).status == 401
-            taken.append(time.perf_counter() - began)
-        connection.close()
-        return statistics.median(taken)
-
-    known, unknown = seconds("leo"), seconds("nobody-of-this-name")
+            times.append(time.perf_counter() - began)
+    connection.close()
+    known, unknown = map(min, taken.values())
     assert 0.5 < known / unknown < 2, (known, unknown)
 
 
@@ -166,9 +163,9 @@ def test_a_wrong_login_that_comes_again_and_again_counts_once(gateway: Gateway, 
 @pytest.fixture
 def nobody_has_guessed(index: Host) -> Iterator[None]:
     """The gateway forgets, before the test and after it, whom it has told to wait."""
-    index.check_output("systemctl restart nginx")
+    index.check_output("systemctl reset-failed nginx && systemctl restart nginx")
     yield
-    index.check_output("systemctl restart nginx")
+    index.check_output("systemctl reset-failed nginx && systemctl restart nginx")
 
 
 def guess(gateway: Gateway, user: str, seconds: float, method: str = "GET") -> tuple[list[int], float]:
