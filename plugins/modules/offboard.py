@@ -127,6 +127,11 @@ def call(argv, seconds=30):
     return done.returncode, done.stdout, done.stderr.strip()
 
 
+def reason(exc):
+    """Why something was not done, in words."""
+    return getattr(exc, "strerror", None) or "it takes too long"
+
+
 def members(group):
     """Whom /etc/group lists for a group."""
     try:
@@ -266,9 +271,7 @@ class Person:
         try:
             removed, left = files.apart(lambda: files.clear_places(self.uids, time.monotonic() + seconds), seconds + 5)
         except (files.TooLong, OSError) as exc:
-            raise Fault(
-                f"The files of {self.name} in places such as /tmp cannot be removed: {exc or 'it takes too long'}."
-            ) from exc
+            raise Fault(f"The files of {self.name} in places such as /tmp cannot be removed: {reason(exc)}.") from exc
         if removed:
             self.say(f"{removed} {'file' if removed == 1 else 'files'} outside the home removed.")
         if left:
@@ -278,8 +281,6 @@ class Person:
 
     def leave_home(self, keep):
         """Close the home, or delete it. True where nothing is left to do on this host."""
-        if not os.path.lexists(self.home):
-            return True
         others = sorted(one.pw_name for one in pwd.getpwall() if one.pw_dir == self.home and one.pw_name != self.name)
         if others:
             self.say(f"the home {self.home} stays as it is, since it is that of {', '.join(others)}, too.")
@@ -287,6 +288,8 @@ class Person:
         seconds = 10 * self.seconds
         try:
             return self._leave_home_as_root(keep, seconds)
+        except FileNotFoundError:
+            return True
         except PermissionError:
             return self._leave_home_as_person(keep, seconds)
         except files.TooLong:
@@ -338,25 +341,40 @@ class Person:
     def return_home(self):
         """Give the home back, or make one."""
         try:
-            if not os.path.lexists(self.home):
-                shutil.copytree("/etc/skel", self.home, symlinks=True)
-                os.chmod(self.home, 0o700)
-                for top, directories, names in os.walk(self.home, topdown=False):
-                    for name in directories + names:
-                        os.lchown(os.path.join(top, name), self.uid, self.gid)
-                os.lchown(self.home, self.uid, self.gid)
-                self.say("is back, with the account of before and a new home.")
-                return
+            # apart, since a file server that is away may keep who asks waiting for ever
             files.apart(lambda: files.open_again(self.home, self.uid, self.gid), self.seconds)
-            self.say(
-                f"is back, with the account and the home of before ({self.home}). "
-                "If this is somebody else, give them another login name."
-            )
+        except FileNotFoundError:
+            self._make_home()
+            self.say("is back, with the account of before and a new home.")
+            return
         except (files.TooLong, OSError) as exc:
-            raise Fault(
-                f"{self.name} is back, but the home {self.home} cannot be given back ({exc or 'it does not answer'}); "
-                f"make it belong to the uid {self.uid}."
-            ) from exc
+            if not self._has_home():
+                raise Fault(
+                    f"{self.name} is among the people again, but the home {self.home} cannot be given back "
+                    f"({reason(exc)}); make it belong to the uid {self.uid}, and run this again."
+                ) from exc
+        self.say(
+            f"is back, with the account and the home of before ({self.home}). "
+            "If this is somebody else, give them another login name."
+        )
+
+    def _has_home(self):
+        """Whether the home is theirs, as they see it themselves."""
+        try:
+            return files.apart(lambda: os.stat(self.home).st_uid, self.seconds, self.uid, self.gid) == self.uid
+        except (files.TooLong, OSError):
+            return False
+
+    def _make_home(self):
+        """As useradd does. Nobody but root gets into it before it is complete."""
+        os.mkdir(self.home, 0o700)
+        if os.path.isdir("/etc/skel"):
+            shutil.copytree("/etc/skel", self.home, symlinks=True, dirs_exist_ok=True)
+            os.chmod(self.home, 0o700)
+        for top, directories, names in os.walk(self.home):
+            for name in directories + names:
+                os.lchown(os.path.join(top, name), self.uid, self.gid)
+        os.lchown(self.home, self.uid, self.gid)
 
 
 def offboard(person, state, home, check_mode):

@@ -60,9 +60,17 @@ def processes_of(host: Host, uid: int) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--check",), ("--limit", "wheelhouse-workstation"), ("--limit", "wheelhouse-index")]
+    ("playbook", "arguments"),
+    [
+        ("site", ()),
+        ("site", ("--check",)),
+        ("site", ("--limit", "wheelhouse-workstation")),
+        ("leavers", ("--limit", "wheelhouse-index")),
+        ("leavers", ()),
+        ("index", ()),
+        ("rotate", ()),
+    ],
 )
-@pytest.mark.parametrize("playbook", ["site", "leavers", "rotate"])
 def test_who_is_missing_from_the_list_is_not_offboarded(before, workstation, index, playbook, arguments) -> None:
     accounts = index.file("/srv/wheelhouse/config/htpasswd").content
     run = site(*settings_of(), *arguments, playbook=playbook, check=False)
@@ -80,8 +88,7 @@ def test_more_than_a_few_at_a_time_are_not_offboarded(before, workstation) -> No
 
 
 def test_an_offboarding_can_be_looked_at_first(before, workstation) -> None:
-    confirmed = ("--extra-vars", "wheelhouse_offboard=leo,ci-acme-hello")
-    run = site(*settings_of(LEAVES), *confirmed, "--check", playbook="leavers")
+    run = site(*settings_of(LEAVES), "--extra-vars", "wheelhouse_offboard=leo,ci-acme-hello", "--check")
     assert "leo: state: absent; goes from" in " ".join(run.output.split())
     assert processes_of(workstation, before["uid"])
 
