@@ -56,7 +56,7 @@ def inventory_files(sources) -> list[Path]:
     found = []
     for source in sources:
         found += source.iterdir() if source.is_dir() else [source]
-    return sorted(path for path in found if path.suffix in (".yml", ".yaml") and path.is_file())
+    return sorted(path for path in found if path.suffix in ("", ".ini", ".yml", ".yaml") and path.is_file())
 
 
 def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
@@ -69,12 +69,12 @@ def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
     faults, warnings = [], []
     for path in files:
         text = decrypted(path)
-        if text is None:
+        if text is None or text.startswith("#!"):  # a program that makes an inventory
             continue
         try:
             node = yaml.compose(text, _Loader)
         except (yaml.YAMLError, ValueError):
-            continue  # Ansible says so itself
+            node = None  # another form of inventory; where it is none, Ansible says so itself
         name = shown_path(path)
         faults += [
             f"{name}: {key} stands there twice (lines {first} and {second}), and only the last counts: keep one."
@@ -82,7 +82,8 @@ def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
         ]
         if _is_encrypted(path):
             continue
-        clear = list(_in_clear(node, secrets_of))
+        lines = not isinstance(node, (yaml.MappingNode, yaml.SequenceNode))
+        clear = list(_in_lines(text, secrets_of) if lines else _in_clear(node, secrets_of))
         if not clear:
             continue
         keys = ", ".join(dict.fromkeys(key for key, _value in clear))
@@ -184,6 +185,14 @@ def _in_clear(node, paths, key: str = "", secret: bool = False) -> Iterator[tupl
         literal = node.tag == "!unsafe" or not any(mark in node.value for mark in _MARKS)
         if literal and node.value.strip() and node.tag not in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"):
             yield key, node.value
+
+
+def _in_lines(text: str, paths) -> Iterator[tuple[str, str]]:
+    """The same of an inventory in lines, `host name=value` and `name=value`."""
+    for line in text.splitlines():
+        for name, value in re.findall(r"(?:^|\s)(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|\S+)", line.partition(" #")[0]):
+            if ((name,) in paths or _is_secret(name)) and not any(mark in value for mark in _MARKS):
+                yield name, value.strip("'\"")
 
 
 def _is_secret(name: str) -> bool:

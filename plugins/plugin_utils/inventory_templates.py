@@ -115,7 +115,8 @@ class Values:
                 f"{where} cannot be decrypted ({_first_line(error)}): give the vault's password, or write it anew."
             )
             return UNKNOWN
-        if not is_template(text):
+        # `!vault` before a single value keeps it from being a template, as `!unsafe` does
+        if not is_template(text) or not isinstance(raw, str):
             return text
         if secret and (reason := self._why_eaten(host, raw, text)):
             faults.append(f"{where} {reason}")
@@ -202,8 +203,8 @@ class Values:
             if name in seen or raw is None or _LATER.fullmatch(name):
                 continue
             seen.add(name)
-            if isinstance(raw, (Mapping, list)):
-                continue  # only a part of it is meant, and which is Jinja's to say
+            if not isinstance(raw, str):
+                continue  # decrypted, which is no template; or a mapping, of which only a part is meant
             try:
                 inner = native(raw)
             except Exception:

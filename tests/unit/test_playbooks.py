@@ -46,6 +46,13 @@ def test_the_inventory_is_checked_first(path):
     assert begins or users, f"{path.name} begins without preflight.yml, and nothing imports it"
 
 
+def test_the_inventory_is_checked_once():
+    """What site.yml imports does not check it again."""
+    for path in ENTRIES:
+        every = [play[IMPORT] for part in [path, *imported(path)] for play in plays(part) if IMPORT in play]
+        assert sum(name.endswith("preflight.yml") for name in every) <= 1, path
+
+
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT / "playbooks")))
 def test_every_play_says_whether_it_needs_root(path):
     """Any user with sudo can run them; on the controller and on Windows nothing becomes root."""

@@ -106,6 +106,18 @@ def test_a_vault_that_is_encrypted_is_read(inventory: Path, tmp_path: Path) -> N
     assert "x7Q" not in said and SECRET not in said
 
 
+def test_single_values_that_are_encrypted(inventory: Path, tmp_path: Path) -> None:
+    """Braces in them stay what they are, in all versions of Ansible."""
+    (tmp_path / "password").write_text("the vault's own")
+    options = ["--vault-password-file", str(tmp_path / "password")]
+    encrypt = ["ansible-vault", "encrypt_string", *options, "--name", "vault_bob_index", "a{# b #}c {{ d and more"]
+    text = subprocess.run(encrypt, check=True, capture_output=True, text=True, timeout=60).stdout
+    (inventory / "group_vars" / "all" / "zz.yml").write_text(text)
+    assert preflight(inventory, *options, playbook="playbooks/preflight.yml")[0] == 0
+    code, said = preflight(inventory, playbook="playbooks/preflight.yml")
+    assert code != 0 and "wheelhouse_people[bob].index_password cannot be worked out: " in said
+
+
 def test_an_inventory_without_a_host_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     code, said = preflight(tmp_path / "hosts.yml")

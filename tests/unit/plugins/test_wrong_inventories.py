@@ -109,6 +109,15 @@ def test_secrets_from_a_file_in_clear(inventory, mode, told):
     assert faults == ([] if mode == 0o600 else said)
 
 
+def test_secrets_in_an_inventory_of_lines(inventory):
+    (inventory / "more.ini").write_text(
+        "[workstations]\nws-9 corporate_proxy_username=x corporate_proxy_password='of our own'\n"
+        "[all:vars]\nour_own=x\n#vault_password=x\nwheelhouse_proxy_password={{ vault_machines_proxy }}\n"
+    )
+    [fault] = check(inventory)[0]
+    assert "more.ini holds passwords in clear (corporate_proxy_password): encrypt it" in fault
+
+
 def test_braces_that_are_meant(inventory):
     """`!unsafe` before it, or a reference: both give the password as it stands there."""
     spoil(
