@@ -17,7 +17,7 @@ _MAX_NAME = 1024
 """Characters of a member's name with its directories: more than any system can unpack."""
 _MAX_DIRECTORIES = 4 * MAX_MEMBERS
 _MAX_LINKS_ON_THE_WAY = 40
-_MAX_STEPS = 5_000_000
+_MAX_STEPS = 2_000_000
 """From directory to directory, for all links together."""
 
 _FILE, _LINK = -1, -2
@@ -208,11 +208,15 @@ class InParts:
         self._decompressor = make()
         self._waiting = b""
         self._is_begun = False
+        self._parts = 0
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; none at the end. Raises EOFError where it is cut off."""
         while True:
             if self._decompressor.eof:
+                self._parts += 1
+                if self._parts > MAX_MEMBERS:
+                    raise Unacceptable(f"The archive is compressed in more than {MAX_MEMBERS} parts.")
                 self._waiting = self._decompressor.unused_data
                 self._decompressor, self._is_begun = self._make(), False
             if self._decompressor.needs_input and not self._waiting:
