@@ -32,6 +32,8 @@ lock: setup ## compile the locked requirements: of development, the index's prog
 	@compile="uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url"
 	$$compile --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
 	$$compile $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
+	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' $(index_program)/pyproject.toml |
+	    $$compile - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
 	$$compile --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
 	for tool in roles/package_client/files/*.in; do
 	    $$compile $$tool --no-header --no-annotate --output-file $${tool%.in}.txt

@@ -20,6 +20,7 @@ from ansible import constants
 from ansible.parsing.plugin_docs import read_docstring
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from pip._internal.models.index import PyPI, TestPyPI
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +131,37 @@ def test_lock_has_what_is_asked_for():
         assert locked.get(wanted.name) in wanted.specifier, str(wanted)
     assert "://" not in lock
     assert lock.count("--hash=sha256:") >= len(locked)
+
+
+def test_nothing_is_fetched_by_name_alone():
+    """What the image is built with, and what the CI jobs use, has a hash: a name or a tag can become something else."""
+    program = ROOT / "roles/pypi_index/files/wheelhouse"
+    lines = (program / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    installs = [command for line in lines for command in line.split("&&") if "pip install" in command]
+    assert len(installs) == 3
+    for command in installs:
+        assert "--require-hashes" in command or {"--no-build-isolation", "--no-index", "--no-deps"} <= {
+            *command.split()
+        }
+    backend = (program / "build-requirements.txt").read_text(encoding="utf-8")
+    (wanted,) = tomllib.loads((program / "pyproject.toml").read_text(encoding="utf-8"))["build-system"]["requires"]
+    assert f"{canonicalize_name(Requirement(wanted).name)}{Requirement(wanted).specifier} " in backend
+    assert "--hash=sha256:" in backend
+
+    locked = (ROOT / "roles/package_client/files/uv.txt").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "docs/ci").iterdir()):
+        job = path.read_text(encoding="utf-8")
+        assert re.findall(r"uv==[\d.]+", job) == re.findall(r"uv==[\d.]+", locked)
+        hashes = re.findall(r"--hash=sha256:\w{64}", job)
+        assert hashes
+        assert set(hashes) <= set(re.findall(r"--hash=sha256:\w{64}", locked)), (
+            "copy them from roles/package_client/files/uv.txt"
+        )
+        for line in job.splitlines():
+            if "pip install" in line:
+                assert "--require-hashes" in line
+            if "uses:" in line:
+                assert re.fullmatch(r" *- uses: [\w/-]+@[0-9a-f]{40}", line)
 
 
 def test_changelog_knows_the_version():

@@ -25,6 +25,8 @@ class CondaPackage:
     text: str = "hello\n"
     python: tuple[tuple[str, str], ...] = ()
     """Name and version of the Python distributions in it."""
+    files: tuple[tuple[str, bytes], ...] = ()
+    """What else is in it."""
 
     @property
     def stem(self) -> str:
@@ -36,7 +38,7 @@ class CondaPackage:
 
     def build_it(self) -> bytes:
         """The package."""
-        payload = {f"share/{self.name}.txt": self.text.encode()}
+        payload = {f"share/{self.name}.txt": self.text.encode(), **dict(self.files)}
         for name, version in self.python:
             described = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
             payload[f"site-packages/{name}-{version}.dist-info/METADATA"] = described.encode()

@@ -20,8 +20,9 @@ from wheelhouse.intake.checks.licence import says
 from wheelhouse.intake.policy import Exemption, Policy
 from wheelhouse.rules import Verdict
 
-from .intake import Office
-from .samples import metadata
+from .intake import UNCHECKED, Office
+from .public import PublicFile
+from .samples import Wheel, metadata
 
 TODAY = date.today()
 VULNERABLE = {"vulnerability": "block"}
@@ -59,6 +60,10 @@ def test_nothing_is_wrong() -> None:
         (release(file(days=None)), {}, ("age", Verdict.BLOCK)),
         (release(file(yanked="oops")), {}, ("yanked", Verdict.BLOCK)),
         (release(file("alpha-1.0.tar.gz")), {}, ("sdist", Verdict.BLOCK)),
+        (release(record=("RECORD is odd.",)), {}, ("record", Verdict.BLOCK)),
+        (release(record=("RECORD is odd.",)), {"verdicts": {"record": Verdict.WARN}}, ("record", Verdict.WARN)),
+        (release(scripts=("x.pth runs code.",)), {}, ("scripts", Verdict.WARN)),
+        (release(scripts=("x.pth runs code.",)), {"verdicts": {"scripts": Verdict.BLOCK}}, ("scripts", Verdict.BLOCK)),
         (release(broken=("It is a bomb.",)), {"verdicts": {"archive": None}}, ("archive", Verdict.BLOCK)),
         (
             release(described=metadata(extra="License: Secret\n")),
@@ -307,3 +312,69 @@ def test_a_service_is_asked(tmp_path: Path) -> None:
         with pytest.raises(Unavailable, match="it answers 404"):
             Source(f"{address}/elsewhere", client).answer(question)
         server.shutdown()
+
+
+# what is in the archives
+
+
+def odd_release(name: str, version: str = "1.0", **changes: Any) -> PublicFile:
+    wheel = Wheel(name, version, **changes)
+    return PublicFile(wheel.filename, wheel.build(), described=metadata(name, version))
+
+
+def findings(office: Office, release: str) -> list[tuple[str, str, bool]]:
+    found = office.report()["releases"][release]["findings"]
+    return [(one["check"], one["verdict"], one.get("new", False)) for one in found]
+
+
+def test_what_record_has_wrong_is_for_the_policy(office: Office) -> None:
+    """Installers put up with it, so an exception lets it in; nothing lets in what leads out of its place."""
+    odd = odd_release("alpha", record=lambda lines: [f"/{lines[0]}", *lines[1:]])
+    office.public.projects["alpha"] = [odd]
+    office.wants("alpha")
+    assert office.run() == 1
+    assert (office.shelved(), findings(office, "alpha==1.0")) == (set(), [("record", "block", False)] * 2)
+    granted = {"package": "alpha", "advisory": "record", "reason": "everybody has it", "until": "2999-01-01"}
+    office.wants("alpha", exceptions=[granted])
+    assert office.run() == 0
+    assert office.shelved() == {odd.name}
+    assert findings(office, "alpha==1.0") == [("record", "warn", False)] * 2
+    before = office.content()
+    assert office.run() == 0
+    assert office.content() == before, "it is known of what is on the shelf, too"
+    office.wants("alpha")
+    office.run()
+    assert findings(office, "alpha==1.0") == [("record", "block", False)] * 2
+
+    slipping = odd_release("beta", entries=lambda archive: archive.writestr("../../x", b""))
+    office.public.projects["beta"] = [slipping]
+    office.wants("beta", verdicts={**UNCHECKED, "archive": "off", "record": "off"}, exceptions=[
+        {**granted, "package": "beta", "advisory": "archive"}
+    ])  # fmt: skip
+    assert office.run() != 0
+    assert slipping.name not in office.shelved()
+
+
+def test_scripts_that_are_new_stand_out(office: Office) -> None:
+    pth = {"members": {"starts.pth": b"import alpha\n"}}
+    office.public.projects["always"] = [odd_release("always", version, **pth) for version in ("1.0", "2.0")]
+    office.public.projects["alpha"] = [odd_release("alpha"), odd_release("alpha", "2.0", **pth)]
+    office.wants("alpha==1.0", "always==1.0")
+    assert office.run() == 0
+    assert findings(office, "alpha==1.0") == []
+    assert findings(office, "always==1.0") == [("scripts", "warn", False)]
+
+    office.wants("alpha==2.0", "always==2.0", verdicts={**UNCHECKED, "scripts": "block"})
+    assert office.run() == 1
+    assert "alpha-2.0-py3-none-any.whl" not in office.shelved()
+
+    office.wants("alpha==2.0", "always==2.0")
+    assert office.run() == 0
+    assert findings(office, "always==2.0") == [("scripts", "warn", False)]
+    assert findings(office, "alpha==2.0") == [("scripts", "warn", True)]
+    (told,) = office.report()["releases"]["alpha==2.0"]["findings"]
+    assert told["evidence"] == (
+        "New: 'starts.pth' runs code whenever Python starts. No other release of alpha on the shelf has such a thing."
+    )
+    page = (office.shelf / "reports/index.html").read_text()
+    assert page.count('<span class="mark bad">new</span>') == 1

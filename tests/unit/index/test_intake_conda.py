@@ -336,3 +336,40 @@ def test_the_process_ends_at_once(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     with pytest.raises(SystemExit):
         cli.run()
     assert ended == [7]
+
+
+def test_scripts_are_told(office: Office, channel: PublicChannel) -> None:
+    """What runs by itself, and that it is new where the channel has another release without."""
+    activation = {"files": (("etc/conda/activate.d/alpha.sh", b"echo hello"),)}
+    add(channel, "alpha")
+    add(channel, "always", **activation)
+    office.wants(conda=["alpha 1.0", "always 1.0"])
+    assert run(office, channel) == 0
+    told = "'etc/conda/activate.d/alpha.sh' runs code whenever somebody activates its environment."
+    (finding,) = office.report()["releases"]["conda-forge::always==1.0"]["findings"]
+    assert (finding["check"], finding["verdict"], finding["evidence"]) == ("scripts", "warn", told)
+    assert "new" not in finding
+
+    add(channel, "alpha", "2.0", **activation)
+    office.wants(conda=["alpha 2.0"], verdicts={"vulnerability": "off", "scripts": "block"})
+    assert run(office, channel) == 1
+    assert "alpha 2.0" not in names(office)
+    office.wants(conda=["alpha 2.0"])
+    assert run(office, channel) == 0
+    (finding,) = office.report()["releases"]["conda-forge::alpha==2.0"]["findings"]
+    assert (finding["check"], finding["verdict"], finding["new"]) == ("scripts", "warn", True)
+    assert finding["evidence"].startswith(f"New: {told}")
+
+
+def test_a_package_that_leads_out_is_kept_back(office: Office, channel: PublicChannel) -> None:
+    """Whatever the policy says."""
+    add(channel, "alpha", files=(("../../home/ada/.bashrc", b"x"),))
+    granted = {"package": "alpha", "advisory": "archive", **GRANTED}
+    office.wants(conda=["alpha"], verdicts={"vulnerability": "off", "record": "off"}, exceptions=[granted])
+    assert run(office, channel) != 0
+    assert listed(office) == {}
+    office.wants(conda=["alpha"])
+    assert run(office, channel) == 1
+    (finding,) = office.report()["releases"]["conda-forge::alpha==1.0"]["findings"]
+    assert (finding["check"], finding["verdict"]) == ("archive", "block")
+    assert "would be unpacked outside its place" in finding["evidence"]

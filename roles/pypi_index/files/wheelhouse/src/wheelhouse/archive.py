@@ -17,6 +17,8 @@ _MAX_NAME = 1024
 """Characters of a member's name with its directories: more than any system can unpack."""
 _MAX_DIRECTORIES = 4 * MAX_MEMBERS
 _MAX_LINKS_ON_THE_WAY = 40
+_MAX_STEPS = 2_000_000
+"""From directory to directory, for all links together."""
 
 _FILE, _LINK = -1, -2
 
@@ -53,8 +55,9 @@ class Names:
         """Directory and name in it -> number of the directory, `_FILE` or `_LINK`."""
         self._count = 0
         self._directories = 0
-        self._links: dict[tuple[str, ...], str] = {}
-        self._symbolic: list[tuple[str, ...]] = []
+        self._steps = 0
+        self._links: dict[tuple[int, str], str] = {}
+        self._symbolic: list[tuple[tuple[str, ...], tuple[int, str]]] = []
         self._hard: list[tuple[str, str]] = []
 
     def top(self) -> list[str]:
@@ -67,39 +70,48 @@ class Names:
 
     def admit_link(self, name: str, target: str, *, is_hard: bool) -> None:
         """The same of a link; where it leads is checked at the end, by `check_links`. Raises `Unacceptable`."""
-        parts = self._put(name, is_directory=False, leaf=_LINK)
+        parts, place = self._put(name, is_directory=False, leaf=_LINK)
+        if len(target) > _MAX_NAME:
+            raise Unacceptable(f"The archive's member {_shown(name)} is a link of more than {_MAX_NAME} characters.")
         if is_hard:
             self._hard.append((name, target))
         else:
-            self._links[parts] = target
-            self._symbolic.append(parts)
+            self._links[place] = target
+            self._symbolic.append((parts, place))
 
     def check_links(self, *, below: str | None = None) -> None:
         """Check that each link stays inside, or inside the top-level directory `below`; raises `Unacceptable`."""
-        for parts in self._symbolic:
-            self._check_link("/".join(parts), [*parts[:-1], *self._links[parts].split("/")], self._links[parts], below)
+        for parts, place in self._symbolic:
+            target = self._links[place]
+            self._check_link("/".join(parts), [*parts[:-1], *target.split("/")], target, below)
         for name, target in self._hard:
             landed = self._check_link(name, target.split("/"), target, below)
-            if self._kind(landed) != _FILE:
+            if landed[1] != _FILE:
                 raise Unacceptable(
                     f"The archive's member {_shown(name)} is a link to {_shown(target)}, which is no file in it."
                 )
 
-    def _check_link(self, name: str, path: list[str], target: str, below: str | None) -> tuple[str, ...]:
+    def _check_link(self, name: str, path: list[str], target: str, below: str | None) -> tuple[str | None, int | None]:
         landed = None if _is_absolute(target) else self._landing(path)
-        if landed is None or (below is not None and landed[:1] != (below,)):
+        if landed is None or (below is not None and landed[0] != below):
             raise Unacceptable(
                 f"The archive's member {_shown(name)} is a link that leads out of it, to {_shown(target)}:"
                 " pack the file that it leads to in its place, or leave the link out."
             )
         return landed
 
-    def _landing(self, path: list[str]) -> tuple[str, ...] | None:
-        """Where a path leads once the links on its way are followed; None if that is outside."""
+    def _landing(self, path: list[str]) -> tuple[str | None, int | None] | None:
+        """Where a path leads once the links on its way are followed; None if that is outside.
+
+        The first part of it, and the number of the directory, `_FILE`, `_LINK`, or None if nothing is there.
+        """
         waiting = path[::-1]
-        at: list[str] = []
+        at: list[tuple[str, int | None]] = []
         followed = 0
         while waiting:
+            self._steps += 1
+            if self._steps > _MAX_STEPS:
+                raise Unacceptable("The archive has more links that lead to each other than can be followed.")
             part = waiting.pop()
             if part in ("", "."):
                 continue
@@ -108,25 +120,19 @@ class Names:
                     return None
                 at.pop()
                 continue
-            at.append(unicodedata.normalize("NFC", part))
-            target = self._links.get(tuple(at))
-            if target is not None:
-                followed += 1
-                if followed > _MAX_LINKS_ON_THE_WAY or _is_absolute(target):
-                    return None
-                at.pop()
-                waiting += target.split("/")[::-1]
-        return tuple(at)
-
-    def _kind(self, path: tuple[str, ...]) -> int | None:
-        at = 0
-        for part in path:
-            if at < 0 or (at, part) not in self._known:
+            parent = at[-1][1] if at else 0
+            place = None if parent is None else (parent, unicodedata.normalize("NFC", part))
+            target = self._links.get(place) if place else None
+            if target is None:
+                at.append((part, self._known.get(place) if place else None))
+                continue
+            followed += 1
+            if followed > _MAX_LINKS_ON_THE_WAY or _is_absolute(target):
                 return None
-            at = self._known[at, part]
-        return at
+            waiting += target.split("/")[::-1]
+        return (at[0][0] if at else None, at[-1][1] if at else 0)
 
-    def _put(self, name: str, *, is_directory: bool, leaf: int) -> tuple[str, ...]:
+    def _put(self, name: str, *, is_directory: bool, leaf: int) -> tuple[tuple[str, ...], tuple[int, str]]:
         self._count += 1
         shown = _shown(name)
         if self._count > MAX_MEMBERS:
@@ -148,7 +154,7 @@ class Names:
             if known:
                 raise Unacceptable(f"The archive holds {shown} both as a file and as a directory.")
             self._known[at, parts[-1]] = leaf
-        return tuple(parts)
+        return tuple(parts), (at, parts[-1])
 
     def _directory(self, parent: int, part: str, shown: str) -> int:
         known = self._known.get((parent, part))
@@ -202,11 +208,15 @@ class InParts:
         self._decompressor = make()
         self._waiting = b""
         self._is_begun = False
+        self._parts = 0
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes; none at the end. Raises EOFError where it is cut off."""
         while True:
             if self._decompressor.eof:
+                self._parts += 1
+                if self._parts > MAX_MEMBERS:
+                    raise Unacceptable(f"The archive is compressed in more than {MAX_MEMBERS} parts.")
                 self._waiting = self._decompressor.unused_data
                 self._decompressor, self._is_begun = self._make(), False
             if self._decompressor.needs_input and not self._waiting:

@@ -124,7 +124,9 @@ _turn = threading.BoundedSemaphore(AT_ONCE)
 class _Helper:
     """The process that forks readers; there is one for each process that asks, and it ends with that."""
 
-    def __init__(self) -> None:
+    def __init__(self, serve: str = "from wheelhouse import reading; reading.serve") -> None:
+        """`serve` is the code that it runs, called with the number of its socket."""
+        self._serve = serve
         self._lock = threading.Lock()
         self._socket: socket.socket | None = None
         self._owner = 0
@@ -153,7 +155,7 @@ class _Helper:
         with theirs:
             self._process = subprocess.Popen(
                 # -P and -s: what is imported comes from no directory that others can write to
-                [sys.executable, "-P", "-s", "-c", f"from wheelhouse import reading; reading.serve({theirs.fileno()})"],
+                [sys.executable, "-P", "-s", "-c", f"{self._serve}({theirs.fileno()})"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
