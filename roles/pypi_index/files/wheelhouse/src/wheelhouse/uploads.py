@@ -36,7 +36,9 @@ NO_ROOM = "The index has no room for this file: tell whoever runs it that its di
 DIGEST_FIELDS = {"sha256": "sha256_digest", "blake2_256": "blake2_256_digest", "md5": "md5_digest"}
 
 
-def upload_application(config: Config, shelf: Shelf, names: Names) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
+def upload_application(
+    config: Config, shelf: Shelf, names: Names
+) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
     """pypiserver's WSGI application, publishing to `shelf`; raises `Refusal`."""
     uploads = _Uploads(config, shelf, names)
     pypiserver_config = PypiserverConfig.default_with_overrides(auther=uploads.admit, disable_fallback=True)
