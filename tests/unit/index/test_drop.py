@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
-from wheelhouse import arrivals, cli, distribution
+from wheelhouse import arrivals, cli, publishing
 from wheelhouse.shelf import Shelf
 
 from .conda_samples import CondaPackage
@@ -151,14 +152,13 @@ def test_what_is_published_is_a_copy_of_our_own(root: Path, place: Path, tmp_pat
 def test_what_is_written_while_it_is_checked_is_not_published(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = root / "drop" / NAME
     path.write_bytes(WHEEL.build())
-    whole = distribution.read
+    whole = publishing.reject_conflict
 
-    def read_and_write(copy: Path, filename: str) -> distribution.Distribution:
-        found = whole(copy, filename)
+    def write_behind_the_check(*given: Any, **more: Any) -> None:
         path.write_bytes(b"evil")
-        return found
+        whole(*given, **more)
 
-    monkeypatch.setattr(distribution, "read", read_and_write)
+    monkeypatch.setattr(publishing, "reject_conflict", write_behind_the_check)
     assert run("reindex", "--new") == 0
     assert (root / "packages/acme-tools" / NAME).read_bytes() == WHEEL.build()
     monkeypatch.undo()

@@ -118,13 +118,16 @@ def test_no_upload_is_taken_that_the_disk_has_no_room_for(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounts a small disk")
-def test_a_disk_that_fills_while_a_file_comes(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("size", ["64k", "300k"])
+def test_a_disk_that_fills_while_a_file_comes(
+    client: Client, root: Path, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
     """A real small disk, on which the guard is blind."""
     import subprocess  # noqa: PLC0415
 
     incoming = root / "incoming"
     if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", incoming], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", incoming], capture_output=True, check=False
     ).returncode:
         pytest.skip("no file system can be mounted here")
     try:

@@ -38,9 +38,11 @@ NO_ROOM = "The index has no room for this file: tell whoever runs it that its di
 DIGEST_FIELDS = {"sha256": "sha256_digest", "blake2_256": "blake2_256_digest", "md5": "md5_digest"}
 
 
-def upload_application(config: Config, shelf: Shelf) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
+def upload_application(
+    config: Config, shelf: Shelf, names: Names
+) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
     """pypiserver's WSGI application, publishing to `shelf`; raises `Refusal`."""
-    uploads = _Uploads(config, shelf)
+    uploads = _Uploads(config, shelf, names)
     pypiserver_config = PypiserverConfig.default_with_overrides(auther=uploads.admit, disable_fallback=True)
     pypiserver_config.backend = BackendProxy(uploads)
     app = app_from_config(pypiserver_config)
@@ -52,11 +54,11 @@ def upload_application(config: Config, shelf: Shelf) -> Callable[[Environ, Start
 class _Uploads(Backend):
     """pypiserver's view of the shelf: files come in and none are shown, since reads never get here."""
 
-    def __init__(self, config: Config, shelf: Shelf) -> None:
+    def __init__(self, config: Config, shelf: Shelf, names: Names) -> None:
         self._config = config
         self._shelf = shelf
         self._journal = Journal(shelf.journal)
-        self._names = Names(self._journal)
+        self._names = names
         self._refusals = Refusals(shelf, self._journal)
 
     def admit(self, user: str, password: str) -> bool:

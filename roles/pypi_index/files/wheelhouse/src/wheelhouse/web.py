@@ -21,6 +21,7 @@ from wheelhouse.config import Config
 from wheelhouse.front import Front
 from wheelhouse.journal import Journal
 from wheelhouse.logs import OneLine
+from wheelhouse.names import Names
 from wheelhouse.shelf import Shelf
 from wheelhouse.uploads import upload_application
 from wheelhouse.upstream import OffTheShelf
@@ -54,7 +55,8 @@ class Application:
     def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
         self._config = config
         self._shelf = shelf
-        self._uploads = upload_application(config, shelf)
+        self._names = Names(Journal(shelf.journal))
+        self._uploads = upload_application(config, shelf, self._names)
         self._catalogue = Catalogue(Journal(shelf.journal))
         self._off_the_shelf = off_the_shelf = OffTheShelf(config, shelf, cache)
         self._front = front = Front(config, shelf, self._catalogue)
@@ -77,6 +79,7 @@ class Application:
         confined.warm_up()
         threading.Thread(target=self._off_the_shelf.watch, daemon=True).start()
         self._catalogue.counts()
+        self._names.warm_up()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
