@@ -2,8 +2,9 @@
 # MIT License (see LICENSE)
 """Settings by which packages come from elsewhere, or go elsewhere, that no tool of this shell was asked about.
 
-Which they are, and how they are found in files, is the collection's list, which the role puts beside this program: what
-the run looks for in everybody's files, the doctor looks for in those of the person who calls it, and in the environment.
+Which they are, and how they are found in files, is the collection's list, which the role puts beside this program:
+what the run looks for in everybody's files, the doctor looks for in those of the person who calls it, and in the
+environment.
 """
 
 from __future__ import annotations
