@@ -157,6 +157,7 @@ def test_an_index_that_is_an_ip_address(office, monkeypatch, version, warned):
         ("PIP_FIND_LINKS", "/srv/wheels", FAIL),
         ("CONDA_SSL_VERIFY", "false", FAIL),
         ("CONDA_CHANNELS", "https://old.acme.example/conda", FAIL),
+        ("PIP_CONFIG_FILE", "/home/ada/other.conf", WARN),
         ("TWINE_REPOSITORY_URL", "https://x:s3cret-word@old.acme.example/legacy/", WARN),
         ("UV_PUBLISH_URL", "https://old.acme.example/legacy/", WARN),
         ("HATCH_INDEX_REPO", "test", WARN),
