@@ -19,7 +19,8 @@ _SETTING = re.compile(
         (?:index-url|cert|index|index-servers|repository|username|password)[ \t]*=
       | (?:system-certs|publish-url|trusted-publishing|url|default|authenticate|exclude-newer)[ \t]*=
       | \[\[index\]\]
-      | \#[ ](?:One[ ]index,|releases[ ]before[ ]|without[ ]a[ ]slash|a[ ]plain[ ]|The[ ]CAs[ ]of|the[ ]index[ ]knows|at[ ]once,)
+      | \#[ ](?:One[ ]index,|releases[ ]before[ ]|without[ ]a[ ]slash|a[ ]plain[ ])
+      | \#[ ](?:The[ ]CAs[ ]of|the[ ]index[ ]knows|at[ ]once,)
     )""",
     re.VERBOSE,
 )

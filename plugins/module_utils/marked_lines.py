@@ -3,7 +3,7 @@
 """Lines of ours in somebody else's file: between two marks, and theirs that contradict them made into comments.
 
 People and their editors change files between two runs: line feeds become CRLF, blanks at the ends of lines come or go,
-a byte order mark appears, a line is deleted or pasted twice. So marks are recognised by their words, not by their bytes.
+a byte order mark appears, a line is deleted or pasted twice. So marks are known by their words, not by their bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ DISPLACED = "# displaced by wheelhouse.onboarding: "
 ENCODED = "#wheelhouse.onboarding:"  # opens a line that was made one word, because its readers stumble over it
 # stands for the byte order mark that the file began with, and which no line may follow
 HAD_BOM = "#wheelhouse.onboarding.began-with-a-byte-order-mark\n"
-# stand behind a blank line that ends a macro of a netrc file, and in the second case also behind the end of its last line
+# stand behind a blank line that ends a macro of a netrc file, and in the second case behind its last line's end, too
 ENDS_A_MACRO = "#wheelhouse.onboarding.ended-the-macro\n"
 ENDS_A_MACRO_AND_ITS_LINE = "#wheelhouse.onboarding.ended-the-macro-and-its-last-line\n"
 

@@ -146,8 +146,8 @@ def _with_readable_letters(lines: list[str], form: str) -> list[str]:
     for number, line in enumerate(lines, 1):
         if not _is_utf8(line) and not line.lstrip().startswith(_COMMENTS[form]):
             raise CannotMerge(
-                f"has a letter in line {number} that is not in UTF-8, which {_READERS[form]} cannot read; save the file "
-                "as UTF-8, or take the letter out."
+                f"has a letter in line {number} that is not in UTF-8, which {_READERS[form]} cannot read; save the "
+                "file as UTF-8, or take the letter out."
             )
     return [line if _is_utf8(line) else encoded(line) for line in lines]
 

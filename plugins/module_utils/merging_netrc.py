@@ -32,7 +32,7 @@ _WORD = re.compile(r'"(?:\\.|[^"\\])*"|\S+')
 
 
 def readable(lines: list[str]) -> list[str]:
-    """The lines as Python's parser, and uv's after it, can read them; `merging.without` makes the same of them again."""
+    """The lines as Python's parser, and uv's after it, can read them; `merging.without` takes that back."""
     return _with_ended_macro(_with_readable_comments(_without_foreign_words(lines)))
 
 
@@ -171,7 +171,7 @@ def read(text: str) -> dict:
 
 
 def _why(text: str, lineno: int | None) -> str:
-    """Why Python cannot read a file. Its words may be passwords, but for those that are names of other programs' things."""
+    """Why Python cannot read a file. Its words may be passwords, but for other programs' names for things."""
     keyword = ""
     for number, line in enumerate(split_lines(text), 1):
         for word in _WORD.findall(line):
@@ -179,8 +179,8 @@ def _why(text: str, lineno: int | None) -> str:
                 break
             if not keyword and word in _OTHER_NAMES:
                 return (
-                    f"has the word {word} in line {number}, which pip and uv do not know, and then they ignore the whole "
-                    f"file; write {_OTHER_NAMES[word]} instead."
+                    f"has the word {word} in line {number}, which pip and uv do not know, and then they ignore the "
+                    f"whole file; write {_OTHER_NAMES[word]} instead."
                 )
             keyword = "" if keyword or word == "default" else word
     at = f" (near line {lineno})" if lineno else ""

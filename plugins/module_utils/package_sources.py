@@ -2,9 +2,9 @@
 # MIT License (see LICENSE)
 """The list of settings by which packages come from elsewhere than the company's index, or are published elsewhere.
 
-It is the only one: the module stray_settings looks for them in files, wheelhouse-doctor (which gets a copy of this file)
-in the environment as well, and the bundles for laptops in the files there. Each tool's own reference of its settings was
-read for it. Nothing but Python's own library is imported, and nothing of the collection.
+It is the only one: the module stray_settings looks for them in files, wheelhouse-doctor (which gets a copy of this
+file) in the environment as well, and the bundles for laptops in the files there. Each tool's own reference of its
+settings was read for it. Nothing but Python's own library is imported, and nothing of the collection.
 """
 
 from __future__ import annotations
@@ -222,8 +222,8 @@ COMMANDS = {
     "flit": "flit",
 }
 
-# Where such settings are, {form: patterns}: for a whole machine below /, and for a person below the home. `*` as the first
-# part is any directory there.
+# Where such settings are, {form: patterns}: for a whole machine below /, and for a person below the home. `*` as the
+# first part is any directory there.
 _CONDARC_NAMES = [".condarc", "condarc", "condarc.d/*.yml", "condarc.d/*.yaml", ".mambarc"]
 MACHINE_FILES = {
     "ini": ["etc/xdg/pip/pip.conf", "etc/pip.conf"],
@@ -372,7 +372,7 @@ def _has_password(address: str) -> bool:
 
 
 def as_lines() -> str:
-    """The list for the bundles of laptops, whose programs know no Python: form, name, kind of value and what it does."""
+    """The list for the bundles of laptops, whose programs know no Python: form, name, kind of value, effect."""
     of_uv = {key.replace("index.*", "[[index]]"): setting for key, setting in UV.items()}
     forms = {"variable": VARIABLES, "pip": PIP, "uv": of_uv, "conda": CONDARC}
     return "".join(

@@ -2,7 +2,7 @@
 # MIT License (see LICENSE)
 """Settings on a machine by which packages would come from elsewhere than the company's index, found line by line.
 
-Which they are is in package_sources.py. Used by the module stray_settings, on the managed host, and by wheelhouse-doctor.
+Which they are is in package_sources.py. Used by the module stray_settings, on the managed host, and by the doctor.
 """
 
 from __future__ import annotations

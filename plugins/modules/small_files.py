@@ -53,8 +53,8 @@ options:
             between two marks, lines that set the same become comments, and V(absent) takes both back, to the byte.
           - Of a netrc file, entries for the same machine are dropped for good, since they hold passwords.
             What O(files[].content) holds is for V(absent) the place whose passwords go, also where nothing marks them.
-          - What the file's own readers give the whole file up over (a word of another program in a netrc file, a byte order
-            mark, a comment in another encoding than UTF-8) is made a comment, too, and RV(mended) says so.
+          - What the file's own readers give the whole file up over (a word of another program in a netrc file, a byte
+            order mark, a comment in another encoding than UTF-8) is made a comment, too, and RV(mended) says so.
           - The file is written whole where this is left out.
         type: str
         choices: [ini, toml, netrc]

@@ -10,9 +10,9 @@ version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
   - Looks for other indexes, channels, directories of packages, trusted hosts and proxies, for what keeps the index from
-    being asked, and for other places to publish to, in the settings of pip, uv, Poetry, PDM, hatch, pixi, twine and conda,
-    in what pipx keeps of the packages it installed, and for the variables and options that mean the same in what shells
-    and logins read. The list is in C(plugins/module_utils/package_sources.py).
+    being asked, and for other places to publish to, in the settings of pip, uv, Poetry, PDM, hatch, pixi, twine and
+    conda, in what pipx keeps of the packages it installed, and for the variables and options that mean the same in what
+    shells and logins read. The list is in C(plugins/module_utils/package_sources.py).
   - Each is a warning with the file and the line, and never with the value, which may hold a password.
   - Everybody's files are read, and written, by a process that has become that person, and so are those of somebody's
     installation below C(/opt).
@@ -28,7 +28,7 @@ options:
     elements: str
     default: []
   people:
-    description: The accounts whose homes are looked at, besides the files for the whole machine.
+    description: The accounts whose homes are looked at, besides the files for the whole machine and those of root.
     type: list
     elements: str
     default: []
@@ -106,7 +106,7 @@ OPT = "/opt"  # where each installation may be somebody else's
 
 
 def look(directory, patterns, index_url, channels, remove):
-    """What is found in files that this process may read, [{path, line, setting, does, removable}], and clauses on others.
+    """What is found in files that this process may read: [{path, line, setting, does, removable}], and what is wrong.
 
     patterns    {form: patterns of paths in the directory}
     remove      make comments of what can be removed
@@ -243,6 +243,11 @@ def main():
             look_only = functools.partial(look, place, INSTALLATION_FILES, index_url, channels, False)
             jobs.append((pwd.getpwnam("nobody"), lambda look_only=look_only: only_told(look_only())))
     skipped = []
+    root = account("root")
+    if root is not None and os.path.isdir(root.pw_dir):  # what `sudo pip` reads
+        also, wrong = look(root.pw_dir, HOME_FILES, index_url, channels, write)
+        found += also
+        skipped += [{"name": root.pw_name, "reason": fault} for fault in wrong]
     for (owner, _work), outcome in zip(jobs, as_people(jobs, understand)):
         also, wrong = ([], [str(outcome)]) if isinstance(outcome, PersonError) else outcome
         found += also

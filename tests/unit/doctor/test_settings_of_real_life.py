@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""What people have in their environment and files, in which "Everything works" would not be true, and what to do then."""
+"""What people have in their environment and files, with which not everything works, and what to do then."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import same_place
 from wheelhouse_doctor import commands, findings, network, report
 from wheelhouse_doctor.findings import FAIL, OK, WARN
 
@@ -123,8 +124,6 @@ def test_find_links_of_pips(office):
 def test_the_index_with_its_port_is_the_index(office):
     settings = office.settings()
     default = type(settings)("https://packages.acme.example", conda_channels=())
-    from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import same_place
-
     for address in ("https://packages.acme.example:443/simple/", "https://Packages.Acme.example/simple"):
         assert same_place(address, default.index_url)
     for address in (
@@ -158,6 +157,7 @@ def test_an_index_that_is_an_ip_address(office, monkeypatch, version, warned):
         ("PIP_FIND_LINKS", "/srv/wheels", FAIL),
         ("CONDA_SSL_VERIFY", "false", FAIL),
         ("CONDA_CHANNELS", "https://old.acme.example/conda", FAIL),
+        ("PIP_CONFIG_FILE", "/home/ada/other.conf", WARN),
         ("TWINE_REPOSITORY_URL", "https://x:s3cret-word@old.acme.example/legacy/", WARN),
         ("UV_PUBLISH_URL", "https://old.acme.example/legacy/", WARN),
         ("HATCH_INDEX_REPO", "test", WARN),

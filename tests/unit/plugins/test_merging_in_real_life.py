@@ -22,50 +22,109 @@ OLD_NETRC = 'machine packages.acme.example login ada password "s3-of-last-year"\
 
 # (form of settings, what a person has in the file)
 DOTFILES: dict[str, tuple[str, bytes]] = {
-    "pip of a guide": ("pip", b"[global]\ntimeout = 60\nindex-url = https://old.example/simple\n\n[install]\nuser = true\n"),
+    "pip of a guide": (
+        "pip",
+        b"[global]\ntimeout = 60\nindex-url = https://old.example/simple\n"
+        b"\n[install]\nuser = true\n",
+    ),
     "pip with tabs": ("pip", b"[global]\n\ttimeout\t=\t60\n\tindex-url:\thttps://old.example/simple\n"),
     "pip of Windows": ("pip", b"[global]\r\ntimeout = 60\r\ntrusted-host =\r\n    a.example\r\n    b.example\r\n"),
     "pip with a BOM": ("pip", b"\xef\xbb\xbf[global]\r\ntimeout = 60\r\n"),
     "pip with a BOM and a comment": ("pip", b"\xef\xbb\xbf; mine\n[global]\ntimeout = 60"),
     "pip in Latin-1": ("pip", b"# f\xfcr das B\xfcro\n[global]\ntimeout = 60\n; caf\xe9\r\n[list]\nformat = columns\n"),
-    "pip in Latin-1, in a value's lines": ("pip", b"[global]\nextra-index-url =\n    # d\xe9p\xf4t\n    https://x.example/\n"),
+    "pip in Latin-1, in a value's lines": (
+        "pip",
+        b"[global]\nextra-index-url =\n"
+        b"    # d\xe9p\xf4t\n    https://x.example/\n",
+    ),
     "pip in UTF-8": ("pip", "# für das Büro\n[global]\ntimeout = 60\n".encode()),
     "pip without an end": ("pip", b"[global]\ntimeout = 60"),
     "pip with nothing in it": ("pip", b"\n\n  \n"),
     "pip with a lone heading": ("pip", b"[global]"),
     "pip with underscores": ("pip", b"[GLOBAL]\nindex_url=a\n[global]\nIndex_URL=b\n"),
-    "pip with percent signs": ("pip", b"[global]\nindex-url = https://u:p%40%2F@old.example/simple\nproxy = http://%USER%:80\n"),
-    "pip with a section of one command": ("pip", b"[install]\nindex-url = https://old.example/\n[wheel]\nwheel-dir=/x\n"),
+    "pip with percent signs": (
+        "pip",
+        b"[global]\nindex-url = https://u:p%40%2F@old.example/simple\n"
+        b"proxy = http://%USER%:80\n",
+    ),
+    "pip with a section of one command": (
+        "pip",
+        b"[install]\nindex-url = https://old.example/\n"
+        b"[wheel]\nwheel-dir=/x\n",
+    ),
     "pip with comments of pip's own": ("pip", b"# [global]\n#index-url = x\n[global]\n#index-url = y\ntimeout=60\n"),
     "pypirc of a maintainer": (
         "pypirc",
-        b"[distutils]\nindex-servers =\n    pypi\n    testpypi\n\n[pypi]\nusername = __token__\npassword = pypi-AgEN%\n\n"
+        b"[distutils]\nindex-servers =\n    pypi\n"
+        b"    testpypi\n\n[pypi]\nusername = __token__\npassword = pypi-AgEN%\n\n"
         b"[testpypi]\nrepository: https://test.example/legacy/\nusername = __token__\npassword = pypi-XX\n",
     ),
-    "pypirc of Windows": ("pypirc", b"[distutils]\r\nindex-servers=pypi lab\r\n\r\n[lab]\r\nrepository=https://lab.example\r\n"),
+    "pypirc of Windows": (
+        "pypirc",
+        b"[distutils]\r\nindex-servers=pypi lab\r\n"
+        b"\r\n[lab]\r\nrepository=https://lab.example\r\n",
+    ),
     "pypirc with a BOM": ("pypirc", b"\xef\xbb\xbf[pypi]\nusername = a\npassword = b\n"),
     "pypirc with Latin-1": ("pypirc", b"# cl\xe9\n[pypi]\nusername = a\npassword = b\n"),
-    "pypirc of another index": ("pypirc", b"[distutils]\nindex-servers =\n  gitlab\n[gitlab]\nrepository = https://git.example/\n"),
-    "uv of a guide": ("uv", b'native-tls = true\n[[index]]\nname = "lab"\nurl = "https://lab.example/"\nexplicit = true\n'),
+    "pypirc of another index": (
+        "pypirc",
+        b"[distutils]\nindex-servers =\n  gitlab\n"
+        b"[gitlab]\nrepository = https://git.example/\n",
+    ),
+    "uv of a guide": (
+        "uv",
+        b'native-tls = true\n[[index]]\nname = "lab"\n'
+        b'url = "https://lab.example/"\nexplicit = true\n',
+    ),
     "uv of Windows": ("uv", b'# mine\r\nsystem-certs = false\r\n\r\n[pip]\r\nno-build = true\r\n'),
     "uv with a BOM": ("uv", b'\xef\xbb\xbfno-build = true\n'),
     "uv with a BOM and a table": ("uv", b'\xef\xbb\xbf[pip]\r\nno-build = true\r\n'),
     "uv with a Latin-1 comment": ("uv", b"# caf\xe9\nno-build = true\n"),
-    "uv with an inline table": ("uv", b'index = [{ url = "https://old.example/", default = true }]\npip = { no-build = true }\n'),
+    "uv with an inline table": (
+        "uv",
+        b'index = [{ url = "https://old.example/", default = true }]\n'
+        b'pip = { no-build = true }\n',
+    ),
     "uv with dotted keys": ("uv", b'pip.no-build = true\npip."no-binary" = ["a"]\n'),
     "uv without an end": ("uv", b"no-build = true"),
     "netrc of git": ("netrc", b"machine git.example login ada password x protocol https\n"),
-    "netrc of git, in lines": ("netrc", b"machine git.example\n\tport 443\n\tlogin ada\n\tpassword x\n\tprotocol https\n"),
-    "netrc of Emacs": ("netrc", b"machine imap.example login ada password x port 993\nmachine smtp.example port smtp login a password b"),
-    "netrc of an FTP client": ("netrc", b"machine ftp.example method x login ada password y\nmacdef init\ncd /pub\nbin\n\n"),
-    "netrc with a macro and a blank behind its name": (
-        "netrc", b"machine ftp.example login ada password y\nmacdef init \ncd /pub\n\nmachine x.example login a password b\n"
+    "netrc of git, in lines": (
+        "netrc",
+        b"machine git.example\n\tport 443\n"
+        b"\tlogin ada\n\tpassword x\n\tprotocol https\n",
     ),
-    "netrc with a macro to the end": ("netrc", b"machine ftp.example login ada password y\nmacdef init\ncd /pub\nbin\n"),
+    "netrc of Emacs": (
+        "netrc",
+        b"machine imap.example login ada password x port 993\n"
+        b"machine smtp.example port smtp login a password b",
+    ),
+    "netrc of an FTP client": (
+        "netrc",
+        b"machine ftp.example method x login ada password y\n"
+        b"macdef init\ncd /pub\nbin\n\n",
+    ),
+    "netrc with a macro and a blank behind its name": (
+        "netrc",
+        b"machine ftp.example login ada password y\n"
+        b"macdef init \ncd /pub\n\nmachine x.example login a password b\n",
+    ),
+    "netrc with a macro to the end": (
+        "netrc",
+        b"machine ftp.example login ada password y\n"
+        b"macdef init\ncd /pub\nbin\n",
+    ),
     "netrc with a macro without an end": ("netrc", b"machine ftp.example login ada password y\nmacdef init\ncd /pub"),
-    "netrc of Windows": ("netrc", b"machine git.example\r\n  login ada\r\n  password x\r\n\r\n# two words\r\nmachine b.example login c password d\r\n"),
+    "netrc of Windows": (
+        "netrc",
+        b"machine git.example\r\n  login ada\r\n  password x\r\n"
+        b"\r\n# two words\r\nmachine b.example login c password d\r\n",
+    ),
     "netrc with a BOM": ("netrc", b"\xef\xbb\xbfmachine git.example login ada password x\n"),
-    "netrc with a BOM and a comment": ("netrc", b"\xef\xbb\xbf# of two words\nmachine git.example login ada password x\n"),
+    "netrc with a BOM and a comment": (
+        "netrc",
+        b"\xef\xbb\xbf# of two words\n"
+        b"machine git.example login ada password x\n",
+    ),
     "netrc with Latin-1": ("netrc", b"# cl\xe9 du d\xe9p\xf4t\nmachine git.example login ada password x\n"),
     "netrc with tabs": ("netrc", b"machine\tgit.example\tlogin\tada\tpassword\tx\n"),
     "netrc with quotes": ("netrc", b'machine git.example login "a b" password "c\\"d # e" port 22\n'),
@@ -74,7 +133,11 @@ DOTFILES: dict[str, tuple[str, bytes]] = {
     "netrc with a comment behind": ("netrc", b"machine git.example login ada password x # mine\n"),
     "netrc with #hash": ("netrc", b"machine git.example login ada password #x\n#mine\n# mine too\n"),
     "netrc with the index's of git": ("netrc", OLD_NETRC.replace("login", "port 443 login").encode()),
-    "netrc with the index's in lines": ("netrc", b"machine packages.acme.example\n  protocol https\n  login ada\n  password s3-old\n"),
+    "netrc with the index's in lines": (
+        "netrc",
+        b"machine packages.acme.example\n"
+        b"  protocol https\n  login ada\n  password s3-old\n",
+    ),
     "nothing for pip": ("pip", b""),
     "nothing for twine": ("pypirc", b""),
     "nothing for uv": ("uv", b""),

@@ -95,8 +95,9 @@ def _unreadable(path: str, why: str) -> tuple[str, str]:
     if foreign:
         line, word = foreign[0]
         return (
-            f"Line {line} of {path} has the word {word}, which pip and uv do not know, and then they ignore the whole file.",
-            f"Take {word} and what follows it out of that line, or ask IT to run site.yml, which makes a comment of it.",
+            f"Line {line} of {path} has the word {word}, which pip and uv do not know, and then they ignore the whole "
+            "file.",
+            f"Take {word} and what follows it out of there, or ask IT to run site.yml, which makes a comment of it.",
         )
     lines = found.splitlines()
     comments = [number for number, line in enumerate(lines, 1) if line.lstrip().startswith("#")]
@@ -113,8 +114,11 @@ def _unreadable(path: str, why: str) -> tuple[str, str]:
         )
     word = re.match(r"has the word (\w+) in line (\d+), .*write (\w+) instead", why)
     if word:
-        sentence = f"Line {word[2]} of {path} has the word {word[1]}, which pip and uv do not know, and then they ignore the whole file."
-        return sentence, f"Write {word[3]} there instead."
+        return (
+            f"Line {word[2]} of {path} has the word {word[1]}, which pip and uv do not know, and then they ignore the "
+            "whole file.",
+            f"Write {word[3]} there instead.",
+        )
     line = re.search(r"near line (\d+)", why)
     return (
         f"{path} is malformed at or before line {line[1] if line else 1}, so pip and uv ignore the whole file.",

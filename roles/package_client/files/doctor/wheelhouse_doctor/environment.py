@@ -156,8 +156,8 @@ def _no_proxy(settings: Settings, environ: Mapping[str, str]) -> Finding:
         return fail(
             NO_PROXY,
             everything[0],
-            f"{names} {'is' if len(everything) == 1 else 'are'} `*`, so that nothing goes through the proxy, and what is "
-            "outside the company is not found.",
+            f"{names} {'is' if len(everything) == 1 else 'are'} `*`, so that nothing goes through the proxy, and what "
+            "is outside the company is not found.",
             "Log in anew; if it stays so, take the variable out of ~/.profile or ~/.bashrc, or ask IT to run site.yml.",
         )
     missing = [name for name in spellings or ["NO_PROXY"] if not covers(environ.get(name, ""), host)]

@@ -2,8 +2,9 @@
 # MIT License (see LICENSE)
 """Settings by which packages come from elsewhere, or go elsewhere, that no tool of this shell was asked about.
 
-Which they are, and how they are found in files, is the collection's list, which the role puts beside this program: what
-the run looks for in everybody's files, the doctor looks for in those of the person who calls it, and in the environment.
+Which they are, and how they are found in files, is the collection's list, which the role puts beside this program:
+what the run looks for in everybody's files, the doctor looks for in those of the person who calls it, and in the
+environment.
 """
 
 from __future__ import annotations
@@ -83,8 +84,9 @@ def _finding(settings: Settings, place: str, form: str, name: str, does: str) ->
 
 def _told(settings: Settings, place: str, subject: str, does: str, remedy: str) -> Finding:
     sentence = f"{stray.sentence(subject, does, settings.index_url)}."
-    # where one publishes is one's own decision, and a password works until IT changes it
-    if does in (package_sources.PUBLISHES, package_sources.PASSWORD):
+    # where one publishes is one's own decision, a password works until IT changes it, and what other settings come to, the
+    # tool that reads them is asked
+    if does in (package_sources.PUBLISHES, package_sources.PASSWORD, package_sources.OTHER_SETTINGS):
         return warn(CHECK, place, sentence, remedy)
     return fail(CHECK, place, sentence, remedy)
 

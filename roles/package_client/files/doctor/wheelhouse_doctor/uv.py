@@ -112,7 +112,7 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _refused(environ: Mapping[str, str], name: str, errors: str) -> tuple[str, str]:
-    """(sentence, remedy) for settings that uv refuses, with which it then does nothing. It quotes lines: those may not."""
+    """(sentence, remedy) for settings that uv refuses, with which it then does nothing; it quotes secret lines."""
     errors = re.sub(r"\x1b\[[0-9;]*m", "", errors)
     version = re.search(r"Required uv version `([^`\s]{1,40})` does not match", errors)
     if version:
