@@ -32,7 +32,7 @@ def before(office, workstation) -> dict:
     office.succeed_as("leo", "echo mine >notes.txt")
     office.succeed_as("ada", "echo hers >diary")
     has_fuse = digs_in(workstation, "leo")
-    assert len(processes_of(workstation, uid_of(workstation, "leo"))) > 7
+    assert any("base64" in line for _ in range(20) for line in processes_of(workstation, uid_of(workstation, "leo")))
     return {
         "uid": uid_of(workstation, "leo"),
         "others": workstation.check_output(OF_OTHERS),
@@ -120,7 +120,8 @@ def test_a_key_that_was_left_somewhere_lets_nobody_in(left, jupyter, pam) -> Non
 
 
 def test_nothing_of_theirs_runs_on(left, before, workstation) -> None:
-    assert processes_of(workstation, before["uid"]) == []
+    # one that forks and ends is not in each look
+    assert [line for _ in range(20) for line in processes_of(workstation, before["uid"])] == []
     assert workstation.run("ls /var/lib/systemd/linger/leo /var/spool/cron/crontabs/leo").stdout == ""
     assert workstation.check_output("find /var/spool -uid %s", before["uid"]) == ""
 
