@@ -55,6 +55,7 @@ print("done")
 # Programs that a unit's commands might be looked up as, put where a person may put them; each says who ran it.
 PLANT = """
 for name in mkdir rm echo cat env sh bash python3 python chmod mv rsync ssh systemctl journalctl jupyter-lab id; do
+    rm -f {place}/$name
     printf '#!/bin/bash\\n/usr/bin/id -u >>{home}/ran-by\\nexec /usr/bin/%s "$@"\\n' $name >{place}/$name
     /usr/bin/chmod +x {place}/$name
 done
