@@ -79,6 +79,19 @@ def test_settings_of_ones_own_are_no_hindrance(office, tty: str) -> None:
         works(call(office))
 
 
+def test_modules_of_ones_own_are_no_hindrance(office) -> None:
+    """PYTHONPATH, on the workstation and on the host, leads to one that goes by the name of one of Python's."""
+    plant = "mkdir -p own && echo 'raise SystemExit(3)' | tee own/json.py own/socket.py own/sitecustomize.py >/dev/null"
+    for on in ("workstation", "jupyter"):
+        office.succeed_as("ada", plant, on=on)
+    try:
+        with beginning(office, "jupyter", ".bashrc", "export PYTHONPATH=$HOME/own PYTHONSTARTUP=$HOME/own/json.py\n"):
+            works(call(office, "PYTHONPATH=$HOME/own jupyter-tunnel --no-browser"))
+    finally:
+        for on in ("workstation", "jupyter"):
+            office.host(on).check_output("rm -r /home/ada/own")
+
+
 @pytest.mark.parametrize(
     ("setting", "word"),
     [
