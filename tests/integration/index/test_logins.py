@@ -279,14 +279,12 @@ def test_a_header_that_speaks_of_a_check_is_no_login(gateway: Gateway) -> None:
 def test_refused_uploads_of_one_account_are_limited(gateway: Gateway) -> None:
     """Each costs a check, and a line in the journal; others publish meanwhile."""
     sentence = "Too many of your uploads were refused: wait a minute."
-    end = time.monotonic() + 60
-    for _ in range(100):
-        answer = gateway.upload("acme_leo-1.0-py3-none-any.whl", b"x", "leo")
-        if sentence in answer.text:
-            break
-        # nginx's own limit, of a client that is too fast for any answer
-        assert answer.status == 403 or "Too much at once" in answer.text, answer
-    assert answer.status == 429 and sentence in answer.text and time.monotonic() < end
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: gateway.upload("acme_leo-1.0-py3-none-any.whl", b"x", "leo"), range(60)))
+    # 429 is also what a client is told that is too fast for any answer
+    assert {answer.status for answer in answers} == {403, 429}
+    limited = [answer for answer in answers if sentence in answer.text]
+    assert limited and sum(answer.status == 403 for answer in answers) <= 30 + 8
     assert gateway.ask("/simple/", login="leo").status == 200, "reading goes on"
     assert gateway.upload("acme_x-1.0-py3-none-any.whl", b"no wheel", "ada").status == 400
 
