@@ -275,6 +275,20 @@ def test_a_header_that_speaks_of_a_check_is_no_login(gateway: Gateway) -> None:
     assert answers == {401}
 
 
+@pytest.mark.usefixtures("nobody_has_guessed")
+def test_refused_uploads_of_one_account_are_limited(gateway: Gateway) -> None:
+    """Each costs a check, and a line in the journal; others publish meanwhile."""
+    sentence = "Too many of your uploads were refused: wait a minute."
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(lambda _: gateway.upload("acme_leo-1.0-py3-none-any.whl", b"x", "leo"), range(60)))
+    # 429 is also what a client is told that is too fast for any answer
+    assert {answer.status for answer in answers} == {403, 429}
+    limited = [answer for answer in answers if sentence in answer.text]
+    assert limited and sum(answer.status == 403 for answer in answers) <= 30 + 8
+    assert gateway.ask("/simple/", login="leo").status == 200, "reading goes on"
+    assert gateway.upload("acme_x-1.0-py3-none-any.whl", b"no wheel", "ada").status == 400
+
+
 def test_who_has_left_is_out_at_once(gateway: Gateway, index: Host) -> None:
     """Also from connections that are open, and whoever changed the accounts; others do not notice."""
     kept = index.check_output("cat %s", HTPASSWD)
