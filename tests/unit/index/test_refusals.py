@@ -118,7 +118,7 @@ def test_no_upload_is_taken_that_the_disk_has_no_room_for(
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="mounts a small disk")
-@pytest.mark.parametrize("size", ["64k", "300k"])
+@pytest.mark.parametrize("size", ["64k", "300k", "500k"])
 def test_a_disk_that_fills_while_a_file_comes(
     client: Client, root: Path, monkeypatch: pytest.MonkeyPatch, size: str
 ) -> None:

@@ -128,8 +128,8 @@ class _Uploads(Backend):
             raise Refusal(411, "The upload does not say how long it is: send a Content-Length.")
         if request.content_length > max_file_size + FORM_OVERHEAD:
             raise Refusal(413, _too_big(max_file_size))
-        # What comes is kept twice, as it is sent and as the file in it.
-        if 2 * request.content_length > self._shelf.room():
+        # It is there three times in the end: as it was sent, as the file in it, and as the copy that is checked.
+        if 3 * request.content_length > self._shelf.room():
             raise Refusal(507, NO_ROOM)
         try:
             request.forms.get(":action")  # reads the body
