@@ -248,7 +248,8 @@ def test_a_directory_for_temporary_files_that_is_not_there(office):
 
 
 def slow_tool(office, name: str) -> None:
-    office.command(name, f"#!{shutil.which('sh')}\n{shutil.which('sleep')} 30 &\nwait\n")
+    text = f"#!{shutil.which('sh')}\n{shutil.which('sleep')} 30 &\necho $! > {office.directory}/child\nwait\n"
+    office.command(name, text)
 
 
 @pytest.mark.parametrize("name", ["pip", "uv", "conda"])
@@ -259,6 +260,9 @@ def test_a_slow_tool_is_no_fault(office, monkeypatch, name):
     begin = time.monotonic()
     found = office.ask()
     assert time.monotonic() - begin < 10, "it is not waited for, nor what it has started"
+    child = Path("/proc", (office.directory / "child").read_text().strip(), "stat")
+    while child.exists() and child.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() - begin < 10, "nor does that stay"
     (finding,) = rows(found, name)
     assert finding.verdict == WARN and "its load is 23.4, and it has 2 processors" in finding.remedy
     assert "anew" not in finding.remedy

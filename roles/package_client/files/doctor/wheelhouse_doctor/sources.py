@@ -84,8 +84,8 @@ def _finding(settings: Settings, place: str, form: str, name: str, does: str) ->
 
 def _told(settings: Settings, place: str, subject: str, does: str, remedy: str) -> Finding:
     sentence = f"{stray.sentence(subject, does, settings.index_url)}."
-    # where one publishes is one's own decision, a password works until IT changes it, and what other settings come to, the
-    # tool that reads them is asked
+    # where one publishes is one's own decision, a password works until IT changes it, and what other settings come to,
+    # the tool that reads them is asked
     if does in (package_sources.PUBLISHES, package_sources.PASSWORD, package_sources.OTHER_SETTINGS):
         return warn(CHECK, place, sentence, remedy)
     return fail(CHECK, place, sentence, remedy)
