@@ -63,7 +63,7 @@ def reason(fault):
     return printable(f"{path}: {fault.strerror or type(fault).__name__}")
 
 
-def as_person(owner, work, understand=None, seconds=SECONDS, confined=True):
+def as_person(owner, work, understand=None, seconds=None, confined=True):
     """What `work()` returns, called in a process that has become `owner`; see `as_people`. Raises PersonError."""
     outcome = as_people([(owner, work)], understand, seconds, confined)[0]
     if isinstance(outcome, PersonError):
@@ -71,13 +71,14 @@ def as_person(owner, work, understand=None, seconds=SECONDS, confined=True):
     return outcome
 
 
-def as_people(jobs, understand=None, seconds=SECONDS, confined=True, at_once=AT_ONCE):
+def as_people(jobs, understand=None, seconds=None, confined=True, at_once=AT_ONCE):
     """Call each `work()` of [(owner, work)] as its owner, a passwd entry: [what it returned, or a PersonError].
 
     understand  makes a result of what came back from JSON, or raises; by default it is taken as it is
-    seconds     after which a person's process is killed, with those that it started
+    seconds     after which a person's process is killed, with those that it started; by default SECONDS
     confined    false for work that runs programs of the person's, which may need much memory and write large files
     """
+    seconds = seconds or SECONDS
     outcomes = [None] * len(jobs)
     waiting = list(reversed(list(enumerate(jobs))))
     running = {}

@@ -76,17 +76,32 @@ def _sparse(path: Path, _office: Office) -> None:
     os.truncate(path, 100 * 1024**3)
 
 
+def _theirs(path: Path, office: Office, place: str = "theirs") -> Path:
+    """A file of leo's, such as may be in the place of `path`."""
+    text = "export PIP_INDEX_URL=https://S3ntinel@old.example/\n"
+    if path.name == ".netrc":
+        text = "machine packages.acme.example login leo password S3ntinel\n"
+    return office.write("leo", place, text)
+
+
 def _colleagues(mode: int) -> Callable[[Path, Office], None]:
     def link(path: Path, office: Office) -> None:
-        theirs = office.write("leo", "theirs", "export PIP_INDEX_URL=https://S3ntinel@old.example/\n")
+        theirs = _theirs(path, office)
         theirs.chmod(mode)
         path.symlink_to(theirs)
 
     return link
 
 
+def _in_the_open(path: Path, office: Office) -> None:
+    theirs = _theirs(path, office, "open/theirs")
+    theirs.chmod(0o666)
+    theirs.parent.chmod(0o777)
+    path.symlink_to(theirs)
+
+
 def _hard(path: Path, office: Office) -> None:
-    theirs = office.write("leo", "theirs", "export PIP_INDEX_URL=https://S3ntinel@old.example/\n")
+    theirs = _theirs(path, office)
     theirs.chmod(0o644)
     os.link(theirs, path)
 
@@ -110,6 +125,7 @@ FILES: dict[str, Callable[[Path, Office], None]] = {
 OTHERS = {
     "a link to what a colleague shows": _colleagues(0o644),
     "a hard link to a colleague's": _hard,
+    "a link to what a colleague lets everybody write": _in_the_open,
 }
 DIRECTORIES = {
     "a directory": lambda path, _office: path.mkdir(),

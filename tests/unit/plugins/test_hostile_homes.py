@@ -14,6 +14,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -203,7 +204,7 @@ def test_credentials_with_something_odd_in_a_home(kind: str, office: Office, run
     before = everything(tmp_path, but=adas)
     for state in ("present", "absent", "present"):
         skipped, answer = run(small_files, files=credentials(state=state))
-        # a file that may be read, and has nothing of ours in it, needs no change
+        # a file that may be read, and has no lines of ours in it, needs no change
         assert skipped == (set() if kind in OTHERS and state == "absent" else {"mallory"})
         assert answer["paths"] == [str(adas)]
         assert (NETRC in adas.read_text() if adas.exists() else False) == (state == "present")
@@ -219,6 +220,16 @@ def test_credentials_with_a_home_that_is_none(kind: str, office: Office, run, tm
     assert everything(tmp_path, but=office.home("ada")) == before
     skipped, _ = run(small_files, files=credentials(state="absent"))
     assert skipped == (set() if kind == "no home" else {"mallory"}), "where no home is, nothing is left in it"
+
+
+def test_nothing_is_left_in_a_colleagues_directory(office: Office, run, tmp_path: Path) -> None:
+    """Where everybody may write, the link of somebody would have us leave a password of theirs."""
+    opened = office.write("leo", "open/theirs", "").parent
+    opened.chmod(0o777)
+    (office.home("mallory") / ".netrc").symlink_to(opened / "new")
+    before = everything(tmp_path, but=office.home("ada"))
+    assert run(small_files, files=credentials())[0] == {"mallory"}
+    assert everything(tmp_path, but=office.home("ada")) == before
 
 
 def test_a_file_of_theirs_in_a_directory_of_roots(office: Office, run, tmp_path: Path) -> None:
@@ -544,6 +555,61 @@ def test_an_environment_is_built_whatever_is_in_the_kernels_beside_it(office: Of
 
 
 # --- homes that root cannot enter
+
+
+@pytest.fixture
+def hang(office: Office, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
+    """Mount a file system of FUSE whose server does not answer any more, as sshfs is without a network."""
+    bindfs, umount = shutil.which("bindfs"), shutil.which("umount")
+    if not bindfs or not umount or not Path("/dev/fuse").exists():
+        pytest.skip("there is no bindfs, or no FUSE")
+    monkeypatch.setattr(homes, "SECONDS", 3)
+    servers, mounted = [], []
+
+    def mount(point: Path) -> None:
+        source = office.home("leo")
+        server = subprocess.Popen([bindfs, "-f", "-o", "allow_other", source, point], stderr=subprocess.DEVNULL)
+        servers.append(server)
+        deadline = time.monotonic() + 10
+        while not point.is_mount() and server.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not point.is_mount():
+            pytest.skip("FUSE cannot be used here")
+        mounted.append(point)
+        server.send_signal(signal.SIGSTOP)
+
+    yield mount
+    for server in servers:
+        server.kill()
+        server.wait()
+    for point in mounted:
+        subprocess.run([umount, "--lazy", point], check=True)
+
+
+def test_a_home_that_hangs_costs_its_deadline_and_nobody_else(office: Office, run, hang) -> None:
+    office.write("ada", ".bashrc", STRAY)
+    hang(office.home("mallory"))
+    started = time.monotonic()
+    for module, arguments in (
+        (small_files, {"files": credentials()}),
+        (stray_settings, {"index_url": INDEX, "people": ["mallory", "ada"], "remove": True}),
+        (ssh_key_pairs, {"people": ["mallory", "ada"], "host": "pc-17"}),
+    ):
+        skipped, answer = run(module, **arguments)
+        assert skipped == {"mallory"} and answer["changed"]
+        assert "within 3 seconds" in answer["people_skipped"][0]["reason"]
+    assert time.monotonic() - started < 30
+    assert NETRC in (office.home("ada") / ".netrc").read_text() and (office.home("ada") / ".ssh/id_ed25519").exists()
+
+
+def test_what_is_mounted_in_a_home_is_not_looked_into(office: Office, run, hang) -> None:
+    office.write("ada", ".bashrc", STRAY)
+    remote = office.home("ada") / "remote computer"
+    remote.mkdir()
+    office.own("ada")
+    hang(remote)
+    assert run(stray_settings, index_url=INDEX, people=["ada"], remove=True)[0] == set()
+    assert (office.home("ada") / ".bashrc").read_text().startswith(": # removed")
 
 
 SQUASHED = """

@@ -33,11 +33,6 @@ COMPUTING = {
     *("assert", "debug", "fail", "set_fact", "include_role", "import_role", "include_tasks", "import_tasks"),
     *("include_vars", "meta", "pause", "add_host", "group_by", "getent", "setup", "gather_facts"),
 }
-KEYWORDS = set(
-    """name when register vars loop loop_control changed_when failed_when check_mode no_log delegate_to run_once notify
-    tags environment until retries delay args become diff any_errors_fatal ignore_errors ignore_unreachable block rescue
-    always listen timeout""".split()
-)
 # {task's file: {task's name: why}}
 REVIEWED_TASKS: dict[str, dict[str, str]] = {
     "roles/accounts/tasks/main.yml": {
@@ -129,7 +124,7 @@ def goes_into_homes(task: dict, variables: re.Pattern) -> bool:
     """Whether a task becomes a person, or hands a path below a home to a module that works as root."""
     if "become_user" in task or "remote_user" in task:
         return True
-    actions = [key for key in task if key not in KEYWORDS and "." in key]
+    actions = [key for key in task if "." in key]
     if not actions:
         return False
     given = [word for key in (*actions, "args", "loop") if key in task for word in words_in(task[key])]
