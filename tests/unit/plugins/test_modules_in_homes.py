@@ -225,6 +225,7 @@ def test_a_leavers_password_goes_also_where_somebody_took_the_marks_away(
 ) -> None:
     path = ada / name
     path.write_text("# mine\n" + content)
+    os.chown(path, ada.stat().st_uid, ada.stat().st_gid)
     gone = {"owner": "ada", "path": f"~/{name}", "merge": form, "state": "absent", "content": hint}
     assert run_module(small_files, files=[gone])["changed"]
     assert "s3cret" not in path.read_text() and "# mine" in path.read_text()
