@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: inventory_check
 short_description: Says everything that is wrong with the inventory, before any host is touched
 version_added: 0.1.0
-author: wheelhouse.onboarding contributors
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
   - Reads, on the controller, what the inventory says of all hosts (the settings that roles share, the variables of the
     roles, the groups and the files themselves), and fails with a sentence for each fault. Each names the setting and
