@@ -11,7 +11,7 @@ from company import STATE, host_of, site, vault
 from testinfra.host import Host
 
 # what belongs to others, where links of the leaver lead to
-OF_OTHERS = "stat --format '%%U %%G %%a %%n' / /home/ada /home/ada/diary /srv/team /srv/team/plan; cat /srv/team/plan /home/ada/diary"
+OF_OTHERS = "stat --format '%U %G %a %n' / /home/ada /home/ada/diary /srv/team /srv/team/plan; cat /srv/team/plan /home/ada/diary"
 ADA = {"name": "ada", "workstations": ["wheelhouse-workstation"], "jupyter": True, "publishes": ["acme-*"]}
 LEAVES = {"name": "leo", "state": "absent"}
 
@@ -109,7 +109,7 @@ def test_a_key_that_was_left_somewhere_lets_nobody_in(left, jupyter, pam) -> Non
     try:
         jupyter.check_output("for name in ada leo; do cat /run/k.pub >/run/keys-$name; done")
         jupyter.check_output(
-            f"/usr/sbin/sshd -p 2299 -o UsePAM={pam} -o PidFile=/run/sshd-2299 -o AuthorizedKeysFile=/run/keys-%%u -o StrictModes=no"
+            f"/usr/sbin/sshd -p 2299 -o UsePAM={pam} -o PidFile=/run/sshd-2299 -o AuthorizedKeysFile=/run/keys-%u -o StrictModes=no"
         )
         login = "ssh -p 2299 -i /run/k -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null {}@127.0.0.1 id -un"
         assert jupyter.check_output(login.format("ada")) == "ada"
