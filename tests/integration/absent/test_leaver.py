@@ -6,6 +6,7 @@ import json
 from urllib.parse import quote
 
 import pytest
+from adversaries import NAMES, entries, gains
 from adversary import digs_in
 from company import STATE, host_of, site, vault
 from testinfra.host import Host
@@ -14,16 +15,19 @@ from testinfra.host import Host
 OF_OTHERS = "stat --format '%U %G %a %n' / /home/ada /home/ada/diary /srv/team /srv/team/plan; cat /srv/team/plan /home/ada/diary"
 ADA = {"name": "ada", "workstations": ["wheelhouse-workstation"], "jupyter": True, "publishes": ["acme-*"]}
 LEAVES = {"name": "leo", "state": "absent"}
+# people whose homes are full of traps leave with him
+ADVERSARIES_LEAVE = [{"name": name, "state": "absent"} for name in NAMES]
+MEANT = f"wheelhouse_offboard=leo,ci-acme-hello,{','.join(NAMES)}"
 
 
-def settings_of(*people: dict) -> tuple[str, str]:
-    """The arguments for a run with these people, and ada."""
+def settings_of(*people: dict, adversaries: list[dict] | None = None) -> tuple[str, str]:
+    """The arguments for a run with these people, ada, and the adversaries, who are here unless it says otherwise."""
     secrets = {
         "index_password": vault()["ada_index"],
         "proxy_username": "EMEA\\ada",
         "proxy_password": vault()["ada_proxy"],
     }
-    return "--extra-vars", json.dumps({"wheelhouse_people": [ADA | secrets, *people]})
+    return "--extra-vars", json.dumps({"wheelhouse_people": [ADA | secrets, *(adversaries or entries()), *people]})
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +47,10 @@ def before(office, workstation) -> dict:
 @pytest.fixture(scope="module")
 def left(before):
     """leo has left. What he had is in `vault()`, what stays is ada; mia is new."""
-    settings = settings_of(LEAVES, {"name": "mia", "workstations": ["wheelhouse-workstation"]})
+    newcomer = {"name": "mia", "workstations": ["wheelhouse-workstation"]}
+    settings = settings_of(LEAVES, newcomer, adversaries=ADVERSARIES_LEAVE)
     # the job that publishes goes without a word in the list, which takes one here
-    run = site(*settings, "--extra-vars", "wheelhouse_offboard=leo,ci-acme-hello")
+    run = site(*settings, "--extra-vars", MEANT)
     return settings, run
 
 
@@ -88,7 +93,7 @@ def test_more_than_a_few_at_a_time_are_not_offboarded(before, workstation) -> No
 
 
 def test_an_offboarding_can_be_looked_at_first(before, workstation) -> None:
-    run = site(*settings_of(LEAVES), "--extra-vars", "wheelhouse_offboard=leo,ci-acme-hello", "--check")
+    run = site(*settings_of(LEAVES, adversaries=ADVERSARIES_LEAVE), "--extra-vars", MEANT, "--check")
     assert "leo: state: absent; goes from" in " ".join(run.output.split())
     assert processes_of(workstation, before["uid"])
 
@@ -208,3 +213,9 @@ def test_who_comes_back_has_the_account_and_the_home_of_before(left, before, off
     )
     # what had been told to run in his absence is as dead as it was
     assert workstation.run("crontab -u leo -l").rc != 0
+
+
+def test_the_adversaries_who_left_and_came_back_have_gained_nothing(left, workstation) -> None:
+    """They have the homes of before, and everything else belongs to whom it did. Runs after the one above."""
+    assert gains() == []
+    assert workstation.file("/home/mallory-links").user == "mallory-links"

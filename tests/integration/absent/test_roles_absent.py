@@ -16,7 +16,7 @@ OURS = re.compile(
 # People's data stays: the shelf with what they published, the advisories that IT has put there, and the homes.
 # So do the files in which others wrote, as they wrote them (test_existing_files.py).
 KEPT = re.compile(
-    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/home/[a-z]+($|/)|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
+    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/home/[a-z-]+($|/)|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
 )
 
 
