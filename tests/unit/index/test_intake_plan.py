@@ -33,7 +33,7 @@ def faults(directory: Path, **changes: Any) -> list[str]:
 
 def test_what_people_write(tmp_path: Path) -> None:
     (tmp_path / "teaching.txt").write_text(
-        "# for the course\nalpha==1.0 \\\n    --hash=sha256:" + "a" * 64 + "\n"
+        "\ufeff# for the course, written on Windows\nalpha==1.0 \\\n    --hash=sha256:" + "a" * 64 + "\n"
         "beta[extra]>=2 ; python_version > '3'  # why\n"
     )
     targets = {"python": ["3.12", "3.11"], "platforms": ["windows-x86_64", "linux-x86_64"]}

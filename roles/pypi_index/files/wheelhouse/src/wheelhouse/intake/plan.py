@@ -185,7 +185,7 @@ class _Reader:
             self.faults.append(f"{text!r} must name a file below the directory of the list.")
             return None
         try:
-            content = path.read_text(encoding="utf-8")
+            content = path.read_text(encoding="utf-8-sig")  # editors on Windows begin with a byte order mark
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
             self.faults.append(f"{text!r}: {name} cannot be read: {why}.")
