@@ -79,7 +79,7 @@ def as_people(jobs, understand=None, seconds=None, confined=True, at_once=AT_ONC
     confined    false for work that runs programs of the person's, which may need much memory and write large files
     """
     seconds = seconds or SECONDS
-    outcomes = [None] * len(jobs)
+    outcomes = {}
     waiting = list(reversed(list(enumerate(jobs))))
     running = {}
     try:
@@ -103,7 +103,7 @@ def as_people(jobs, understand=None, seconds=None, confined=True, at_once=AT_ONC
     finally:
         for child in running.values():
             child.end()
-    return outcomes
+    return [outcomes[number] for number in range(len(jobs))]
 
 
 class _Child:
@@ -161,7 +161,7 @@ class _Child:
         for kill in (os.killpg, os.kill):
             with contextlib.suppress(OSError):  # it is over, or has not come to be the leader of a group yet
                 kill(self.pid, signal.SIGKILL)
-        for _ in range(100):
+        for _try in range(100):
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
                 return status

@@ -94,7 +94,7 @@ def _without_logins(lines: list[str], places: set[str]) -> list[str]:
     kept = []
     in_ours = False
     for line in lines:
-        key, _, value = line.partition("=")
+        key, _equals, value = line.partition("=")
         if line.lstrip().startswith("["):
             in_ours = False
         elif _key(key) == "repository":

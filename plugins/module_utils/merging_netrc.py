@@ -69,7 +69,7 @@ def _without_foreign_words(lines: list[str]) -> list[str]:
     cuts = _foreign_words(lines)
     in_macro = False
     for number, line in enumerate(lines):
-        in_macro = (in_macro and not _ends_macro(line)) or any(word == "macdef" for word, *_ in cuts.get(number, []))
+        in_macro = (in_macro and not _ends_macro(line)) or any(cut[0] == "macdef" for cut in cuts.get(number, []))
         if in_macro:
             kept.append(encoded(line))
             continue

@@ -209,7 +209,7 @@ def _path(value):
 
 
 def _certificate_name(value):
-    kind, _, name = value.partition(":")
+    kind, _colon, name = value.partition(":")
     if kind == "DNS" and re.fullmatch(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", name):
         return None
     if kind == "IP" and (is_ipv4(name) or is_ipv6(name)):

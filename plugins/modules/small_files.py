@@ -272,7 +272,7 @@ def understand(answer):
     """What `settle_each` returned, as it comes from a process of somebody else's."""
     changed, faults = answer
     for number, before, after in changed:
-        if not (type(number) is int and number >= 0 and isinstance(before, str) and isinstance(after, str)):
+        if not (isinstance(number, int) and number >= 0 and isinstance(before, str) and isinstance(after, str)):
             raise ValueError(number)
     return changed, [printable(fault) for fault in faults]
 

@@ -153,7 +153,7 @@ def files(directory, patterns):
     found = []
     for form, some in patterns.items():
         for pattern in some:
-            first, _, rest = pattern.partition("/")
+            first, _slash, rest = pattern.partition("/")
             of = [f"{start}/{rest}" for start in starts] if first == "*" else [f"{glob.escape(directory)}/{pattern}"]
             found += [(form, path) for one in of for path in glob.glob(one)]
     return sorted(found)

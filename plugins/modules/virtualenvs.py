@@ -284,11 +284,16 @@ def is_in_use(build):
     return False
 
 
+def below_home(path):
+    """A path with the home of this process's person in the place of `~/`."""
+    return os.path.join(os.environ["HOME"], path[2:]) if path.startswith("~/") else path
+
+
 def kernels_directory(owner):
     """Where Jupyter looks for kernels: everybody's, or those of one person."""
     if owner == "root":
         return "/usr/local/share/jupyter/kernels"
-    return os.path.expanduser("~/.local/share/jupyter/kernels")
+    return below_home("~/.local/share/jupyter/kernels")
 
 
 def kernels_of(path, owner):
@@ -461,7 +466,7 @@ def settle(wanted, check):
     os.umask(0o022)
     os.chdir("/")
     try:
-        path = os.path.normpath(os.path.expanduser(wanted["path"]))
+        path = os.path.normpath(below_home(wanted["path"]))
         parent = os.path.dirname(path)
         if os.geteuid() == 0:
             refuse_what_others_can_write(path)

@@ -21,7 +21,7 @@ except ImportError:
 
 VAULT = b"$ANSIBLE_VAULT"
 # What inventories/example has for passwords; everybody can read them there.
-EXAMPLES = frozenset(
+EXAMPLE_PASSWORDS = frozenset(
     {
         "choose one for the proxy",
         "choose another one",
@@ -88,7 +88,7 @@ def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
             continue
         keys = ", ".join(dict.fromkeys(key for key, _value in clear))
         keys = keys if len(keys) <= 100 else f"{keys[:100].rpartition(', ')[0]} and others"
-        if all(value in EXAMPLES for _key, value in clear):
+        if all(value in EXAMPLE_PASSWORDS for _key, value in clear):
             warnings.append(
                 f"{name} holds the passwords of the example, which everybody can read: write your own, and encrypt "
                 f"the file with `ansible-vault encrypt {name}`."

@@ -264,7 +264,7 @@ class Values:
 def _trusted(text: str) -> str:
     """The text as one that Ansible takes for a template."""
     trust = getattr(ansible.template, "trust_as_template", None)  # since ansible-core 2.19
-    return trust(text) if trust else text
+    return text if trust is None else trust(text)
 
 
 def _is_untrusted(raw) -> bool:

@@ -18,7 +18,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks 
     value_faults,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
-from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import EXAMPLES
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import EXAMPLE_PASSWORDS
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = role_specs()
@@ -61,7 +61,7 @@ def test_the_pages_are_up_to_date():
 
 def test_the_examples_passwords_are_known():
     vault = yaml.safe_load((ROOT / "inventories/example/group_vars/all/vault.yml").read_text(encoding="utf-8"))
-    assert set(vault.values()) == EXAMPLES
+    assert set(vault.values()) == EXAMPLE_PASSWORDS
 
 
 @pytest.mark.parametrize("setting", BY_NAME.values(), ids=lambda setting: setting.name)
