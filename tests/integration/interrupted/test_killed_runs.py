@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import pytest
+from adversaries import move_in
 from company import INVENTORY, ROOT
 
 # Each run gets further than the one before, since it finds done what those did.
@@ -35,3 +36,6 @@ def test_a_run_is_killed_while_it_works(task) -> None:
     assert seen == task, "the run ended before it could be killed:\n" + "".join(output)[-4000:]
     process.stdout.close()
     assert process.wait() == -signal.SIGKILL
+    # from here on, runs meet homes full of traps before they have given them anything
+    if task == KILLED_AT_TASK[-2]:
+        move_in()
