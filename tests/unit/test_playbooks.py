@@ -14,7 +14,9 @@ PLAYBOOKS = sorted((ROOT / "playbooks").glob("**/*.yml"))
 PARTS = {path for path in PLAYBOOKS if path.parent.name == "parts"}
 # parts of others that nobody calls by themselves
 PARTS |= {ROOT / "playbooks" / f"{name}.yml" for name in ("preflight", "meet", "withdraw")}
-ENTRIES = [path for path in PLAYBOOKS if path not in PARTS]
+# works without an inventory, on the controller
+WITHOUT_INVENTORY = ROOT / "playbooks" / "index_image.yml"
+ENTRIES = [path for path in PLAYBOOKS if path not in PARTS and path != WITHOUT_INVENTORY]
 HARMLESS = {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "set_fact")}
 IMPORT = "ansible.builtin.import_playbook"
 
@@ -63,7 +65,9 @@ def test_every_play_says_whether_it_needs_root(path):
         if "roles" not in play and all(HARMLESS & set(task) for task in play.get("tasks", [])):
             continue  # nothing of it reaches a host
         assert "become" in play, play["name"]
-        if hosts in ("localhost", "windows", "all:localhost"):
+        if path == WITHOUT_INVENTORY:
+            assert play["become"] == "{{ index_image_host is defined }}"
+        elif hosts in ("localhost", "windows", "all:localhost"):
             assert play["become"] is False, play["name"]
         elif "!windows" in hosts or hosts in ("index_hosts", "jupyter_hosts"):
             assert play["become"] is True, play["name"]

@@ -79,7 +79,7 @@ def inventory(office: Office, ca: Path) -> dict:
                 "name": "ada",
                 "laptops": ["windows"],
                 "proxy_username": "EMEA\\ada",
-                "proxy_password": "x",
+                "proxy_password": "{{ 'x' }}",  # in clear it would be an error
                 "jupyter": True,
             },
             {"name": "leo", "laptops": ["windows"]},

@@ -620,7 +620,11 @@ CORPUS = [
     Bad("lookalike", "may not publish acmetools", "acmetools-1.0-py3-none-any.whl", status=403),
     Bad("prefix-only", "may not publish acme:", "acme-1.0-py3-none-any.whl", status=403),
     Bad(
-        "may-only-install", "bob may not publish anything; to change that, ask it@acme.example", user="bob", status=403
+        "may-only-install",
+        "bob may not publish anything; to change that, ask it@acme.example",
+        user="bob",
+        status=403,
+        journalled=False,  # refused before the body is read, so nobody knows of which file
     ),
     Bad("wrong-password", "password is wrong", password="guess", status=401, journalled=False),
     Bad("unknown-user", "password is wrong", user="eve", status=401, journalled=False),

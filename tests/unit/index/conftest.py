@@ -55,6 +55,14 @@ def cache(root: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
+def files_lie_where_they_did() -> Iterator[None]:
+    """The program has its temporary files on its shelf, which is gone after the test."""
+    before = tempfile.tempdir
+    yield
+    tempfile.tempdir = before
+
+
+@pytest.fixture(autouse=True)
 def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """`reindex` ends with a sync of all disks, which takes as long as whatever else this machine is doing."""
     monkeypatch.setattr(os, "sync", lambda: None)
@@ -88,10 +96,8 @@ def public() -> Iterator[PublicIndex]:
 
 @pytest.fixture
 def client(environment: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    before = tempfile.tempdir
     level = logging.getLogger().level
     yield Client(application())
-    tempfile.tempdir = before
     logging.getLogger().setLevel(level)
 
 

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +22,12 @@ WHEEL = Wheel()
 def told(root: Path, who: str = "bob") -> list[dict]:
     lines = (root / "journal.jsonl").read_text().splitlines()
     return [event for event in map(json.loads, lines) if event["event"] == "refuse" and event["who"] == who]
+
+
+@pytest.fixture(autouse=True)
+def bob_publishes_something(configure: Callable[..., None]) -> None:
+    """Who may publish nothing at all is refused before there is anything to write down."""
+    configure(publishes={"ada": ["acme-*"], "bob": ["bobs-*"]})
 
 
 def test_many_refusals_are_few_lines(client: Client, root: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_is_no_name_goes_nowhere(client: Client, policy: str, asked: str) -
         ("GET", "/search/", 404),
         ("GET", "/simple", 404),
         ("GET", "/assets/", 404),
-        ("GET", "//", 404),
+        ("GET", "//", 200),
         ("POST", "/simple/", 405),
         ("DELETE", "/", 405),
         ("PUT", "/simple/acme-tools/", 405),
