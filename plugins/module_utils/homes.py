@@ -28,6 +28,7 @@ SECONDS = 30  # an automounter's patience, and some
 AT_ONCE = 4
 ANSWER = 16 * 1024 * 1024
 OUTPUT = 1024 * 1024
+PROGRAM_MEMORY = 4 * 1024**3
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
@@ -76,7 +77,8 @@ def as_people(jobs, understand=None, seconds=None, confined=True, at_once=AT_ONC
 
     understand  makes a result of what came back from JSON, or raises; by default it is taken as it is
     seconds     after which a person's process is killed, with those that it started; by default SECONDS
-    confined    false for work that runs programs of the person's, which may need much memory and write large files
+    confined    false for work that runs programs of the person's, which may need much memory (at most PROGRAM_MEMORY
+                bytes each) and write large files
     """
     seconds = seconds or SECONDS
     outcomes = {}
@@ -214,6 +216,9 @@ def _become(owner, seconds, confined):
     limits = {"RLIMIT_CORE": 0}
     if confined:
         limits.update(RLIMIT_CPU=seconds + 5, RLIMIT_FSIZE=ANSWER, RLIMIT_AS=2 * 1024**3, RLIMIT_NOFILE=256)
+    else:
+        # a shell reads its profile into memory, however long that is
+        limits.update(RLIMIT_DATA=PROGRAM_MEMORY)
     for name, limit in limits.items():
         most = resource.getrlimit(getattr(resource, name))[1]
         if most != resource.RLIM_INFINITY:

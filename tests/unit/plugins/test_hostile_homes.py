@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import resource
 import shutil
 import signal
 import stat
@@ -450,6 +451,14 @@ def test_a_profile_that_keeps_the_doctor_away(profile: str, office: Office, run,
     started = time.monotonic()
     assert ask(run, office, seconds=3) == ({"mallory"}, [])
     assert time.monotonic() - started < 20
+
+
+def test_a_profile_without_end_does_not_fill_the_memory(office: Office, run, doctor: Path) -> None:
+    """A shell reads it as a whole; this one is all holes on the disk."""
+    os.truncate(office.write("mallory", ".profile", ""), 6 * 1024**3)
+    office.write("ada", ".profile", "export GIVEN=adas\n")
+    assert ask(run, office) == ({"mallory"}, [])
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 3 * 1024**2, "KiB"
 
 
 @pytest.mark.parametrize(
