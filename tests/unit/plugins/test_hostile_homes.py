@@ -7,7 +7,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import resource
 import shutil
 import signal
 import stat
