@@ -186,15 +186,16 @@ def test_a_disk_that_is_full(office) -> None:
 
 
 def test_it_asks_for_everybody(office) -> None:
-
-    healthy = site(playbook="doctor")
+    # what it makes of the adversaries' homes is in test_zy_adversaries.py
+    people = ("--extra-vars", json.dumps({"wheelhouse_people": "{{ acme_people }}"}))
+    healthy = site(*people, playbook="doctor")
     assert healthy.output.count("Everything works for everybody here.") == 2, healthy.output
     settings = ".config/uv/uv.toml"
     office.succeed_as(
         "leo", f"mkdir -p .config/uv; echo 'extra-index-url = [\"https://mirror.acme.example/simple\"]' >{settings}"
     )
     try:
-        run = site("--limit", "workstations", playbook="doctor", check=False)
+        run = site(*people, "--limit", "workstations", playbook="doctor", check=False)
     finally:
         office.succeed_as("leo", f"rm {settings}")
     assert run.rc != 0

@@ -127,10 +127,11 @@ def content(path: str) -> bytes | None:
         return None
     except OSError as error:
         raise Unreadable(f"{path} cannot be read ({os.strerror(error.errno).lower()})") from None
+    if stat.S_ISDIR(os.fstat(descriptor).st_mode):  # of which no stream can be made
+        os.close(descriptor)
+        raise Unreadable(f"{path} is a directory, not a file")
     with os.fdopen(descriptor, "rb") as stream:
         status = os.fstat(descriptor)
-        if stat.S_ISDIR(status.st_mode):
-            raise Unreadable(f"{path} is a directory, not a file")
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable(f"{path} is no file, but a pipe, a socket or a device")
         if status.st_size > LONGEST_FILE:
