@@ -70,7 +70,8 @@ def test_a_file_that_makes_no_sense_is_told_and_left_alone(met) -> None:
     """The task that writes people's files hides what it does; that one of them could not be written is said all the same."""
     workstation = host_of("workstation")
     workstation.check_output("mv /home/ada/.pypirc /home/ada/kept && echo 'nonsense of hers' >/home/ada/.pypirc")
-    run = site("--limit", "wheelhouse-workstation", playbook="clients", check=False)
+    fails = ("--extra-vars", "wheelhouse_skipped_people=fail")
+    run = site("--limit", "wheelhouse-workstation", *fails, playbook="clients", check=False)
     left = workstation.file("/home/ada/.pypirc").content_string
     workstation.check_output("mv /home/ada/kept /home/ada/.pypirc")
     assert run.rc != 0 and left == "nonsense of hers\n"
