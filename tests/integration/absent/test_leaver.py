@@ -68,9 +68,9 @@ def processes_of(host: Host, uid: int) -> list[str]:
     ("playbook", "arguments"),
     [
         ("site", ()),
-        ("site", ("--check",)),
+        pytest.param("site", ("--check",), marks=pytest.mark.long),
         ("site", ("--limit", "wheelhouse-workstation")),
-        ("leavers", ("--limit", "wheelhouse-index")),
+        pytest.param("leavers", ("--limit", "wheelhouse-index"), marks=pytest.mark.long),
         ("leavers", ()),
         ("index", ()),
         ("rotate", ()),
