@@ -9,6 +9,7 @@ import http.client
 import json
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -88,6 +89,9 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
+TOO_MANY_REFUSED = "Too many of your uploads were refused: wait a minute."
+
+
 class Gateway:
     """The way to the index from the machine that the tests run on, as itself a client with an address of its own."""
 
@@ -124,10 +128,18 @@ class Gateway:
         finally:
             connection.close()
 
-    def upload(self, filename: str | None, content: bytes, login: Login = "ada", **fields: str) -> Answer:
-        """Send a file as twine and uv do."""
+    def upload(
+        self, filename: str | None, content: bytes, login: Login = "ada", patient: bool = True, **fields: str
+    ) -> Answer:
+        """Send a file as twine and uv do; again, if `patient`, where the account has had too many refused just now."""
         form = {":action": "file_upload", "protocol_version": "1", **fields}
-        return self.ask("/", "POST", login, {"Content-Type": MULTIPART}, multipart(form, filename, content))
+        body = multipart(form, filename, content)
+        end = time.monotonic() + 120
+        while True:
+            answer = self.ask("/", "POST", login, {"Content-Type": MULTIPART}, body)
+            if not (patient and TOO_MANY_REFUSED in answer.text) or time.monotonic() > end:
+                return answer
+            time.sleep(1)
 
     def page(self, project: str, login: Login = "ada") -> dict:
         """A project's page, in JSON."""
