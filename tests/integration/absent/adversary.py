@@ -70,7 +70,7 @@ nohup setsid sleep 99999 >/dev/null 2>&1 &
 
 
 def digs_in(host: Host, name: str) -> bool:
-    """Have `name` do all of it. Whether the machine lets them have a file system of their own, too."""
+    """Have `name` do all of it but run wild. Whether the machine lets them have a file system of their own, too."""
     host.check_output(
         "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cron at fuse3 libpam-systemd dbus-user-session >/dev/null"
     )
@@ -81,9 +81,13 @@ def digs_in(host: Host, name: str) -> bool:
         run_as(host, name, SILENT_MOUNT)
     host.check_output(f"loginctl enable-linger {name}")  # with polkit, people may do that themselves
     host.check_output(f"su - {name} -c %s", SHELL)
+    return has_fuse
+
+
+def runs_wild(host: Host, name: str) -> None:
+    """Have processes of `name` fork and end all the time. It costs the machine much, so this is the last thing before they leave."""
     for _ in range(6):
         run_as(host, name, RESTLESS, detached=True)
-    return has_fuse
 
 
 def run_as(host: Host, name: str, program: str, detached: bool = False) -> None:

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 from adversaries import NAMES, entries, gains
-from adversary import digs_in
+from adversary import digs_in, runs_wild
 from company import STATE, host_of, site, vault
 from testinfra.host import Host
 
@@ -36,7 +36,6 @@ def before(office, workstation) -> dict:
     office.succeed_as("leo", "echo mine >notes.txt")
     office.succeed_as("ada", "echo hers >diary")
     has_fuse = digs_in(workstation, "leo")
-    assert any("base64" in line for _ in range(20) for line in processes_of(workstation, uid_of(workstation, "leo")))
     return {
         "uid": uid_of(workstation, "leo"),
         "others": workstation.check_output(OF_OTHERS),
@@ -45,11 +44,13 @@ def before(office, workstation) -> dict:
 
 
 @pytest.fixture(scope="module")
-def left(before):
+def left(before, workstation):
     """leo has left. What he had is in `vault()`, what stays is ada; mia is new."""
     newcomer = {"name": "mia", "workstations": ["wheelhouse-workstation"]}
     settings = settings_of(LEAVES, newcomer, adversaries=ADVERSARIES_LEAVE)
     # the job that publishes goes without a word in the list, which takes one here
+    runs_wild(workstation, "leo")
+    assert any("base64" in line for _ in range(20) for line in processes_of(workstation, before["uid"]))
     run = site(*settings, "--extra-vars", MEANT)
     return settings, run
 

@@ -183,7 +183,9 @@ def test_an_upload_in_chunks_is_as_good_as_any(gateway: Gateway, version: str) -
     headers = {"Content-Type": MULTIPART, "Transfer-Encoding": "chunked"}
 
     def send() -> Answer:
-        return gateway.ask("/", "POST", headers=headers, body=(body[at : at + 1000] for at in range(0, len(body), 1000)))
+        return gateway.ask(
+            "/", "POST", headers=headers, body=(body[at : at + 1000] for at in range(0, len(body), 1000))
+        )
 
     # after all that was refused above
     eventually(lambda: TOO_MANY_REFUSED not in send().text, "uploads are taken again")
