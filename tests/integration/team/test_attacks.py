@@ -198,6 +198,8 @@ def test_a_server_that_answers_without_end_is_not_waited_for(team: Team, sent: s
     finally:
         team.run_as(ATTACKER, f"kill $(cat drip); cat token.kept >{token}; truncate -s 65 {token}; rm drip token.kept")
         team.host.check_output(f"systemctl stop jupyterlab@{ATTACKER} jupyterlab@{BYSTANDER}")
+        # no server has been seen to run with what was written anew
+        settle(len(team.names), **LIMITS)
 
 
 @pytest.fixture(scope="module")
