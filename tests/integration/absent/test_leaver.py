@@ -129,12 +129,12 @@ def test_nothing_of_theirs_runs_on(left, before, workstation) -> None:
     # one that forks and ends is not in each look
     assert [line for _ in range(20) for line in processes_of(workstation, before["uid"])] == []
     assert workstation.run("ls /var/lib/systemd/linger/leo /var/spool/cron/crontabs/leo").stdout == ""
-    assert workstation.check_output("find /var/spool -uid %s", before["uid"]) == ""
+    assert workstation.check_output("find /var/spool -uid %s", str(before["uid"])) == ""
 
 
 def test_nothing_of_theirs_lies_about(left, before, workstation) -> None:
     places = "/tmp /var/tmp /dev/shm /run /var/mail /var/spool"
-    assert workstation.check_output(f"find {places} -uid %s", before["uid"]) == ""
+    assert workstation.check_output(f"find {places} -uid %s", str(before["uid"])) == ""
     shared_memory = workstation.check_output("cat /proc/sysvipc/shm").splitlines()[1:]
     assert str(before["uid"]) not in [line.split()[7] for line in shared_memory]
     assert f"user_id={before['uid']}," not in workstation.check_output("cat /proc/self/mountinfo")

@@ -63,9 +63,7 @@ def test_the_old_ones_are_in_no_file(rotated, before, role) -> None:
 
 def written() -> dict[str, str]:
     """Digests of all that a rotation writes."""
-    command = (
-        "find /etc/wheelhouse /srv/wheelhouse/config /home/*/.netrc /home/*/.pypirc /root/.netrc /etc/nginx -type f -size -2M"
-    )
+    command = "find /etc/wheelhouse /srv/wheelhouse/config /home/*/.netrc /home/*/.pypirc /root/.netrc /etc/nginx -type f -size -2M"
     return {role: host_of(role).run(command + " -exec sha256sum {} + | sort").stdout for role in HOSTS}
 
 
