@@ -10,10 +10,10 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from wheelhouse import arrivals
-from wheelhouse.journal import Journal
-from wheelhouse.shelf import Shelf
-from wheelhouse.web import application
+from wheelhouse.index import dropbox
+from wheelhouse.index.events import Journal
+from wheelhouse.store.local import Shelf
+from wheelhouse.web.app import application
 
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
@@ -123,4 +123,4 @@ def channel(office: Office) -> Iterator[PublicChannel]:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are copied in count as whole at once."""
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)

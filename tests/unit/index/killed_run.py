@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 
-from wheelhouse import channels, cli, publishing
+from wheelhouse import cli
+from wheelhouse.conda import channel as conda_channel
+from wheelhouse.index import transaction
 from wheelhouse.intake import publish, rollback
-from wheelhouse.intake.conda import channel
 from wheelhouse.intake.conda import publish as publish_conda
+from wheelhouse.intake.conda import source as conda_source
 
 from .test_kills import CHANGES
 
@@ -29,7 +31,7 @@ def main(step: int) -> None:
             if seen == step:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    for module in (channels, publishing, publish, rollback, channel, publish_conda):
+    for module in (conda_channel, transaction, publish, rollback, conda_source, publish_conda):
         module.now = lambda: NOW
     sys.addaudithook(count)
     code = cli.main(["intake"])

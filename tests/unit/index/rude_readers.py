@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from wheelhouse import confined
+from wheelhouse.formats import confined
 
 
 class BadArchive(Exception):

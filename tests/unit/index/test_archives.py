@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 from conda_package_streaming.package_streaming import zstd
-from wheelhouse import reading
-from wheelhouse.condapackage import BadPackage
-from wheelhouse.distribution import BadDistribution
-from wheelhouse.rules import Checked, Claims, Origin
+from wheelhouse.formats import reading
+from wheelhouse.formats.conda_package import BadPackage
+from wheelhouse.formats.distribution import BadDistribution
+from wheelhouse.formats.validation import Checked, Claims, Origin
 
 from .bad_uploads import linked, many_rows, squeezed_rows
 from .conda_samples import CondaPackage

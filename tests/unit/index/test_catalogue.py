@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from packaging.version import Version
-from wheelhouse import arrivals, cli
-from wheelhouse.catalogue import Catalogue
-from wheelhouse.journal import PUBLISH, REMOVE, YANK, Event, Journal, now
-from wheelhouse.rules import MAX_SUMMARY
+from wheelhouse import cli
+from wheelhouse.formats.validation import MAX_SUMMARY
+from wheelhouse.index import dropbox
+from wheelhouse.index.events import PUBLISH, REMOVE, YANK, Event, Journal, now
+from wheelhouse.index.search import Catalogue
 
 from .samples import Client, Wheel, metadata, sdist
 
@@ -62,7 +63,7 @@ def test_an_upload_is_known_at_once(catalogue: Catalogue, publish: Publish, root
 def test_a_copied_file_has_its_summary_too(
     client: Client, catalogue: Catalogue, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)
     pkg_info = metadata(extra="Summary: Copied\nRequires-Python: >=3.11\n")
     (root / "packages" / "acme_tools-1.0.tar.gz").write_bytes(sdist(pkg_info=pkg_info))
     assert cli.main(["reindex", "--by", "carol"]) == 0

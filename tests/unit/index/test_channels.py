@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 from conda_package_streaming.package_streaming import zstd
 from rattler import Channel, RepoData
-from wheelhouse import arrivals, channels, cli, publishing, reading
-from wheelhouse.journal import Journal
-from wheelhouse.shelf import Shelf
+from wheelhouse import cli
+from wheelhouse.conda import channel as conda_channel
+from wheelhouse.formats import reading
+from wheelhouse.index import dropbox, transaction
+from wheelhouse.index.events import Journal
+from wheelhouse.store.local import Shelf
 
 from .conda_samples import CondaPackage
 
@@ -23,7 +26,7 @@ OLD = 1_600_000_000
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +73,7 @@ def reasons(root: Path) -> list[str]:
 
 
 def test_an_empty_channel_is_a_channel(channel: Path, capsys: pytest.CaptureFixture) -> None:
-    assert {path.name: listed(path) for path in channel.iterdir()} == {name: {} for name in channels.SUBDIRS}
+    assert {path.name: listed(path) for path in channel.iterdir()} == {name: {} for name in conda_channel.SUBDIRS}
     assert all(path.stat().st_mode & 0o777 == 0o644 for path in channel.rglob("repodata*"))
     before = {path: path.stat().st_mtime_ns for path in channel.rglob("*")}
     capsys.readouterr()
@@ -106,7 +109,7 @@ def test_a_copied_package_is_indexed_wherever_it_lies(channel: Path, root: Path,
         "timestamp": 1_700_000_000_000,
         "license": "MIT",
         "md5": record["md5"],
-        "sha256": publishing.sha256(published),
+        "sha256": transaction.sha256(published),
         "size": published.stat().st_size,
     }
     assert copied == published or not copied.exists()
@@ -126,7 +129,7 @@ def test_the_timer_looks_at_channels_as_well(channel: Path, root: Path, monkeypa
     monkeypatch.setattr(reading, "package", None)
     assert run("reindex") == 0
     os.utime(root / "last-look", (time.time() + 5,) * 2)
-    monkeypatch.setattr(channels.Channels, "reindex", None)
+    monkeypatch.setattr(conda_channel.Channels, "reindex", None)
     assert run("reindex", "--new") == 0
 
 
@@ -203,7 +206,7 @@ def test_half_a_package_is_left_to_whoever_copies_it(
 ) -> None:
     path = copy_in(channel / "noarch" / HELLO.filename, BUILT[:100])
     with monkeypatch.context() as patch:
-        patch.setattr(channels, "is_being_written", lambda *_: True)
+        patch.setattr(conda_channel, "is_being_written", lambda *_: True)
         assert run("reindex", "--new") == 1
     assert listed(channel / "noarch") == {}
     path.write_bytes(BUILT)

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from wheelhouse import confined
-from wheelhouse.confined import Refused
+from wheelhouse.formats import confined
+from wheelhouse.formats.confined import Refused
 
 RUDE = f"import sys; sys.path.append({str(Path(__file__).parent)!r}); import rude_readers; rude_readers.serve"
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from wheelhouse import arrivals, cli
+from wheelhouse import cli
+from wheelhouse.index import dropbox
 
 from .conda_samples import CondaPackage
 from .intake import Office
@@ -21,7 +22,7 @@ ALPHA = "alpha-1.0-py3-none-any.whl"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)
 
 
 def times(root: Path, project: str = "alpha") -> dict[str, str]:

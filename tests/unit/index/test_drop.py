@@ -15,8 +15,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from wheelhouse import arrivals, cli, publishing
-from wheelhouse.shelf import Shelf
+from wheelhouse import cli
+from wheelhouse.index import dropbox, transaction
+from wheelhouse.store.local import Shelf
 
 from .conda_samples import CondaPackage
 from .samples import Client, Wheel, snapshot
@@ -29,7 +30,7 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="gives files to other acco
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch, environment: None, shelf: Shelf) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)
 
 
 def run(*arguments: str) -> int:
@@ -152,13 +153,13 @@ def test_what_is_published_is_a_copy_of_our_own(root: Path, place: Path, tmp_pat
 def test_what_is_written_while_it_is_checked_is_not_published(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = root / "drop" / NAME
     path.write_bytes(WHEEL.build())
-    whole = publishing.reject_conflict
+    whole = transaction.reject_conflict
 
     def write_behind_the_check(*given: Any, **more: Any) -> None:
         path.write_bytes(b"evil")
         whole(*given, **more)
 
-    monkeypatch.setattr(publishing, "reject_conflict", write_behind_the_check)
+    monkeypatch.setattr(transaction, "reject_conflict", write_behind_the_check)
     assert run("reindex", "--new") == 0
     assert (root / "packages/acme-tools" / NAME).read_bytes() == WHEEL.build()
     monkeypatch.undo()
@@ -289,7 +290,7 @@ def test_the_web_server_cannot_read_what_others_put_into_served_directories(
 
 
 def test_a_copy_that_goes_on_is_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.3)
+    monkeypatch.setattr(dropbox, "QUIET", 0.3)
     path = root / "drop" / NAME
     content = WHEEL.build()
     path.write_bytes(content[:200])

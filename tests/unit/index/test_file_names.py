@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wheelhouse import arrivals, cli
-from wheelhouse.journal import PUBLISH, Event, Journal, now
-from wheelhouse.names import Names
-from wheelhouse.shelf import Shelf
-from wheelhouse.web import application
+from wheelhouse import cli
+from wheelhouse.index import dropbox
+from wheelhouse.index.events import PUBLISH, Event, Journal, now
+from wheelhouse.index.file_names import Names
+from wheelhouse.store.local import Shelf
+from wheelhouse.web.app import application
 
 from .conda_samples import CondaPackage
 from .intake import Office
@@ -28,7 +29,7 @@ BEFORE = "was published before with other contents"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)
 
 
 def run(*arguments: str) -> int:

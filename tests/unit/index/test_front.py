@@ -9,8 +9,10 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urljoin
 
 import pytest
-from wheelhouse import arrivals, cli, front
-from wheelhouse.journal import PUBLISH, Event, Journal
+from wheelhouse import cli
+from wheelhouse.index import dropbox
+from wheelhouse.index.events import PUBLISH, Event, Journal
+from wheelhouse.web import html
 
 from .samples import Answer, Client, Wheel, metadata, sdist
 
@@ -59,7 +61,7 @@ def shelved(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> Clie
         wheel = Wheel(version=version, metadata=described)
         assert client.upload(wheel.filename, wheel.build()).status == 200
     assert client.upload("acme_tools-1.0.tar.gz", sdist(pkg_info=metadata("Acme.Tools"))).status == 200
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)
     (root / "packages" / "acme_more-1.0.tar.gz").write_bytes(sdist("acme_more"))
     assert cli.main(["reindex", "--by", "carol"]) == 0
     assert cli.main(["yank", "acme-tools", "1.1", "--reason", "it leaks"]) == 0
@@ -292,10 +294,10 @@ def test_a_removed_project_has_no_page(shelved: Client, configure: Callable[...,
 def test_a_project_with_very_many_releases(client: Client, journal: Journal) -> None:
     journal.append(
         Event(PUBLISH, "ada", "2026-03-07T09:30:00Z", project="acme-x", version=f"1.{number}", file=f"{number}", size=1)
-        for number in range(front.MAX_RELEASES + 5)
+        for number in range(html.MAX_RELEASES + 5)
     )
     page = shown(client, "/projects/acme-x/")
-    assert len(page.all("details")) == front.MAX_RELEASES
+    assert len(page.all("details")) == html.MAX_RELEASES
     assert "And 5 older ones: the index page has every file." in page.text
 
 
@@ -348,4 +350,4 @@ def test_a_page_shows_what_was_published_a_moment_ago(client: Client) -> None:
     ],
 )
 def test_sizes(size: int, text: str) -> None:
-    assert front._size(size) == text
+    assert html._size(size) == text

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.journal import Journal
-from wheelhouse.shelf import Shelf
+from wheelhouse.index.events import Journal
+from wheelhouse.store.local import Shelf
 
 from .intake import Office
 from .public import CompanyProxy, PublicFile, days_ago, stopping

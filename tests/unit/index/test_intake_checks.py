@@ -14,11 +14,11 @@ import pytest
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from simple_repository.model import File
+from wheelhouse.formats.validation import Verdict
 from wheelhouse.intake.advisories import Source, Unavailable
 from wheelhouse.intake.checks import Release, World, look_at
 from wheelhouse.intake.checks.licence import says
 from wheelhouse.intake.policy import Exemption, Policy
-from wheelhouse.rules import Verdict
 
 from .intake import UNCHECKED, Office
 from .public import PublicFile

@@ -323,7 +323,7 @@ def test_many_packages(office: Office, channel: PublicChannel, capsys: pytest.Ca
 
 def test_py_rattler_is_loaded_for_intake_alone() -> None:
     """It takes memory that the server has no use for."""
-    code = "import sys, wheelhouse.web, wheelhouse.cli; sys.exit('rattler' in sys.modules)"
+    code = "import sys, wheelhouse.web.app, wheelhouse.cli; sys.exit('rattler' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": os.pathsep.join(sys.path)}, check=True)
 
 

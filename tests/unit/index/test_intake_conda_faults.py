@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.cache import Received
-from wheelhouse.journal import Event, Journal
+from wheelhouse.index.events import Event, Journal
+from wheelhouse.store.downloads import Received
 
 from .intake import Office
 from .intake_conda import add, fetched, listed, names, run, status

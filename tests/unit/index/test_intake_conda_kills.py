@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from wheelhouse import arrivals, cli
+from wheelhouse import cli
+from wheelhouse.index import dropbox
 
 from . import kills
 from .intake import Office
@@ -20,7 +21,7 @@ from .public_channel import PublicChannel
 @pytest.fixture
 def list_of_three(office: Office, channel: PublicChannel, monkeypatch: pytest.MonkeyPatch) -> Office:
     """A closure over two subdirs, one that shares a package with it, and one that is kept back."""
-    monkeypatch.setattr(arrivals, "QUIET", 0.0)
+    monkeypatch.setattr(dropbox, "QUIET", 0.0)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
     add(channel, "alpha", subdir="linux-64", depends=("beta", "gamma"))
     add(channel, "beta", depends=("gamma",), says={"constrains": ["epsilon >0"]})

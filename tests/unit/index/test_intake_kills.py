@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from wheelhouse import publishing
+from wheelhouse.index import transaction
 from wheelhouse.intake import publish, rollback
 
 from . import kills
@@ -23,7 +23,7 @@ NOW = "2026-03-07T09:30:00.000000Z"
 @pytest.fixture
 def list_of_three(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
     """A closure of four releases, one that shares a project with it, and one that is kept back."""
-    monkeypatch.setattr(publishing, "now", lambda: NOW)
+    monkeypatch.setattr(transaction, "now", lambda: NOW)
     for module in (publish, rollback):
         monkeypatch.setattr(module, "now", lambda: NOW)
     office.publish("alpha", needs=["beta", "gamma"])

@@ -6,23 +6,23 @@ from typing import Any
 
 import pytest
 from packaging.version import Version
-from wheelhouse.intake import plan
+from wheelhouse.formats.validation import Verdict
+from wheelhouse.intake import request
 from wheelhouse.intake.lock import Closure, Pin
-from wheelhouse.intake.plan import PlanError
 from wheelhouse.intake.publish import in_order
+from wheelhouse.intake.request import PlanError
 from wheelhouse.intake.targets import Target
-from wheelhouse.rules import Verdict
 
 TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
 
 
 def read(
     directory: Path, packages: Any = (), targets: Any = None, policy: Any = None, channels: Any = None
-) -> plan.Plan:
+) -> request.Plan:
     raw = {"packages": list(packages), "targets": targets or TARGETS, "policy": policy or {}}
     raw |= {"channels": channels} if channels else {}
     (directory / "intake.json").write_text(json.dumps(raw))
-    return plan.read(directory, ("acme-*",), ("evil-*",))
+    return request.read(directory, ("acme-*",), ("evil-*",))
 
 
 def faults(directory: Path, **changes: Any) -> list[str]:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wheelhouse import publishing
-from wheelhouse.intake import command, publish, rollback
+from wheelhouse.index import transaction
+from wheelhouse.intake import cli as intake_cli
+from wheelhouse.intake import publish, rollback
 from wheelhouse.intake.conda import publish as publish_conda
 
 from .intake import Office
@@ -23,7 +24,7 @@ def week(monkeypatch: pytest.MonkeyPatch) -> Week:
     """Turns the clock to a day of March."""
 
     def turn(day: int) -> None:
-        for module in (publishing, publish, publish_conda, rollback, command):
+        for module in (transaction, publish, publish_conda, rollback, intake_cli):
             monkeypatch.setattr(module, "now", lambda: f"2026-03-{day:02}T09:30:00.000000Z")
 
     return turn

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.journal import PUBLISH, Event, Journal, now
-from wheelhouse.web import application
+from wheelhouse.index.events import PUBLISH, Event, Journal, now
+from wheelhouse.web.app import application
 
 from .intake import Office
 from .samples import Client, Wheel

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from wheelhouse import cli, rules
-from wheelhouse.distribution import read
-from wheelhouse.web import application
+from wheelhouse import cli
+from wheelhouse.formats import validation
+from wheelhouse.formats.distribution import read
+from wheelhouse.web.app import application
 
 from .samples import Client, Wheel
 
@@ -66,7 +67,7 @@ def check_listed_files(root: Path) -> None:
             assert read(packed.resolve(), packed.name).hashes["sha256"] == file["hashes"]["sha256"]
             assert packed.with_name(f"{packed.name}.metadata").exists()
     for packed in (root / "packages").glob("*/*.whl"):
-        rules.check(read(packed, packed.name), rules.Claims())
+        validation.check(read(packed, packed.name), validation.Claims())
 
 
 def listed(root: Path) -> set[str]:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from wheelhouse.cache import Cache
-from wheelhouse.web import application
+from wheelhouse.store.downloads import Cache
+from wheelhouse.web.app import application
 
 from .mirror import FILE, NAME, PAGE, is_no_page, kept
 from .public import JSON, PublicFile, PublicIndex, public_wheel, stopping

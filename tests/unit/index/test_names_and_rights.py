@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
-from wheelhouse.distribution import BadDistribution, FileName, parse_filename
-from wheelhouse.rights import covers, why_not
+from wheelhouse.formats.distribution import BadDistribution, FileName, parse_filename
+from wheelhouse.index.permissions import covers, why_not
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,12}[A-Za-z0-9])?", fullmatch=True)
 VERSIONS = st.from_regex(r"([1-3]!)?[0-9]{1,3}(\.[0-9]{1,3}){0,2}((a|b|rc)[0-9])?(\.dev[0-9])?", fullmatch=True)

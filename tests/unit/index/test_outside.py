@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 from wheelhouse.config import Config, ConfigError, load
-from wheelhouse.outside import Outside
+from wheelhouse.upstream.http_client import Outside
 
 from .public import CompanyProxy, PublicIndex, certificates, public_wheel, stopping
 from .samples import SETTINGS, Answer, Client

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from wheelhouse import outside
+from wheelhouse.upstream import http_client
 
 from .conda_samples import CondaPackage
 from .intake import Office
@@ -18,7 +18,7 @@ from .public_channel import PublicChannel, PublicPackage
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Those that were made. They are short here."""
     made: list[float] = []
-    monkeypatch.setattr(outside, "PAUSES", (0.01, 0.02, 0.04, 0.08, 0.15))
+    monkeypatch.setattr(http_client, "PAUSES", (0.01, 0.02, 0.04, 0.08, 0.15))
     sleep = time.sleep
 
     def noted(seconds: float) -> None:
@@ -26,13 +26,13 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
             made.append(seconds)
         sleep(min(seconds, 0.2))
 
-    monkeypatch.setattr(outside.time, "sleep", noted)
+    monkeypatch.setattr(http_client.time, "sleep", noted)
     return made
 
 
 def waited(pauses: list[float]) -> list[float]:
     """The pauses between attempts; others wait for other things."""
-    return [pause for pause in pauses if pause in outside.PAUSES]
+    return [pause for pause in pauses if pause in http_client.PAUSES]
 
 
 def fails(public: PublicIndex, times: int, status: int, **headers: str) -> Callable[[], int]:
@@ -83,7 +83,7 @@ def test_an_answer_that_stays_is_not_waited_for(office: Office, pauses: list[flo
 
 
 def test_as_long_as_the_server_asks_for(office: Office, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "LONGEST_PAUSE", 3.0)
+    monkeypatch.setattr(http_client, "LONGEST_PAUSE", 3.0)
     office.publish("alpha")
     office.wants("alpha")
     fails(office.public, 1, 429, Retry_After="2")
@@ -104,11 +104,11 @@ def test_a_server_that_is_down_is_told_soon(office: Office, pauses: list[float])
     assert office.run() == 1
     assert "Connection refused" in json.dumps(office.last_run()["problems"])
     # The lines are resolved at the same time; whoever comes after them does not wait again.
-    assert len(waited(pauses)) <= 8 * len(outside.PAUSES)
+    assert len(waited(pauses)) <= 8 * len(http_client.PAUSES)
 
 
 def test_a_server_that_comes_back(office: Office, pauses: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outside, "PAUSES", (0.3, 0.3, 0.3, 0.3, 0.3))
+    monkeypatch.setattr(http_client, "PAUSES", (0.3, 0.3, 0.3, 0.3, 0.3))
     office.publish("alpha")
     office.wants("alpha")
     office.public.stop()

@@ -3,9 +3,9 @@
 from collections import Counter
 
 import pytest
-from wheelhouse import reading
-from wheelhouse.distribution import BadDistribution
-from wheelhouse.rules import Claims, Origin
+from wheelhouse.formats import reading
+from wheelhouse.formats.distribution import BadDistribution
+from wheelhouse.formats.validation import Claims, Origin
 
 from .public_files import RealFile, real_files
 

@@ -5,7 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from wheelhouse.recent import Recent
+from wheelhouse.upstream.ttl_cache import Recent
 
 
 def test_the_oldest_answers_are_forgotten() -> None:

@@ -8,11 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from wheelhouse import cli, refusals
-from wheelhouse.journal import REFUSE, Event, Journal, now, printable
-from wheelhouse.refusals import ONE_BY_ONE, Refusals
-from wheelhouse.shelf import Shelf
-from wheelhouse.web import application
+from wheelhouse import cli
+from wheelhouse.index import refusals
+from wheelhouse.index.events import REFUSE, Event, Journal, now, printable
+from wheelhouse.index.refusals import ONE_BY_ONE, Refusals
+from wheelhouse.store.local import Shelf
+from wheelhouse.web.app import application
 
 from .samples import Client, Wheel, metadata, snapshot
 

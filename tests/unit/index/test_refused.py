@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wheelhouse import upstream
-from wheelhouse.cache import Cache
 from wheelhouse.config import Config
-from wheelhouse.shelf import Shelf
-from wheelhouse.upstream import OffTheShelf
+from wheelhouse.store.downloads import Cache
+from wheelhouse.store.local import Shelf
+from wheelhouse.web import upstream_routes
+from wheelhouse.web.upstream_routes import OffTheShelf
 
 from .intake import Office
 from .public import JSON, public_wheel
@@ -111,7 +111,7 @@ def test_also_while_nobody_asks(
     office.publish("parser", "0.4.3", says={"yanked": "it eats files"})
     assert client.send("GET", f"/cached/parser/{BAD}").status == 200
     kept = cache / "cached/parser" / BAD
-    monkeypatch.setattr(upstream, "WATCH_EVERY", 0.05)
+    monkeypatch.setattr(upstream_routes, "WATCH_EVERY", 0.05)
     watching = OffTheShelf(Config(config), Shelf(root), Cache(cache))
     threading.Thread(target=watching.watch, daemon=True).start()
     time.sleep(0.2)

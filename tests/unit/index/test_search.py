@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from wheelhouse import front, rpc
-from wheelhouse.catalogue import Catalogue
-from wheelhouse.journal import PUBLISH, REMOVE, YANK, Event, Journal, now
+from wheelhouse.index.events import PUBLISH, REMOVE, YANK, Event, Journal, now
+from wheelhouse.index.search import Catalogue
+from wheelhouse.web import html
+from wheelhouse.web import xmlrpc as search_api
 
 from .samples import Answer, Client
 from .test_front import shown
@@ -72,7 +73,7 @@ def test_pieces_of_a_search_are_the_search(shelved: Client, journal: Journal) ->
 
 def test_results_have_summary_version_publisher_and_date(shelved: Client) -> None:
     page = shown(shelved, "/search", "q=lake")
-    day = front._day(time.time())
+    day = html._day(time.time())
     assert f"One project for lake . acme-data-lake 1.0 Files on the data lake by ada, {day}" in page.text
     assert "/projects/acme-data-lake/" in page.links
     assert [field["value"] for field in page.all("input")] == ["lake"]
@@ -102,7 +103,7 @@ def test_what_is_not_found(
 
 
 def test_many_results_come_in_pages(client: Client, journal: Journal) -> None:
-    names = [f"acme-{number:03}" for number in range(2 * front.RESULTS + 5)]
+    names = [f"acme-{number:03}" for number in range(2 * html.RESULTS + 5)]
     journal.append(published(name) for name in names)
     seen: list[str] = []
     query = "q=acme+0"
@@ -148,8 +149,8 @@ def test_pip_search_gets_what_people_get(shelved: Client, journal: Journal) -> N
 
 
 def test_pip_search_is_bounded(client: Client, journal: Journal) -> None:
-    journal.append(published(f"acme-{number}") for number in range(rpc.MAX_HITS + 5))
-    assert len(call(client, {"name": ["acme"]}, "or")) == rpc.MAX_HITS
+    journal.append(published(f"acme-{number}") for number in range(search_api.MAX_HITS + 5))
+    assert len(call(client, {"name": ["acme"]}, "or")) == search_api.MAX_HITS
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_the_bomb_is_one(client: Client) -> None:
 
 
 def test_a_large_call_is_not_read(client: Client) -> None:
-    assert sent(client, CALL.replace(b">x<", b">" + b"x" * rpc.MAX_BODY + b"<")).status == 413
+    assert sent(client, CALL.replace(b">x<", b">" + b"x" * search_api.MAX_BODY + b"<")).status == 413
     assert sent(client, CALL, CONTENT_LENGTH="").status == 411
     assert sent(client, CALL, CONTENT_LENGTH="-1").status == 411
     assert sent(client, CALL, CONTENT_LENGTH="x").status == 411

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.distribution import read
+from wheelhouse.formats.distribution import read
 
 from .samples import MULTIPART, PASSWORD, Wheel, basic, metadata, multipart
 
@@ -47,7 +47,7 @@ class Server:
         command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "--bind", f"127.0.0.1:{self.port}"]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "wheelhouse.web:application()"],
+                [*command, "wheelhouse.web.app:application()"],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -214,7 +214,7 @@ def test_it_refuses_to_start_with_one_sentence(
     spoil(config / "config.json")
     command = [sys.executable, "-m", "gunicorn", "--config", str(SETTINGS), "--bind", "127.0.0.1:0"]
     ended = subprocess.run(
-        [*command, "wheelhouse.web:application()"],
+        [*command, "wheelhouse.web.app:application()"],
         capture_output=True,
         text=True,
         timeout=START,

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from wheelhouse import arrivals, cli, progress, upkeep
-from wheelhouse.journal import Journal
+from wheelhouse import cli, progress
+from wheelhouse.index import dropbox, reindex
+from wheelhouse.index.events import Journal
 
 from .samples import Client, Wheel, metadata, sdist, snapshot
 
@@ -19,7 +20,7 @@ DIRECTORY = "packages/acme-tools"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.05)
+    monkeypatch.setattr(dropbox, "QUIET", 0.05)
 
 
 @pytest.fixture
@@ -131,7 +132,7 @@ def test_a_look_for_new_files_passes_over_directories_that_did_not_change(shelve
 def test_what_was_not_whole_is_looked_at_again(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = copy_in(root / DIRECTORY / WHEEL, Wheel().build()[:100])
     with monkeypatch.context() as patch:
-        patch.setattr(upkeep, "is_being_written", lambda *_: True)
+        patch.setattr(reindex, "is_being_written", lambda *_: True)
         assert run("reindex", "--new") == 1
     path.write_bytes(Wheel().build())
     # nothing in the directory's own time tells that the copy went on
@@ -270,7 +271,7 @@ def test_what_is_not_there(
 
 
 def test_a_file_that_is_still_being_copied_is_left_alone(client: Client, root: Path, monkeypatch: object) -> None:
-    monkeypatch.setattr(arrivals, "QUIET", 0.5)
+    monkeypatch.setattr(dropbox, "QUIET", 0.5)
     content = Wheel().build()
     path = copy_in(root / DIRECTORY / WHEEL, content[:200])
     os.utime(path)

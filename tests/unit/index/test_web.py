@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from wheelhouse.answers import Refusal
 from wheelhouse.logs import OneLine, printable
+from wheelhouse.web.responses import Refusal
 
 from .samples import MULTIPART, PASSWORD, Client, Wheel, basic, multipart
 

@@ -18,16 +18,17 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import config, publishing
-from wheelhouse.arrivals import Report
-from wheelhouse.channels import CHANNEL, Channels
+from wheelhouse import config
+from wheelhouse.conda.channel import CHANNEL, Channels
 from wheelhouse.config import ConfigError, Settings
-from wheelhouse.intake import told
-from wheelhouse.journal import Journal
+from wheelhouse.index import transaction
+from wheelhouse.index.dropbox import Report
+from wheelhouse.index.events import Journal
+from wheelhouse.index.reindex import Upkeep
+from wheelhouse.index.transaction import NotThere
+from wheelhouse.intake import last_report
 from wheelhouse.progress import progress
-from wheelhouse.publishing import NotThere
-from wheelhouse.shelf import Shelf
-from wheelhouse.upkeep import Upkeep
+from wheelhouse.store.local import Shelf
 
 
 def run() -> NoReturn:
@@ -211,33 +212,33 @@ def _channel(options: argparse.Namespace) -> int:
 
 
 def _yank(options: argparse.Namespace) -> int:
-    files = publishing.yank(*_open(), options.project, options.version, options.reason, options.by)
+    files = transaction.yank(*_open(), options.project, options.version, options.reason, options.by)
     return _done("yanked", files)
 
 
 def _unyank(options: argparse.Namespace) -> int:
-    return _done("unyanked", publishing.unyank(*_open(), options.project, options.version, options.by))
+    return _done("unyanked", transaction.unyank(*_open(), options.project, options.version, options.by))
 
 
 def _remove(options: argparse.Namespace) -> int:
-    files = publishing.remove(*_open(), options.project, options.version, options.reason, options.by)
+    files = transaction.remove(*_open(), options.project, options.version, options.reason, options.by)
     return _done("removed", files)
 
 
 def _intake(options: argparse.Namespace) -> int:
-    from wheelhouse.intake import command  # noqa: PLC0415  what it needs takes a second to load
+    from wheelhouse.intake import cli as intake_cli  # noqa: PLC0415  what it needs takes a second to load
 
     shelf, journal = _open()
     if options.sets:
-        return command.tell_sets(shelf)
+        return intake_cli.tell_sets(shelf)
     directory = Path(os.environ.get("WHEELHOUSE_INTAKE", "/intake"))
-    wish = command.Wish(options.rollback, options.roll_forward, options.by)
-    return command.intake(shelf, journal, _config(), directory, wish)
+    wish = intake_cli.Wish(options.rollback, options.roll_forward, options.by)
+    return intake_cli.intake(shelf, journal, _config(), directory, wish)
 
 
 def _report(options: argparse.Namespace) -> int:
-    found = told.read(_open()[0])
-    print(json.dumps(found, indent=1) if options.json else "\n".join(told.lines(found)))
+    found = last_report.read(_open()[0])
+    print(json.dumps(found, indent=1) if options.json else "\n".join(last_report.lines(found)))
     return 1 if found["last_run"]["problems"] else 0
 
 

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse import outside
-from wheelhouse.outside import CA_FILE, PROXY_FILE, Outside
+from wheelhouse.upstream import http_client
+from wheelhouse.upstream.http_client import CA_FILE, PROXY_FILE, Outside
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ def load(directory: Path) -> Settings:
 
 def _outside(directory: Path) -> Outside:
     try:
-        return outside.read(directory)
+        return http_client.read(directory)
     except OSError as error:
         raise ConfigError(f"{error.filename} cannot be read: {error.strerror}.") from error
     except ValueError as error:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import httpx
 from simple_repository.model import File
 
-from wheelhouse import outside
-from wheelhouse.cache import Cache, Received
-from wheelhouse.outside import BrokenOff, Unreachable, get
 from wheelhouse.progress import progress
+from wheelhouse.store.downloads import Cache, Received
+from wheelhouse.upstream import http_client
+from wheelhouse.upstream.http_client import BrokenOff, Unreachable, get
 
 AT_ONCE = 6
 ATTEMPTS = 20
@@ -75,8 +75,8 @@ def _fetch(wanted: Wanted, client: httpx.Client, quarantine: Cache, max_size: in
                 attempts -= 1
                 if received.size > before:
                     idle = 0
-                elif isinstance(error, BrokenOff) and idle < len(outside.PAUSES):
-                    time.sleep(outside.PAUSES[idle])
+                elif isinstance(error, BrokenOff) and idle < len(http_client.PAUSES):
+                    time.sleep(http_client.PAUSES[idle])
                     idle += 1
                 else:
                     raise

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from wheelhouse import pages
-from wheelhouse.journal import PUBLISH, QUARANTINE, REMOVE, Event, Journal, Tail
-from wheelhouse.names import Names
-from wheelhouse.pages import Files
+from wheelhouse.index import simple_pages
+from wheelhouse.index.events import PUBLISH, QUARANTINE, REMOVE, Event, Journal, Tail
+from wheelhouse.index.file_names import Names
+from wheelhouse.index.simple_pages import Files
 
 WHO = "intake"
 """`Event.who` and `Event.origin` of what this part of the program does."""
@@ -82,6 +82,6 @@ class History:
             if not event.project:
                 continue
             project = self._projects.setdefault(event.project, _Project())
-            pages.apply(project.files, event)
+            simple_pages.apply(project.files, event)
             if event.event == PUBLISH and event.file:
                 project.events[event.file] = event

@@ -8,7 +8,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from wheelhouse.rules import Verdict
+from wheelhouse.formats.validation import Verdict
 
 CHECKS = (
     "archive",

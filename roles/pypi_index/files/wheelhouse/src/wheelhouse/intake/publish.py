@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from wheelhouse import pages, publishing
+from wheelhouse.formats.validation import Checked
+from wheelhouse.index import simple_pages, transaction
+from wheelhouse.index.events import QUARANTINE, Event, Journal, now
 from wheelhouse.intake.history import WHO, History
 from wheelhouse.intake.lock import Closure
-from wheelhouse.journal import QUARANTINE, Event, Journal, now
-from wheelhouse.rules import Checked
-from wheelhouse.shelf import Shelf
+from wheelhouse.store.local import Shelf
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def in_order(closure: Closure) -> list[str]:
 def publish(shelf: Shelf, journal: Journal, history: History, project: str, staged: Iterable[Staged]) -> list[str]:
     """Publish files of one project, all on its page at once, or complete what a kill interrupted.
 
-    Returns the names of those that are new; raises `publishing.Conflict`.
+    Returns the names of those that are new; raises `transaction.Conflict`.
     """
     staged = sorted(staged, key=lambda one: one.filename)
     if not staged and _is_complete(shelf, history, project):
@@ -72,17 +72,17 @@ def publish(shelf: Shelf, journal: Journal, history: History, project: str, stag
     with shelf.locked(project):
         listed = history.files(project)
         for one in staged:
-            publishing.reject_conflict(shelf, history.names, one.checked, listed)
+            transaction.reject_conflict(shelf, history.names, one.checked, listed)
         events = [
-            publishing.described(one.checked, WHO, WHO, one.uploaded) for one in staged if one.filename not in listed
+            transaction.described(one.checked, WHO, WHO, one.uploaded) for one in staged if one.filename not in listed
         ]
         journal.append(events)
         for one in staged:
             _place(shelf, one, history.event(project, one.filename))
         present = {name: file for name, file in history.files(project).items() if shelf.package(project, name).exists()}
-        if pages.load(shelf, project) is None:
-            pages.announce(shelf, project)
-        pages.write(shelf, project, present)
+        if simple_pages.load(shelf, project) is None:
+            simple_pages.announce(shelf, project)
+        simple_pages.write(shelf, project, present)
     return [event.file or "" for event in events]
 
 
@@ -103,9 +103,9 @@ def _place(shelf: Shelf, one: Staged, event: Event) -> None:
     at = event.offered_at.timestamp()
     target = shelf.package(project, one.filename)
     if not target.exists():
-        shelf.place(one.path, project, one.filename, publishing.metadata_beside(one.checked), at)
+        shelf.place(one.path, project, one.filename, transaction.metadata_beside(one.checked), at)
 
 
 def _is_complete(shelf: Shelf, history: History, project: str) -> bool:
     known = history.files(project)
-    return (pages.load(shelf, project) or {}) == known
+    return (simple_pages.load(shelf, project) or {}) == known

@@ -11,17 +11,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 from wheelhouse.config import Settings
-from wheelhouse.front import render_static, static_assets
 from wheelhouse.intake import lock, rollback
 from wheelhouse.intake.checks import Opinion
 from wheelhouse.intake.checks import licence as licences
+from wheelhouse.intake.last_report import DATA, LAST_RUN
 from wheelhouse.intake.lock import Closure, Key, Lock
-from wheelhouse.intake.outcome import Outcome
-from wheelhouse.intake.plan import Plan
+from wheelhouse.intake.request import Plan
+from wheelhouse.intake.result import Outcome
 from wheelhouse.intake.rollback import Rollback
 from wheelhouse.intake.sbom import sbom
-from wheelhouse.intake.told import DATA, LAST_RUN
-from wheelhouse.shelf import Shelf
+from wheelhouse.store.local import Shelf
+from wheelhouse.web.html import render_static, static_assets
 
 PAGE, MATERIALS = "index.html", "intake.cdx.json"
 

@@ -15,11 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wheelhouse.index.events import now
+from wheelhouse.index.transaction import NotThere
 from wheelhouse.intake import lock
 from wheelhouse.intake.lock import Lock
-from wheelhouse.journal import now
-from wheelhouse.publishing import NotThere
-from wheelhouse.shelf import Shelf
+from wheelhouse.store.local import Shelf
 
 KEPT = 30
 """Locks; more than half a year of weekly runs."""

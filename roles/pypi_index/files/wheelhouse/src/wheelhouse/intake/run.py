@@ -7,25 +7,25 @@ resolves and checks as if nothing had happened, fetches what is missing, and com
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from wheelhouse import kept
-from wheelhouse.cache import Cache
+from wheelhouse.conda import upstream_records
 from wheelhouse.config import Settings
+from wheelhouse.index.events import Journal
 from wheelhouse.intake import advisories, lock, rollback
-from wheelhouse.intake.conda.channel import CondaChannel
+from wheelhouse.intake.conda.source import CondaChannel
 from wheelhouse.intake.history import WHO, History
 from wheelhouse.intake.lock import Lock
-from wheelhouse.intake.outcome import Outcome
-from wheelhouse.intake.part import Context, Distribution, Known, Part
-from wheelhouse.intake.plan import Plan
-from wheelhouse.intake.pypi import PyPI
+from wheelhouse.intake.pypi.candidates import View
+from wheelhouse.intake.pypi.loopback_index import Service
+from wheelhouse.intake.pypi.source import PyPI
+from wheelhouse.intake.request import Plan
+from wheelhouse.intake.result import Outcome
 from wheelhouse.intake.rollback import Rollback
-from wheelhouse.intake.service import Service
-from wheelhouse.intake.view import View
-from wheelhouse.journal import Journal
-from wheelhouse.mirror import Mirror, Upstream
-from wheelhouse.outside import Outside
-from wheelhouse.shelf import Shelf
-from wheelhouse.upstream import upstream_url
+from wheelhouse.intake.source import Context, Distribution, Known, Part
+from wheelhouse.store.downloads import Cache
+from wheelhouse.store.local import Shelf
+from wheelhouse.upstream.http_client import Outside
+from wheelhouse.upstream.simple_index import Mirror, Upstream
+from wheelhouse.web.upstream_routes import upstream_url
 
 _WHOLE_RUN = 86_400.0
 _MAX_FILES = 5_000_000
@@ -46,7 +46,7 @@ class Run:
         self._service = Service(view, mirror, upstream, shelf, quarantine, None)
         self._client = mirror.client(outside)
         context = Context(shelf, journal, settings, plan, history, self._client, self._look_up, today)
-        channels = sorted({*plan.channels, *kept.channels(shelf)})
+        channels = sorted({*plan.channels, *upstream_records.channels(shelf)})
         self._parts: tuple[Part, ...] = (
             PyPI(context, view, self._service),
             *(CondaChannel(name, context) for name in channels),

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from license_expression import get_spdx_licensing
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from wheelhouse import metadata as core_metadata
+from wheelhouse.formats import metadata as core_metadata
+from wheelhouse.formats.metadata import BadMetadata
 from wheelhouse.intake.checks.release import Finding, Release, World
-from wheelhouse.metadata import BadMetadata
 
 _CLASSIFIERS = {
     "Apache Software License": ("Apache-2.0",),

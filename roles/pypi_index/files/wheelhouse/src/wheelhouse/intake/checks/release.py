@@ -7,10 +7,10 @@ from datetime import date
 from packaging.version import Version
 from simple_repository.model import File
 
+from wheelhouse.formats.validation import Verdict
+from wheelhouse.index.simple_pages import Files
 from wheelhouse.intake.advisories import Advisory
 from wheelhouse.intake.policy import Exemption, Policy
-from wheelhouse.pages import Files
-from wheelhouse.rules import Verdict
 
 
 @dataclass(frozen=True)

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wheelhouse import kept
-from wheelhouse.arrivals import Report
-from wheelhouse.channels import Channels
+from wheelhouse.conda import upstream_records
+from wheelhouse.conda.channel import Channels
+from wheelhouse.conda.upstream_records import Kept, Packages
+from wheelhouse.index.dropbox import Report
+from wheelhouse.index.events import PUBLISH, UNYANK, YANK, Event, Journal, now, written
 from wheelhouse.intake.history import WHO, History
-from wheelhouse.journal import PUBLISH, UNYANK, YANK, Event, Journal, now, written
-from wheelhouse.kept import Kept, Packages
-from wheelhouse.shelf import Shelf
+from wheelhouse.store.local import Shelf
 
 _MOST_SECONDS = 253_402_300_799
 UNFINISHED = "it is being published"
@@ -47,7 +47,7 @@ class Publisher:
 
     def packages(self) -> Packages:
         """What came from upstream."""
-        return kept.load(self._shelf, self._channel)
+        return upstream_records.load(self._shelf, self._channel)
 
     def is_shelved(self, name: str, packages: Packages) -> bool:
         """Whether a package has been published, and is there."""
@@ -75,12 +75,12 @@ class Publisher:
             coming = {one.name: one.kept for one in staged}
             waiting = {name: replace(known, withheld=UNFINISHED) for name, known in coming.items()}
             if staged:
-                kept.save(self._shelf, self._channel, {**packages, **waiting})
+                upstream_records.save(self._shelf, self._channel, {**packages, **waiting})
                 self._place(staged)
             self._journal.append(
                 self._event(PUBLISH, name, known) for name, known in coming.items() if not self._is_known(name, known)
             )
-            kept.save(self._shelf, self._channel, {**packages, **current, **coming})
+            upstream_records.save(self._shelf, self._channel, {**packages, **current, **coming})
         return [one.name.rpartition("/")[2] for one in staged]
 
     def withhold(self, reasons: Mapping[str, str]) -> list[str]:
@@ -101,7 +101,7 @@ class Publisher:
         if changed:
             with self._changing():
                 self._journal.append(self._event(what, name, known) for name, known in changed.items())
-                kept.save(self._shelf, self._channel, {**packages, **changed})
+                upstream_records.save(self._shelf, self._channel, {**packages, **changed})
         return [name.rpartition("/")[2] for name in changed]
 
     @contextlib.contextmanager

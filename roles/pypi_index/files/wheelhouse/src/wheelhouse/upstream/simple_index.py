@@ -1,0 +1,420 @@
+"""Public projects through this index: pages fetched and rewritten, files fetched, checked and kept.
+
+simple-repository reads and writes the pages. Nothing is taken from upstream unchecked: a file must have a safe name, a
+SHA-256 and the age that is asked for, and its contents must be what the page promises.
+"""
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import cast
+from urllib.parse import quote, unquote, urljoin, urlsplit
+from wsgiref.util import FileWrapper
+
+import httpx
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from simple_repository.content_negotiation import Format
+from simple_repository.model import File, Meta, ProjectDetail
+from simple_repository.parser import parse_html_project_page, parse_json_project_page
+
+from wheelhouse.formats.distribution import MAX_METADATA, MAX_NAME, SAFE_NAME
+from wheelhouse.index import denied_releases, simple_pages
+from wheelhouse.index.denied_releases import Refused
+from wheelhouse.index.simple_pages import Files
+from wheelhouse.store.downloads import Cache, Received
+from wheelhouse.upstream import http_client
+from wheelhouse.upstream.http_client import Outside, Unreachable, get
+from wheelhouse.upstream.ttl_cache import Recent
+from wheelhouse.web.responses import Answer, Refusal
+
+log = logging.getLogger(__name__)
+
+PAGE_AGE = 60
+"""Seconds a page is used again: here, so that the downloads which follow it ask for no other, and by the gateway."""
+MAX_PAGE = 64 * 2**20
+"""Bytes, unpacked."""
+PAGE_TIME = 30.0
+"""Seconds a page may take to arrive."""
+MAX_FILES = 50_000
+"""Files on all the pages that are remembered, at about 1.5 KiB each."""
+METADATA = ".metadata"
+
+_ACCEPTED = f"{Format.JSON_V1.value}, {Format.HTML_V1.value};q=0.2, {Format.HTML_LEGACY.value};q=0.01"
+_CONTENT_TYPES = {Format.JSON_V1: Format.JSON_V1.value, Format.HTML_LEGACY: "text/html; charset=utf-8"}
+_NOT_FOUND = (404, 410)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class _Damaged(Exception):
+    """A file is not what the page promises; the text is the end of a sentence."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The index that is asked, the way to it, and what is let in from there."""
+
+    url: str
+    """With a slash at its end."""
+    outside: Outside
+    minimum_age: timedelta
+    refused: Mapping[str, Refused] = field(default_factory=dict)
+    """Versions of the project that is asked for which the intake has refused."""
+    seen: Mapping[str, str] = field(default_factory=dict)
+    """File name -> SHA-256 of what clients were given of it before."""
+    keep: int | None = None
+    """Bytes that are kept at most; None for no limit."""
+
+    def objection(self, file: File) -> str | None:
+        """Why a file is not let in, as a sentence; None if it is."""
+        if sentence := denied_releases.of(self.refused, file.filename):
+            return sentence
+        if sentence := self.changed(file.filename, file.hashes.get("sha256")):
+            return sentence
+        if "sha256" not in file.hashes:
+            return f"{file.filename} has no SHA-256 upstream, so that nobody could tell whether it arrives unchanged."
+        if not self.minimum_age:
+            return None
+        days = f"This index lets in what is {self.minimum_age.days} days old"
+        if file.upload_time is None:
+            return f"{days}, and upstream does not say when {file.filename} was uploaded."
+        let_in = file.upload_time + self.minimum_age
+        if let_in > datetime.now(UTC).replace(tzinfo=None):
+            return f"{days}: {file.filename} from {let_in:%Y-%m-%d %H:%M} UTC on."
+        return None
+
+    def changed(self, filename: str, sha256: str | None) -> str | None:
+        """Why a file that upstream has with other bytes than before is not let in; None if it is the same, or new."""
+        if self.seen.get(filename, sha256) == sha256:
+            return None
+        return f"{filename} was had from here before with other contents than upstream has now, and never changes here."
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A file to be fetched, and what is known of it."""
+
+    url: str
+    sha256: str
+    size: int | None
+    """Bytes; None if upstream does not say."""
+    at_most: int | None
+    """Bytes; None for no limit."""
+
+
+class Mirror:
+    """Answers for public projects. Whether a project may be asked for is `upstream`'s to know."""
+
+    def __init__(
+        self,
+        cache: Cache,
+        page_age: float = PAGE_AGE,
+        max_files: int = MAX_FILES,
+        *,
+        patient: bool = False,
+        given: Callable[[str, str, str], None] = lambda *_: None,
+        last_asked: Callable[[str], float] = lambda _: 0.0,
+    ) -> None:
+        """`page_age` is how long a page is used again, in seconds, `max_files` how many files may be remembered.
+
+        Who is `patient` waits for an upstream that fails for a while. `given` is told of each file that a client gets
+        from upstream, before it has all of it: project, name, SHA-256. `last_asked` says when somebody looked at a
+        project last.
+        """
+        self._cache = cache
+        self._patient = patient
+        self._given = given
+        self._last_asked = last_asked
+        self._pages: Recent[Files | None] = Recent(page_age, max_files, lambda files: len(files or ()))
+        self._lock = threading.Lock()
+        self._client: tuple[Outside, httpx.Client] | None = None
+
+    def page(self, upstream: Upstream, project: str, accept: str, *, direct: bool = False) -> Answer:
+        """The project's page, as JSON or HTML; raises `Refusal`. With `direct`, clients get the files from upstream."""
+        listed = self.files(upstream, project).values()
+        objections = [upstream.objection(file) for file in listed]
+        files = [file for file, objection in zip(listed, objections, strict=True) if not objection]
+        if listed and not files:
+            # Instead of an empty page, which nobody could explain.
+            log.warning("Nothing of %s is let in, for example: %s", project, objections[-1])
+            raise Refusal(404, f"Nothing of {project} is let in, for example: {objections[-1]}")
+        form = Format.JSON_V1 if Format.JSON_V1.value in accept else Format.HTML_LEGACY
+        headers = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": str(PAGE_AGE)}
+        return Answer(
+            200, simple_pages.rendered(_detail(project, files, direct=direct), form), _CONTENT_TYPES[form], headers
+        )
+
+    def file(self, upstream: Upstream, project: str, filename: str, *, head: bool) -> Answer:
+        """A file of the project, or the metadata of one: kept, or on its way from upstream; raises `Refusal`.
+
+        With `head`, nothing is fetched but the page.
+        """
+        if kept := self._cache.open(project, filename):
+            size = os.fstat(kept.fileno()).st_size
+            if head:
+                kept.close()
+            return _file_answer(() if head else FileWrapper(kept, 2**16), size)
+        files = self.files(upstream, project)
+        wanted = _wanted(upstream, files, project, filename)
+        if head:
+            return _file_answer((), wanted.size)
+        pieces = self._pieces(upstream, wanted, project, filename)
+        with _refusing(filename):
+            next(pieces)
+            if filename.endswith(METADATA):  # small, so that what is wrong can be told
+                return Answer(200, b"".join(pieces), "application/octet-stream", _FOREVER)
+        return _file_answer(_cut_short_if_broken(pieces, filename), wanted.size)
+
+    def files(self, upstream: Upstream, project: str) -> Files:
+        """Everything upstream lists, by file name; raises `Refusal`."""
+        url = f"{upstream.url}{project}/"
+        with _refusing(project):
+            files = self._pages.get(url, lambda: self._fetch_page(upstream, url, project))
+        if files is None:
+            raise Refusal(404, f"{project} is neither on this index nor upstream.")
+        return files
+
+    def _fetch_page(self, upstream: Upstream, url: str, project: str) -> Files | None:
+        client = self.client(upstream.outside)
+        return http_client.patiently(lambda: _fetch_page(client, url, project), 3 if self._patient else 1)
+
+    def _pieces(self, upstream: Upstream, wanted: _Wanted, project: str, filename: str) -> Iterator[bytes]:
+        """Have a file come once, whoever else asks for it, in other processes too; gives its bytes as they come.
+
+        Raises `Unreachable`, `_Damaged`, OSError. The first piece is empty: what is raised before it can still be told
+        to the client.
+        """
+        sent = 0
+        is_kept = upstream.keep is None or (wanted.size or 0) <= upstream.keep
+        while is_kept:
+            if found := self._cache.open(project, filename):
+                with found:
+                    found.seek(sent)
+                    yield b""
+                    yield from FileWrapper(found, 2**16)
+                return
+            with contextlib.ExitStack() as stack:
+                try:
+                    part = stack.enter_context(self._cache.fetching(project, filename))
+                except OSError as error:
+                    log.error("Nothing can be kept of %s (%s).", filename, error.strerror)
+                    break
+                if isinstance(part, Received):
+                    yield from self._fetch(upstream, wanted, project, filename, part, sent)
+                    return
+                for piece in part.pieces(sent):
+                    if not sent:
+                        yield b""
+                    sent += len(piece)
+                    yield piece
+                if part.is_whole:
+                    return
+                if part.is_stuck:
+                    break
+                # Whoever it came for has gone, or has failed with it.
+        yield from self._fetch(upstream, wanted, project, filename, None, sent)
+
+    def _fetch(
+        self, upstream: Upstream, wanted: _Wanted, project: str, filename: str, kept: Received | None, sent: int
+    ) -> Iterator[bytes]:
+        """Fetch a file and keep it, if there is somewhere to, and room; but for the first bytes, which were `sent`."""
+        client = self.client(upstream.outside)
+        digest, size = hashlib.sha256(), 0
+        with get(client, wanted.url, {"Accept-Encoding": "identity"}) as response:
+            if response.status_code != 200:
+                raise Unreachable(f"it answers {response.status_code} for {filename}")
+            if wanted.size is not None and response.headers.get("Content-Length", str(wanted.size)) != str(wanted.size):
+                raise _Damaged("its size is not the one in upstream's page")
+            yield b""
+            held = b""
+            for piece in response.iter_raw():
+                digest.update(piece)
+                size += len(piece)
+                kept = kept and self._keep(kept, piece, filename)
+                if wanted.at_most is not None and size > wanted.at_most:
+                    raise _Damaged("it is bigger than it may be")
+                # Nobody gets the last piece, and so the whole file, before it is known to be right.
+                if held:
+                    yield held
+                skipped = min(sent, len(piece))
+                sent -= skipped
+                held = piece[skipped:]
+        if wanted.size not in (None, size):
+            raise _Damaged("its size is not the one in upstream's page")
+        if digest.hexdigest() != wanted.sha256:
+            raise _Damaged("its SHA-256 is not the one in upstream's page")
+        self._given(project, filename, wanted.sha256)
+        if kept:
+            try:
+                self._cache.place(kept, project, filename)
+                if upstream.keep is not None:
+                    self._cache.trim(upstream.keep, self._last_asked)
+                log.info("Fetched %s of %s, %d bytes.", filename, project, size)
+            except OSError as error:
+                log.error("%s was not kept (%s).", filename, error.strerror)
+        if held:
+            yield held
+
+    def _keep(self, received: Received, piece: bytes, filename: str) -> Received | None:
+        """Keep a piece. None if there is no room: then the file only passes through, and nothing is left of it."""
+        try:
+            received.write(piece)
+        except OSError as error:
+            log.error("%s is not kept (%s): make room for the index's cache.", filename, error.strerror)
+            received.give_up()
+            return None
+        return received
+
+    def client(self, way: Outside) -> httpx.Client:
+        """The client of this process, made when it is first needed and when the way out has changed."""
+        with self._lock:
+            if self._client is None or self._client[0] != way:
+                # The old one is not closed: files may still be coming through it.
+                self._client = (way, way.client(patient=self._patient))
+            return self._client[1]
+
+
+_FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
+
+
+def _file_answer(body: Iterable[bytes], size: int | None) -> Answer:
+    # Where upstream tells no size, the file goes out in chunks, and the end of a broken one is missing as well.
+    length = {} if size is None else {"Content-Length": str(size)}
+    return Answer(200, body, "application/octet-stream", {**_FOREVER, **length})
+
+
+@contextlib.contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Turn what is wrong upstream into a `Refusal`."""
+    try:
+        yield
+    except Unreachable as error:
+        raise Refusal(503, f"{what} is not on this index, and upstream fails: {error}; try again later.") from None
+    except _Damaged as error:
+        log.error("%s was not taken from upstream: %s.", what, error)
+        raise Refusal(502, f"{what} was not taken from upstream: {error}.") from None
+
+
+def _cut_short_if_broken(pieces: Iterator[bytes], filename: str) -> Iterator[bytes]:
+    """The pieces; where they break off, gunicorn closes the connection and the client misses bytes it was promised."""
+    try:
+        yield from pieces
+    except (Unreachable, _Damaged) as error:
+        log.error("%s was not taken from upstream: %s.", filename, error)
+        raise ConnectionResetError(errno.ECONNRESET, "The file broke off.") from None
+
+
+def _wanted(upstream: Upstream, files: Files, project: str, filename: str) -> _Wanted:
+    """What to fetch for `filename`; raises `Refusal`."""
+    file = files.get(filename.removesuffix(METADATA))
+    if file is None:
+        raise Refusal(404, f"{filename} is not among the files of {project} upstream.")
+    if sentence := upstream.objection(file):
+        raise Refusal(404, sentence)
+    if file.filename == filename:
+        return _Wanted(file.url, file.hashes["sha256"], file.size, file.size)
+    if not isinstance(file.dist_info_metadata, dict):
+        raise Refusal(404, f"Upstream has no metadata for {file.filename}, or no SHA-256 of them.")
+    if sentence := upstream.changed(filename, file.dist_info_metadata["sha256"]):
+        raise Refusal(404, sentence)
+    parts = urlsplit(file.url)
+    url = parts._replace(path=f"{parts.path}{METADATA}").geturl()
+    return _Wanted(url, file.dist_info_metadata["sha256"], None, MAX_METADATA)
+
+
+def _fetch_page(client: httpx.Client, url: str, project: str) -> Files | None:
+    """The files on an upstream page; None if there is no such project. Raises `Unreachable`."""
+    try:
+        with get(client, url, {"Accept": _ACCEPTED}) as response:
+            hops = (*response.history, response)
+            if url.startswith("https:") and any(hop.url.scheme != "https" for hop in hops):
+                raise Unreachable("it redirects to an address that is not encrypted")
+            if response.status_code in _NOT_FOUND:
+                return None
+            if response.status_code != 200:
+                raise Unreachable(f"it answers {response.status_code}")
+            body = _read_page(response)
+            base, content_type = str(response.url), response.headers.get("Content-Type", "")
+        return _parse(body, content_type, base, project)
+    except Unreachable as error:
+        log.warning("The page of %s cannot be had from upstream: %s.", project, error)
+        raise
+
+
+def _read_page(response: httpx.Response) -> bytes:
+    body = bytearray()
+    give_up = time.monotonic() + PAGE_TIME
+    for piece in response.iter_bytes():
+        body += piece
+        if len(body) > MAX_PAGE:
+            raise Unreachable(f"its page is bigger than {MAX_PAGE} bytes")
+        if time.monotonic() > give_up:
+            raise Unreachable(f"its page takes longer than {PAGE_TIME:g} s")
+    return bytes(body)
+
+
+def _parse(body: bytes, content_type: str, base: str, project: str) -> Files:
+    """The files on a page in JSON or HTML; raises `Unreachable`."""
+    try:
+        if Format.JSON_V1.value in content_type:
+            page = parse_json_project_page(body.decode())
+        elif Format.HTML_LEGACY.value in content_type or Format.HTML_V1.value in content_type:
+            page = parse_html_project_page(body.decode(), project)
+        else:
+            raise Unreachable("its page is neither JSON nor HTML")
+        if canonicalize_name(page.name) != project:
+            raise Unreachable("its page is that of another project")
+        files = [_checked(file, base) for file in page.files]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise Unreachable("its page cannot be read") from None
+    return {file.filename: file for file in files if file}
+
+
+def _checked(file: File, base: str) -> File | None:
+    """A file with nothing about it that is not what it should be; None if there is no using it."""
+    # The parser quotes addresses once more than they were.
+    url = urljoin(base, unquote(file.url))
+    name = file.filename
+    if not SAFE_NAME.fullmatch(name) or len(name) + len(METADATA) > MAX_NAME or name.endswith(METADATA):
+        return None
+    if urlsplit(url).scheme not in ("http", "https"):
+        return None
+    return File(
+        filename=name,
+        url=url,
+        hashes=_sha256(file.hashes) or {},
+        requires_python=file.requires_python if isinstance(file.requires_python, str) else None,
+        dist_info_metadata=_sha256(file.dist_info_metadata),
+        yanked=file.yanked if isinstance(file.yanked, (str, bool)) else None,
+        size=file.size if isinstance(file.size, int) and file.size >= 0 else None,
+        upload_time=file.upload_time,
+    )
+
+
+def _sha256(hashes: object) -> dict[str, str] | None:
+    """Only the SHA-256 of a page's hashes; None if there is none."""
+    digest = hashes.get("sha256") if isinstance(hashes, dict) else None
+    if isinstance(digest, str) and _SHA256.fullmatch(digest.lower()):
+        return {"sha256": digest.lower()}
+    return None
+
+
+def _detail(project: str, files: list[File], *, direct: bool) -> ProjectDetail:
+    """The page for our clients, who get the files from us unless it is `direct`."""
+    api_version = simple_pages.API_VERSION if all(file.size is not None for file in files) else "1.0"
+    ours = tuple(
+        file if direct else replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files
+    )
+    detail = ProjectDetail(Meta(api_version), project, ours)
+    if detail.versions is None:
+        return detail
+    # A tuple, because the order of a set changes from process to process.
+    return replace(detail, versions=cast("frozenset[str]", tuple(sorted(detail.versions, key=Version))))

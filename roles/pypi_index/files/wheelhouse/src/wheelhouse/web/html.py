@@ -1,0 +1,230 @@
+"""The pages that people look at: the front page, the search, and a page for each project.
+
+Everything on them comes from the catalogue and the settings, through templates that escape it.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from importlib.resources import files
+from math import ceil
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from wheelhouse.config import Config, Settings
+from wheelhouse.index.permissions import normalised
+from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
+from wheelhouse.store.local import Shelf
+from wheelhouse.web.responses import Answer, Environ, Refusal
+from wheelhouse.web.upstream_routes import Whereabouts, whereabouts
+
+LATEST = 20
+"""Publications on the front page."""
+RESULTS = 30
+"""Results on a page of a search."""
+NEAR = 5
+"""Names shown to somebody who may have mistyped one."""
+MAX_RELEASES = 100
+"""Releases on a project's page; the index page has all."""
+HTML = "text/html; charset=utf-8"
+HEADERS = {
+    # A page is put together for each request, and a publication shows at once.
+    "Cache-Control": "no-cache",
+    # Whatever got into a page in spite of the templates could neither run nor load anything.
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    # The names of internal projects are nobody else's business.
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
+
+
+class Front:
+    """Answers GET requests with pages."""
+
+    def __init__(self, config: Config, shelf: Shelf, catalogue: Catalogue) -> None:
+        self._config = config
+        self._shelf = shelf
+        self._catalogue = catalogue
+        self._assets = _assets()
+        self._templates = _templates(self._assets)
+
+    def home(self, environ: Environ) -> Answer:
+        """The front page."""
+        projects, files_ = self._catalogue.counts()
+        return self._page("home.html", projects=projects, files=files_, latest=self._catalogue.latest(LATEST))
+
+    def search(self, environ: Environ) -> Answer:
+        """`/search?q=WORDS&page=N`: projects that have the words; all of them without words."""
+        asked = parse_qs(environ["QUERY_STRING"], errors="replace")
+        query = " ".join(asked.get("q", [""])[0][:MAX_QUERY].split())
+        page = _number(asked.get("page", ["1"])[0])
+        start = (page - 1) * RESULTS
+        found = self._catalogue.search(query, start, RESULTS)
+        pages = max(1, ceil(found.total / RESULTS))
+        if page > pages:
+            return _redirect(f"/search?{urlencode({'q': query, 'page': pages})}", HTTPStatus.FOUND)
+        name = normalised("-".join(terms(query)))
+        return self._page(
+            "search.html",
+            query=query,
+            found=found,
+            start=start,
+            page=page,
+            pages=pages,
+            name=name,
+            elsewhere=self._elsewhere(name) if name else None,
+        )
+
+    def project(self, environ: Environ) -> Answer:
+        """`/projects/<name>/`; another spelling is sent to the normal one."""
+        rest = environ["PATH_INFO"].removeprefix("/projects/")
+        asked = rest.removesuffix("/")
+        name = normalised(asked)
+        if name is None:
+            return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
+        if rest != f"{name}/":
+            return _redirect(f"/projects/{name}/", HTTPStatus.MOVED_PERMANENTLY)
+        project = self._catalogue.project(name)
+        if project is None:
+            near = self._catalogue.near(name, NEAR)
+            elsewhere = self._elsewhere(name)
+            return self._page("missing.html", HTTPStatus.NOT_FOUND, name=name, elsewhere=elsewhere, near=near)
+        return self._page("project.html", project=project, max_releases=MAX_RELEASES)
+
+    def published(self, environ: Environ) -> Answer:
+        """`/project/<name>/<version>/` and the like, which hatch and others print when they have published."""
+        return self._lead_to(environ["PATH_INFO"].split("/")[2])
+
+    def named(self, environ: Environ) -> Answer:
+        """`/<name>`, which is what flit prints; raises `Refusal` if there is no such project."""
+        name = normalised(environ["PATH_INFO"].lstrip("/"))
+        if name is None or self._catalogue.project(name) is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page on this index.")
+        return self._lead_to(name)
+
+    def _lead_to(self, text: str) -> Answer:
+        name = normalised(text)
+        if name is None:
+            return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
+        return _redirect(f"/projects/{name}/", HTTPStatus.FOUND)
+
+    def asset(self, environ: Environ) -> Answer:
+        """`/assets/<name>`: a style or script, which never changes under its name; raises `Refusal`."""
+        name = environ["PATH_INFO"].removeprefix("/assets/")
+        for hashed, content in self._assets.values():
+            if name == hashed:
+                headers = {"Cache-Control": "max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
+                return Answer(HTTPStatus.OK, content, _TYPES[name.rpartition(".")[2]], headers)
+        raise Refusal(HTTPStatus.NOT_FOUND, "There is no such file on this index.")
+
+    def _page(self, template: str, status: int = HTTPStatus.OK, **shown: Any) -> Answer:
+        settings = self._config.current()
+        address = urlsplit(settings.index_url)
+        text = self._templates.get_template(template).render(
+            settings=settings,
+            host=address.netloc,
+            hostname=address.hostname,
+            contact_url=_contact_url(settings),
+            has_reports=self._shelf.reports.is_dir(),
+            **shown,
+        )
+        return Answer(status, text.encode(), HTML, HEADERS)
+
+    def _elsewhere(self, name: str) -> Whereabouts:
+        """What happens to an installer that asks for a name that is not on the shelf: see `elsewhere` in parts.html."""
+        return whereabouts(name, self._config.current(), self._shelf)
+
+
+def render_static(template: str, settings: Settings, **shown: Any) -> str:
+    """A page that is kept as a file: it finds styles and scripts beside itself, see `static_assets`."""
+    templates = _templates({})
+    templates.globals["asset"] = lambda name: name
+    address = urlsplit(settings.index_url)
+    return templates.get_template(template).render(
+        settings=settings,
+        host=address.netloc,
+        hostname=address.hostname,
+        contact_url=_contact_url(settings),
+        has_reports=True,
+        **shown,
+    )
+
+
+def static_assets() -> dict[str, bytes]:
+    """File name -> contents."""
+    return {name: content for name, (_, content) in _assets().items()}
+
+
+def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
+    templates = Environment(
+        loader=PackageLoader("wheelhouse.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    templates.globals["asset"] = lambda name: f"/assets/{assets[name][0]}"
+    templates.filters |= {"day": _day, "size": _size, "instant": _instant, "path": quote, "thousands": "{:,}".format}
+    return templates
+
+
+def _assets() -> dict[str, tuple[str, bytes]]:
+    """File name -> (name with a hash of the contents, contents)."""
+    found: dict[str, tuple[str, bytes]] = {}
+    for file in (files("wheelhouse.web") / "assets").iterdir():
+        stem, _, suffix = file.name.rpartition(".")
+        if suffix in _TYPES:
+            content = file.read_bytes()
+            found[file.name] = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}", content
+    return found
+
+
+def _redirect(location: str, status: int) -> Answer:
+    return Answer(status, headers={"Location": location})
+
+
+def _number(text: str) -> int:
+    """The number of a page, the first if it is none."""
+    return max(1, int(text)) if re.fullmatch(r"[0-9]{1,6}", text) else 1
+
+
+def _contact_url(settings: Settings) -> str | None:
+    """The contact as an address that can be clicked on, if it is one."""
+    contact = settings.contact or ""
+    if re.fullmatch(r"[\w.+-]+@[\w.-]+", contact):
+        return f"mailto:{contact}"
+    return contact if re.fullmatch(r"https?://\S+", contact) else None
+
+
+def _day(at: datetime | float) -> str:
+    """`7 Mar 2026`."""
+    at = _aware(at)
+    return f"{at.day} {at:%b %Y}"
+
+
+def _instant(at: datetime | float) -> str:
+    """`2026-03-07T09:30:00Z`."""
+    return f"{_aware(at):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _aware(at: datetime | float) -> datetime:
+    return at if isinstance(at, datetime) else datetime.fromtimestamp(at, UTC)
+
+
+def _size(size: int) -> str:
+    """`12.3 kB`."""
+    if size < 1000:
+        return f"{size} bytes"
+    amount = float(size)
+    for unit in ("kB", "MB", "GB"):
+        amount /= 1000
+        if amount < 999.95 or unit == "GB":
+            break
+    return f"{amount:.1f} {unit}"
