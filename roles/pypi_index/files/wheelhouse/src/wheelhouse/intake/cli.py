@@ -12,7 +12,7 @@ from wheelhouse.config import Settings
 from wheelhouse.index.events import ROLL_FORWARD, ROLLBACK, Event, Journal, now
 from wheelhouse.index.transaction import NotThere
 from wheelhouse.intake import report, request, result, rollback
-from wheelhouse.intake.request import PlanError
+from wheelhouse.intake.request import RequestError
 from wheelhouse.intake.run import Run
 from wheelhouse.store.local import Shelf
 from wheelhouse.upstream import http_client
@@ -89,7 +89,7 @@ def _one_run(shelf: Shelf, journal: Journal, settings: Settings, directory: Path
             f" {sum(len(one.published) for one in outcomes)} published,"
             f" {sum(len(one.yanked) for one in outcomes)} yanked."
         )
-    except PlanError as error:
+    except RequestError as error:
         problems = error.faults
     except ValueError as error:  # of `http_client.read`, which knows no secrets
         problems = [str(error)]

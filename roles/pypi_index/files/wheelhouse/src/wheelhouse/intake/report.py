@@ -16,7 +16,7 @@ from wheelhouse.intake.checks import Opinion
 from wheelhouse.intake.checks import licence as licences
 from wheelhouse.intake.last_report import DATA, LAST_RUN
 from wheelhouse.intake.lock import Closure, Key, Lock
-from wheelhouse.intake.request import Plan
+from wheelhouse.intake.request import Request
 from wheelhouse.intake.result import Outcome
 from wheelhouse.intake.rollback import Rollback
 from wheelhouse.intake.sbom import sbom
@@ -26,11 +26,11 @@ from wheelhouse.web.html import render_static, static_assets
 PAGE, MATERIALS = "index.html", "intake.cdx.json"
 
 
-def write(shelf: Shelf, settings: Settings, plan: Plan, outcomes: Iterable[Outcome]) -> None:
+def write(shelf: Shelf, settings: Settings, request: Request, outcomes: Iterable[Outcome]) -> None:
     """Write what differs from what is there."""
     outcomes = list(outcomes)
     in_force = rollback.in_force(shelf)
-    data = _data(plan, outcomes, _before(shelf), in_force)
+    data = _data(request, outcomes, _before(shelf), in_force)
     materials = {
         name: {**release, "lines": [line["line"] for line in data["lines"] if name in line["releases"]]}
         for name, release in data["releases"].items()
@@ -65,8 +65,10 @@ def _before(shelf: Shelf) -> Mapping[str, Any]:
         return {}
 
 
-def _data(plan: Plan, outcomes: list[Outcome], before: Mapping[str, Any], in_force: Rollback | None) -> dict[str, Any]:
-    by_line = {line.text: outcome for line in plan.lines for outcome in outcomes if outcome.knows(line.text)}
+def _data(
+    request: Request, outcomes: list[Outcome], before: Mapping[str, Any], in_force: Rollback | None
+) -> dict[str, Any]:
+    by_line = {line.text: outcome for line in request.lines for outcome in outcomes if outcome.knows(line.text)}
     lines = [_line(text, outcome, _offered_before(before, text)) for text, outcome in by_line.items()]
     # What is kept back has not moved: nobody is offered it.
     closures = {
@@ -86,7 +88,7 @@ def _data(plan: Plan, outcomes: list[Outcome], before: Mapping[str, Any], in_for
         ],
     }
     return {
-        "targets": [str(target) for target in plan.targets],
+        "targets": [str(target) for target in request.targets],
         "rollback": in_force and {**asdict(in_force), "sentence": in_force.sentence},
         "lines": lines,
         "moved": last_moves if moved else before.get("moved", {"on": None, "moves": []}),
@@ -106,7 +108,7 @@ def _data(plan: Plan, outcomes: list[Outcome], before: Mapping[str, Any], in_for
                 "reason": one.reason,
                 "until": str(one.until),
             }
-            for one in plan.policy.exceptions
+            for one in request.policy.exceptions
         ],
     }
 

@@ -17,7 +17,7 @@ from wheelhouse.intake.lock import Lock
 from wheelhouse.intake.pypi.candidates import View
 from wheelhouse.intake.pypi.loopback_index import Service
 from wheelhouse.intake.pypi.source import PyPI
-from wheelhouse.intake.request import Plan
+from wheelhouse.intake.request import Request
 from wheelhouse.intake.result import Outcome
 from wheelhouse.intake.rollback import Rollback
 from wheelhouse.intake.source import Context, Distribution, Known, Part
@@ -34,19 +34,19 @@ _MAX_FILES = 5_000_000
 class Run:
     """Everything a run works with."""
 
-    def __init__(self, shelf: Shelf, journal: Journal, settings: Settings, plan: Plan, outside: Outside) -> None:
+    def __init__(self, shelf: Shelf, journal: Journal, settings: Settings, request: Request, outside: Outside) -> None:
         self._shelf = shelf
-        self._plan = plan
+        self._request = request
         history = History(journal)
         quarantine = Cache(shelf.quarantine / WHO)
         mirror = Mirror(quarantine, _WHOLE_RUN, _MAX_FILES, patient=True)
         upstream = Upstream(upstream_url(settings), outside, timedelta())
         today = datetime.now(UTC).date()
-        view = View(mirror, upstream, history, plan.policy, (settings.reserved, settings.denied), today)
+        view = View(mirror, upstream, history, request.policy, (settings.reserved, settings.denied), today)
         self._service = Service(view, mirror, upstream, shelf, quarantine, None)
         self._client = mirror.client(outside)
-        context = Context(shelf, journal, settings, plan, history, self._client, self._look_up, today)
-        channels = sorted({*plan.channels, *upstream_records.channels(shelf)})
+        context = Context(shelf, journal, settings, request, history, self._client, self._look_up, today)
+        channels = sorted({*request.channels, *upstream_records.channels(shelf)})
         self._parts: tuple[Part, ...] = (
             PyPI(context, view, self._service),
             *(CondaChannel(name, context) for name in channels),
@@ -96,15 +96,15 @@ class Run:
     def _lock(self) -> Lock:
         """What all lines come to, in the order of the list."""
         found = {line: closure for part in self._parts for line, closure in part.outcome.lock.closures.items()}
-        return Lock({line.text: found[line.text] for line in self._plan.lines if line.text in found})
+        return Lock({line.text: found[line.text] for line in self._request.lines if line.text in found})
 
     def _look_up(self, distributions: Iterable[Distribution]) -> Known:
         """What is known against projects of PyPI."""
-        if not self._plan.policy.verdict("vulnerability"):
+        if not self._request.policy.verdict("vulnerability"):
             return {}, ""
         try:
             self._service.advisories = self._service.advisories or advisories.Source(
-                self._plan.policy.advisories, self._client
+                self._request.policy.advisories, self._client
             )
             return advisories.look_up(distributions, f"{self._service.address}/osv"), ""
         except advisories.Unavailable as error:

@@ -13,7 +13,7 @@ from wheelhouse.index.events import Journal
 from wheelhouse.intake.advisories import Advisory
 from wheelhouse.intake.history import History
 from wheelhouse.intake.lock import Lock
-from wheelhouse.intake.request import Line, Plan
+from wheelhouse.intake.request import Line, Request
 from wheelhouse.intake.result import Outcome
 from wheelhouse.intake.rollback import Rollback
 from wheelhouse.store.local import Shelf
@@ -31,7 +31,7 @@ class Context:
     shelf: Shelf
     journal: Journal
     settings: Settings
-    plan: Plan
+    request: Request
     history: History
     client: httpx.Client
     """The way out."""

@@ -40,13 +40,13 @@ class CondaChannel:
     def __init__(self, name: str, context: Context) -> None:
         self.name = name
         self.outcome = Outcome()
-        self.lines = [line for line in context.plan.lines if line.channel == name]
+        self.lines = [line for line in context.request.lines if line.channel == name]
         self._context = context
         shelf = context.shelf
         self._directory = shelf.quarantine / "intake-conda" / name
         self._quarantine = Cache(self._directory)
         self._publisher = Publisher(shelf, context.journal, context.history, name)
-        url = context.plan.channels.get(name)
+        url = context.request.channels.get(name)
         self._upstream = (
             UpstreamChannel(name, url, context.client, self._directory / "repodata", shelf.incoming) if url else None
         )
@@ -80,7 +80,7 @@ class CondaChannel:
             return
         solved_with = self._solved_with()
         with self._context.shelf.scratch() as directory:
-            resolver = Resolver(self._context.plan, directory, self._context.today)
+            resolver = Resolver(self._context.request, directory, self._context.today)
             for line in progress(self.lines, len(self.lines), f"resolve {self.name}", "line"):
                 last = before.closures.get(line.text)
                 try:
@@ -223,7 +223,7 @@ class CondaChannel:
                 continue
             names = ", ".join(advisories)
             fate = "take it off the list, or grant an exception"
-            if self._context.plan.policy.on_shelf == "yank":
+            if self._context.request.policy.on_shelf == "yank":
                 fate = "it is in no index now"
                 gone |= dict.fromkeys(offered, _VULNERABLE + names)
             self.outcome.exposed.append(f"{key[0]} {key[1]} is on the shelf and vulnerable ({names}): {fate}.")
@@ -364,7 +364,7 @@ class CondaChannel:
         if self._listings is not None:
             upstream = {release.project: self._listed(key) or None for key, release in self.outcome.releases.items()}
         own = frozenset({*self._own, *context.settings.reserved})
-        return World(context.plan.policy, context.today, upstream, known, why, own)
+        return World(context.request.policy, context.today, upstream, known, why, own)
 
 
 def _shelved_file(name: str, known: Kept) -> File:

@@ -48,8 +48,8 @@ class PyPI:
         self._shelf = context.shelf
         self._journal = context.journal
         self._settings = context.settings
-        self._plan = context.plan
-        self.lines = [line for line in context.plan.lines if not line.channel]
+        self._request = context.request
+        self.lines = [line for line in context.request.lines if not line.channel]
         self._today = context.today
         self._history = context.history
         self._client = context.client
@@ -89,7 +89,7 @@ class PyPI:
         closures = {line: closure for line, closure in before.closures.items() if not closure.channel}
         self._look_ahead({name for closure in closures.values() for name in closure.asked})
         with self._shelf.scratch() as directory, ThreadPoolExecutor(AT_ONCE) as pool:
-            resolver = Resolver(self._service, self._view, self._plan.targets, directory)
+            resolver = Resolver(self._service, self._view, self._request.targets, directory)
 
             def resolved(line: Line) -> Closure | Unresolvable:
                 try:
@@ -247,7 +247,9 @@ class PyPI:
         known, why = self._look_up({one for release in releases for one in release.distributions})
         own = {name for name in self._history.projects() if self._view.is_own(name)}
         upstream = {name: seen.upstream for name, seen in self._view.looked_at().items()}
-        return World(self._plan.policy, self._today, upstream, known, why, frozenset({*own, *self._settings.reserved}))
+        return World(
+            self._request.policy, self._today, upstream, known, why, frozenset({*own, *self._settings.reserved})
+        )
 
     def publish(self) -> None:
         """Project by project, what is needed before what needs it."""
@@ -274,7 +276,7 @@ class PyPI:
                 continue
             names = ", ".join(advisories)
             fate = "yank it, or grant an exception"
-            if self._plan.policy.on_shelf == "yank":
+            if self._request.policy.on_shelf == "yank":
                 fate = "it is yanked now"
                 reason = f"vulnerable: {names}"
                 yanked = transaction.yank(self._shelf, self._journal, project, str(version), reason, WHO)
@@ -342,7 +344,7 @@ class PyPI:
 
     def _is_still(self, project: str, version: str, one: Refused) -> bool:
         """Whether something is left to hold against a release that no line comes to any more."""
-        policy = self._plan.policy
+        policy = self._request.policy
         return any(
             not policy.exception(project, version, frozenset({about}), self._today)
             and (about not in CHECKS or policy.verdict(about) is Verdict.BLOCK)

@@ -10,7 +10,7 @@ from wheelhouse.formats.validation import Verdict
 from wheelhouse.intake import request
 from wheelhouse.intake.lock import Closure, Pin
 from wheelhouse.intake.publish import in_order
-from wheelhouse.intake.request import PlanError
+from wheelhouse.intake.request import RequestError
 from wheelhouse.intake.targets import Target
 
 TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
@@ -18,7 +18,7 @@ TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
 
 def read(
     directory: Path, packages: Any = (), targets: Any = None, policy: Any = None, channels: Any = None
-) -> request.Plan:
+) -> request.Request:
     raw = {"packages": list(packages), "targets": targets or TARGETS, "policy": policy or {}}
     raw |= {"channels": channels} if channels else {}
     (directory / "intake.json").write_text(json.dumps(raw))
@@ -26,7 +26,7 @@ def read(
 
 
 def faults(directory: Path, **changes: Any) -> list[str]:
-    with pytest.raises(PlanError) as raised:
+    with pytest.raises(RequestError) as raised:
         read(directory, **changes)
     return raised.value.faults
 
