@@ -24,8 +24,8 @@ from wheelhouse.formats.validation import Verdict
 from wheelhouse.intake.conda.platforms import NOARCH, by_platform, subdir, virtual_packages
 from wheelhouse.intake.conda.repodata import Listing, UpstreamChannel
 from wheelhouse.intake.lock import Closure, Pin
-from wheelhouse.intake.pypi.resolver import MAX_SAID, Unresolvable
 from wheelhouse.intake.request import Line, Request
+from wheelhouse.intake.source import MAX_SAID, Unresolvable
 
 PATIENCE = timedelta(minutes=10)
 """For one resolution."""

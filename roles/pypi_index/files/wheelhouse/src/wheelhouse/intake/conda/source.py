@@ -23,7 +23,6 @@ from wheelhouse.intake.conda.resolver import Resolver
 from wheelhouse.intake.fetch import Wanted
 from wheelhouse.intake.history import WHO
 from wheelhouse.intake.lock import Key, Lock, Pin
-from wheelhouse.intake.pypi.resolver import Unresolvable
 from wheelhouse.intake.result import Outcome, Shelved
 from wheelhouse.intake.rollback import Rollback, is_ours
 from wheelhouse.intake.source import Context
