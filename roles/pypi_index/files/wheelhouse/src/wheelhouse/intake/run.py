@@ -23,7 +23,7 @@ from wheelhouse.intake.rollback import Rollback
 from wheelhouse.intake.source import Context, Distribution, Known, Part
 from wheelhouse.store.downloads import Cache
 from wheelhouse.store.local import Shelf
-from wheelhouse.upstream.http_client import Outside
+from wheelhouse.network import Network
 from wheelhouse.upstream.simple_index import Mirror, Upstream
 from wheelhouse.web.upstream_routes import upstream_url
 
@@ -34,17 +34,17 @@ _MAX_FILES = 5_000_000
 class Run:
     """Everything a run works with."""
 
-    def __init__(self, shelf: Shelf, journal: Journal, settings: Settings, plan: Plan, outside: Outside) -> None:
+    def __init__(self, shelf: Shelf, journal: Journal, settings: Settings, plan: Plan, network: Network) -> None:
         self._shelf = shelf
         self._plan = plan
         history = History(journal)
         quarantine = Cache(shelf.quarantine / WHO)
         mirror = Mirror(quarantine, _WHOLE_RUN, _MAX_FILES, patient=True)
-        upstream = Upstream(upstream_url(settings), outside, timedelta())
+        upstream = Upstream(upstream_url(settings), network, timedelta())
         today = datetime.now(UTC).date()
         view = View(mirror, upstream, history, plan.policy, (settings.reserved, settings.denied), today)
         self._service = Service(view, mirror, upstream, shelf, quarantine, None)
-        self._client = mirror.client(outside)
+        self._client = mirror.client(network)
         context = Context(shelf, journal, settings, plan, history, self._client, self._look_up, today)
         channels = sorted({*plan.channels, *upstream_records.channels(shelf)})
         self._parts: tuple[Part, ...] = (
