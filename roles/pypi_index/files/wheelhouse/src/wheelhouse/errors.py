@@ -1,29 +1,45 @@
-"""What can go wrong, in the words of packages and files. The text of each is a sentence for the person concerned.
+"""What can go wrong, in terms of the index. The text of each is one sentence for the person who sees it.
 
-Only `web` knows which HTTP status stands for which of them.
+HTTP status codes for them are in `web`, exit codes in `cli`.
 """
 
 
 class WheelhouseError(Exception):
-    """The text is one sentence, without anything secret in it."""
+    """Any of them."""
 
 
 class NotFound(WheelhouseError):
-    """There is no such project, release or file."""
+    """What was asked for, or is to be changed, is not there."""
 
 
 class Denied(NotFound):
-    """There is one, and it is not let in: by the settings, by its age, or by what the intake has found."""
+    """It is somewhere else, and not let in from there: by the settings, by its age, or by what the intake found."""
 
 
 class Forbidden(WheelhouseError):
-    """The account may not do this."""
+    """This account may not do that."""
+
+
+class Conflict(WheelhouseError):
+    """Another file has, or ever had, this one's name."""
+
+
+class Rejected(WheelhouseError):
+    """What was sent or asked for is not taken: it breaks a rule, or the policy says no."""
+
+
+class Busy(WheelhouseError):
+    """Others are at it; the same may succeed in a while."""
+
+
+class Full(WheelhouseError):
+    """There is no room for it on the disk."""
 
 
 class Unreachable(WheelhouseError):
-    """A server gave no usable answer.
+    """Another server did not answer, or not as it should.
 
-    Of the HTTP client, the text is the end of a sentence: `it answers 502`.
+    The HTTP client's text is the end of a sentence, for those who know what was asked for: `it answers 502`.
     """
 
 
@@ -32,20 +48,4 @@ class BrokenOff(Unreachable):
 
 
 class Damaged(WheelhouseError):
-    """A file is not what was promised of it."""
-
-
-class Conflict(WheelhouseError):
-    """Another file is, or was, there under this name."""
-
-
-class Rejected(WheelhouseError):
-    """What was sent breaks a rule."""
-
-
-class Busy(WheelhouseError):
-    """It cannot be done now; the same may work in a minute."""
-
-
-class Full(WheelhouseError):
-    """There is no room for it."""
+    """What is there is not what it was: bytes that do not have their hash, a state that does not fit together."""
