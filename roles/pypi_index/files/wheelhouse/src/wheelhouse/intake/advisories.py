@@ -88,7 +88,8 @@ def _audit(releases: list[Release], address: str) -> dict[Release, list[Advisory
     with tempfile.TemporaryDirectory() as directory:
         asked = Path(directory) / "releases.txt"
         asked.write_text("".join(f"{project}=={version}\n" for project, version in releases))
-        command = [sys.executable, "-m", "pip_audit", "--strict", "--no-deps", "--disable-pip", "--requirement", asked]
+        command = [sys.executable, "-m", "pip_audit", "--strict", "--no-deps", "--disable-pip"]
+        command += ["--requirement", str(asked)]
         command += ["--vulnerability-service", "osv", "--osv-url", address, "--format", "json", "--desc", "on"]
         command += ["--progress-spinner", "off", "--cache-dir", directory]
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": directory, "NO_PROXY": "127.0.0.1"}

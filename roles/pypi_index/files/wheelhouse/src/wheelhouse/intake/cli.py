@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wheelhouse import network
 from wheelhouse.config import Settings
-from wheelhouse.errors import Busy, NotFound, WheelhouseError
+from wheelhouse.errors import Busy, WheelhouseError
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import report, request, result, rollback
 from wheelhouse.intake.request import RequestError
@@ -37,16 +37,18 @@ def intake(index: Index, settings: Settings, directory: Path, options: Options) 
     Raises `NotFound` for a set that is not there; what nobody expects is raised as it is.
     """
     started = datetime.now(UTC)
-    try:
-        with index.database.alone("intake"), _quiet("wheelhouse.upstream.simple_index"):
-            if options.rollback:
-                rollback.put_back(index, options.rollback, options.by)
-            elif options.roll_forward and rollback.in_force(index):
-                index.lift(options.by)
-            return _one_run(index, settings, directory, started)
-    except Busy:
-        print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
-        return 1
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(index.database.alone("intake"))
+        except Busy:
+            print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
+            return 1
+        stack.enter_context(_quiet("wheelhouse.upstream.simple_index"))
+        if options.rollback:
+            rollback.put_back(index, options.rollback, options.by)
+        elif options.roll_forward and rollback.in_force(index):
+            index.lift(options.by)
+        return _one_run(index, settings, directory, started)
 
 
 def tell_sets(index: Index) -> int:
@@ -95,11 +97,11 @@ def _one_run(index: Index, settings: Settings, directory: Path, started: datetim
 
 
 def _network(directory: Path) -> network.Network:
-    """The way out; raises `NotFound` with the sentence on what is wrong with its files, in which no secret is."""
+    """The way out; raises OSError, and `RequestError` with a sentence in which no secret is."""
     try:
         return network.read(directory)
     except ValueError as error:
-        raise NotFound(str(error)) from None
+        raise RequestError([str(error)]) from None
 
 
 def _print_sum(lines: int, results: Iterable[Result]) -> None:

@@ -86,8 +86,7 @@ class Closure:
         return list(ordered)
 
 
-@dataclass(frozen=True)
-class Move:
+class Move(msgspec.Struct):
     """A release that came into a closure or left it."""
 
     line: str

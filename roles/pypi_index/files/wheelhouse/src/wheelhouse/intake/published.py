@@ -1,4 +1,4 @@
-"""What is published, as the intake asks for it: of public projects, which come by it alone, and of the company's own."""
+"""What is published, as the intake asks for it: public projects, which it brought in, and the company's own."""
 
 import contextlib
 from collections.abc import Iterator

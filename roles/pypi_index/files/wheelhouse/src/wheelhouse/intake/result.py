@@ -11,7 +11,6 @@ from wheelhouse.intake.lock import Closure, Key, Lock, Pin
 from wheelhouse.intake.request import Line
 from wheelhouse.intake.rollback import Rollback
 
-
 Denied = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
 """Project -> version -> why, as a sentence, and which checks and advisories an exception may name."""
 

@@ -47,9 +47,13 @@ class Context:
 class Source(Protocol):
     """The steps, in the order in which a run takes them. Each may raise OSError."""
 
-    result: Result
-    lines: Sequence[Line]
-    """Of the list."""
+    @property
+    def result(self) -> Result:
+        """What it has come to so far."""
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """Of the list."""
 
     def apply_rollback(self, rollback: Rollback | None) -> list[str]:
         """Withdraw what the set that was put back does not have, or offer what was withdrawn so; returns the former."""

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import tomli_w
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 from simple_repository.model import File
 from uv import find_uv_bin
@@ -82,14 +82,16 @@ class Resolver:
             try:
                 done = self._run(line, target, known)
             except subprocess.TimeoutExpired:
-                raise Unresolvable(f"{line.text!r} cannot be had for {target}: uv looks for longer than {PATIENCE} s.") from None
+                raise Unresolvable(
+                    f"{line.text!r} cannot be had for {target}: uv looks for longer than {PATIENCE} s."
+                ) from None
             if done.returncode and len(known) < len(self._index.stated):
                 continue  # it met a source distribution, and what that one needs is known now
             if self._index.failure:
                 raise self._index.failure
             if done.returncode:
                 raise Unresolvable(self._explained(line, target, done.stderr))
-            return dict(map(_pinned, filter(None, done.stdout.splitlines())))
+            return dict(_pinned(text) for text in done.stdout.splitlines() if text and not text.startswith("#"))
 
     def _run(self, line: Line, target: Target, stated: Stated) -> "subprocess.CompletedProcess[str]":
         command = [self._uv, "pip", "compile", "-", "--quiet", "--no-header", "--annotation-style", "line"]
@@ -210,9 +212,11 @@ def _pinned(text: str) -> tuple[str, _Choice]:
     pin, _, via = text.partition(_VIA)
     requirement = Requirement(pin)
     (specifier,) = requirement.specifier
-    others = {canonicalize_name(one.strip()) for one in via.split(",") if one.strip() and not one.strip().startswith("-")}
+    others = {
+        canonicalize_name(one.strip()) for one in via.split(",") if one.strip() and not one.strip().startswith("-")
+    }
     return canonicalize_name(requirement.name), _Choice(Version(specifier.version), tuple(sorted(others)))
 
 
 def _runs_on(file: File, target: Target) -> bool:
-    return file.filename.endswith(".whl") and not target.tags.isdisjoint(parse_filename(file.filename).identity[3])
+    return file.filename.endswith(".whl") and not target.tags.isdisjoint(parse_wheel_filename(file.filename)[3])

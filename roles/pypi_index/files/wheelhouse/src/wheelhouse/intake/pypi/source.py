@@ -235,9 +235,7 @@ class PyPI:
         They are read for this, since events of before say nothing about it. That is seldom needed.
         """
         wheels = [
-            file
-            for name, file in published.items()
-            if name.endswith(".whl") and parse_filename(name).version != key[1]
+            file for name, file in published.items() if name.endswith(".whl") and parse_filename(name).version != key[1]
         ]
         for file in wheels:
             try:
