@@ -6,20 +6,22 @@ was copied. All of it is about directories of this host, wherever packages are s
 """
 
 import contextlib
-import errno
 import hashlib
+import itertools
 import os
 import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO
 
 QUIET = 2.0
 """Seconds without a change after which a file that is not whole is taken for broken and not for being copied."""
 MAX_DEPTH = 8
 """Directories in each other that are looked into."""
+_AT_A_TIME = 10_000
+"""Names of a directory that are put in order."""
 _KINDS = {
     stat.S_IFLNK: "a link",
     stat.S_IFIFO: "a named pipe",
@@ -67,9 +69,14 @@ class Foreign:
         return self.where.name
 
     @property
+    def path(self) -> Path:
+        """Where it is, for people: opening it there would follow links."""
+        return self.root / self.where
+
+    @property
     def shown(self) -> str:
         """Its file name for people: ASCII that moves no cursor."""
-        return self.name if self.name.isprintable() and self.name.isascii() else ascii(self.name)[:300]
+        return shown(self.name)
 
     def is_file(self) -> bool:
         """Whether it is a file, and not a link or the like; raises OSError."""
@@ -131,14 +138,14 @@ class Foreign:
             os.fsync(directory)
 
     def move(self, target: Path) -> None:
-        """Have it at `target`, on the same disk; raises OSError."""
+        """Have it at `target`, on the same disk; what is there is gone. Raises OSError."""
         with self._directory() as directory:
             os.rename(self.name, target, src_dir_fd=directory)
             os.fsync(directory)
 
     @contextlib.contextmanager
     def _directory(self) -> Iterator[int]:
-        with _inside(self.root, self.where.parent) as descriptor:
+        with inside(self.root, self.where.parent) as descriptor:
             yield descriptor
 
     def _check_kind(self, status: os.stat_result) -> None:
@@ -148,28 +155,64 @@ class Foreign:
 
 
 def below(root: Path, where: PurePosixPath, depth: int = MAX_DEPTH) -> Iterator[Foreign]:
-    """Everything but directories below a directory of ours. Hidden files are those of copying programs."""
-    stack = [(where, 0)]
-    while stack:
-        directory, deep = stack.pop()
-        try:
-            with _inside(root, directory) as descriptor:
-                entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in os.scandir(descriptor))
-        except OSError:
-            continue  # gone, or a link now
-        for name, is_directory in entries:
-            if name.startswith("."):
-                continue
-            if is_directory:
-                if deep < depth:
-                    stack.append((directory / name, deep + 1))
-            else:
-                yield Foreign(root, directory / name)
+    """Everything but directories below a directory of ours. Hidden files are those of copying programs.
+
+    However many there are, few are in memory at a time. Those that were seen may be gone when the next ones come.
+    """
+    inner: list[str] = []
+    try:
+        with inside(root, where) as descriptor, os.scandir(descriptor) as entries:
+            while some := sorted(
+                (entry.name, entry.is_dir(follow_symlinks=False)) for entry in itertools.islice(entries, _AT_A_TIME)
+            ):
+                for name, is_directory in some:
+                    if is_directory and not name.startswith("."):
+                        inner.append(name)
+                    elif not name.startswith("."):
+                        yield Foreign(root, where / name)
+    except OSError:
+        return  # gone, or a link now
+    if depth:
+        for name in sorted(inner):
+            yield from below(root, where / name, depth - 1)
+
+
+def directories(root: Path, where: PurePosixPath, since: float = 0.0) -> Iterator[PurePosixPath]:
+    """A directory of ours and those in it, without hidden ones, sorted; none where it is not there.
+
+    With `since` (seconds since 1970) only those that something came into, or went out of, after that. This is cheap,
+    and what file systems do: a directory's time changes when a name in it does. They round their times.
+    """
+    try:
+        with inside(root, where) as descriptor:
+            if os.fstat(descriptor).st_mtime >= since - 1:
+                yield where
+            for name in sorted(entry.name for entry in os.scandir(descriptor) if entry.is_dir(follow_symlinks=False)):
+                if name.startswith("."):
+                    continue
+                with contextlib.suppress(FileNotFoundError):
+                    if not since or os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mtime >= since - 1:
+                        yield where / name
+    except OSError:
+        return
+
+
+def names(root: Path, where: PurePosixPath) -> list[str]:
+    """What lies in a directory of ours, without directories and hidden files; nothing if it is not there. Sorted."""
+    try:
+        with inside(root, where) as descriptor:
+            return sorted(
+                entry.name
+                for entry in os.scandir(descriptor)
+                if not entry.name.startswith(".") and not entry.is_dir(follow_symlinks=False)
+            )
+    except OSError:
+        return []
 
 
 @contextlib.contextmanager
-def _inside(root: Path, directory: PurePosixPath) -> Iterator[int]:
-    """A descriptor of a directory below `root`, reached from there without following any link.
+def inside(root: Path, directory: PurePath) -> Iterator[int]:
+    """A descriptor of a directory below `root` (which `directory` does not name), reached without following any link.
 
     Whoever owns a directory that was copied in could put a link in its place at any moment.
     """
@@ -184,6 +227,11 @@ def _inside(root: Path, directory: PurePosixPath) -> Iterator[int]:
         os.close(descriptor)
 
 
+def shown(name: str) -> str:
+    """A file's name for people: ASCII that moves no cursor."""
+    return name if name.isprintable() and name.isascii() else ascii(name)[:300]
+
+
 class _Bounded:
     """A file's first bytes: as many as it had when it was looked at."""
 
@@ -195,8 +243,3 @@ class _Bounded:
         piece = self._stream.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(piece)
         return piece
-
-
-def no_room() -> OSError:
-    """The error of a disk that is full."""
-    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
