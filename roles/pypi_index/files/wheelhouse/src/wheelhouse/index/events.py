@@ -1,16 +1,17 @@
-"""What happened to the shelf: one JSON object per line, only ever appended to.
+"""What happened: each event is a row of the audit, which is only ever appended to.
 
-The journal is the record of who published what with which hashes, and the index pages are what its events add up to.
+What the events add up to is in the other tables, see `projection`.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from wheelhouse.index import tables
 
 PUBLISH, YANK, UNYANK, REMOVE, DATE = "publish", "yank", "unyank", "remove", "date"
 REFUSE, QUARANTINE, VERIFY = "refuse", "quarantine", "verify"
@@ -21,7 +22,7 @@ ROLLBACK, ROLL_FORWARD = "rollback", "roll forward"
 
 @dataclass(frozen=True)
 class Event:
-    """One line. Fields that do not apply are None and are left out of the file."""
+    """One of them. Fields that do not apply are None."""
 
     event: str
     who: str
@@ -36,7 +37,7 @@ class Event:
     name: str | None = None
     """The project's name as its author spells it, where that is not `project`."""
     summary: str | None = None
-    """What the project is, by its metadata: one line of at most `rules.MAX_SUMMARY` characters."""
+    """What the project is, by its metadata: one line of at most `validation.MAX_SUMMARY` characters."""
     file: str | None = None
     size: int | None = None
     """Bytes."""
@@ -53,12 +54,12 @@ class Event:
     @property
     def at(self) -> datetime:
         """The time, aware."""
-        return _instant(self.time)
+        return instant(self.time)
 
     @property
     def offered_at(self) -> datetime:
         """When the world could first have the file: what its page says."""
-        return _instant(self.uploaded or self.time)
+        return instant(self.uploaded or self.time)
 
 
 def now() -> str:
@@ -78,84 +79,54 @@ def printable(text: str, most: int) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
-class Journal:
-    """The file `journal.jsonl`. Safe for many processes at once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def append(self, events: Iterable[Event]) -> None:
-        """Write the events behind each other; they are on the disk when this returns."""
-        lines = "".join(_line(event) for event in events).encode()
-        if not lines:
-            return
-        descriptor = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            size = os.fstat(descriptor).st_size
-            if not size:
-                os.fchmod(descriptor, 0o640)  # whatever the umask
-            elif os.pread(descriptor, 1, size - 1) != b"\n":
-                lines = b"\n" + lines  # a writer was killed in the middle of its line
-            while lines:
-                lines = lines[os.write(descriptor, lines) :]
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def status(self) -> tuple[int, int]:
-        """Inode and size in bytes; zeros before the first event."""
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            return 0, 0
-        return status.st_ino, status.st_size
-
-    def read(self, start: int = 0) -> Iterator[tuple[Event, int]]:
-        """The events from byte `start` on, each with the offset behind it.
-
-        A line that was cut off by a kill was never acknowledged to anybody, and is skipped.
-        """
-        try:
-            stream = self._path.open("rb")
-        except FileNotFoundError:
-            return
-        with stream:
-            stream.seek(start)
-            offset = start
-            for line in stream:
-                if not line.endswith(b"\n"):
-                    return
-                offset += len(line)
-                if event := _event(line):
-                    yield event, offset
+def append(connection: Connection, events: Iterable[Event]) -> list[int]:
+    """Write events down behind each other; returns their numbers."""
+    rows = [row(event) for event in events]
+    if not rows:
+        return []
+    number = tables.events.c.id
+    return list(
+        connection.execute(insert(tables.events).returning(number, sort_by_parameter_order=True), rows).scalars()
+    )
 
 
-class Tail:
-    """A journal's events, each handed out once, while others append more."""
+def row(event: Event) -> dict[str, Any]:
+    """An event as `tables.events` has it, but for its number."""
+    return {**event.__dict__, "findings": None if event.findings is None else json.dumps(event.findings)}
 
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._offset = 0
-        self._inode = 0
 
-    def is_cut(self) -> bool:
-        """Whether the journal is not the one that was read: an older one, which somebody put back."""
-        inode, size = self._journal.status()
-        return size < self._offset or (self._offset > 0 and inode != self._inode)
+def since(connection: Connection, number: int = 0, most: int = 1000) -> list[tuple[int, Event]]:
+    """The events behind the one of this number, each with its own, in the order in which they happened."""
+    columns = [tables.events.c[field.name] for field in fields(Event)]
+    rows = connection.execute(
+        select(tables.events.c.id, *columns).where(tables.events.c.id > number).order_by(tables.events.c.id).limit(most)
+    )
+    return [(row.id, _of_row(row._mapping)) for row in rows]
 
-    def new(self) -> Iterator[Event]:
-        """The events since those that were handed out before."""
-        if not self._offset:
-            self._inode = self._journal.status()[0]
-        for event, offset in self._journal.read(self._offset):
-            self._offset = offset
+
+def last(connection: Connection) -> int:
+    """The number of the latest event; 0 before the first."""
+    return connection.execute(select(func.max(tables.events.c.id))).scalar() or 0
+
+
+def line(event: Event) -> str:
+    """The event as one line of JSON, without fields that do not apply."""
+    known = {key: value for key, value in asdict(event).items() if value is not None}
+    return json.dumps(known, ensure_ascii=True) + "\n"
+
+
+def lines(stream: Iterable[bytes]) -> Iterator[Event]:
+    """The events in the lines of an old journal. One that is cut off or makes no sense costs nothing but itself."""
+    for one in stream:
+        if one.endswith(b"\n") and (event := _event(one)):
             yield event
 
 
-def _line(event: Event) -> str:
-    known = {key: value for key, value in asdict(event).items() if value is not None}
-    return json.dumps(known, ensure_ascii=True) + "\n"
+def _of_row(row: Any) -> Event:
+    known = {field.name: row[field.name] for field in fields(Event)}
+    if known["findings"] is not None:
+        known["findings"] = tuple(json.loads(known["findings"]))
+    return Event(**known)
 
 
 _FIELDS = {field.name for field in fields(Event)}
@@ -171,13 +142,13 @@ def _event(line: bytes) -> Event | None:
         if not is_sound or not isinstance(known.get("size", 0), int):
             return None
         event = Event(**{**known, **({"findings": tuple(known["findings"])} if "findings" in known else {})})
-        _instant(event.time), _instant(event.uploaded or event.time)
+        instant(event.time), instant(event.uploaded or event.time)
         return event
     except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         return None
 
 
-def _instant(text: str) -> datetime:
-    """Raises ValueError and OverflowError."""
+def instant(text: str) -> datetime:
+    """A time as events have it, aware and in UTC. Raises ValueError and OverflowError."""
     at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

@@ -1,0 +1,207 @@
+"""The tables: what is published, what happened, and what of it still has to be rendered.
+
+`events` is the audit, only ever appended to; all others are what the events add up to, changed in the same transaction.
+Times are texts as in `Event.time`, which sort as they follow each other. Names are compared byte for byte.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_by_%(column_0_name)s",
+        "uq": "%(table_name)s_unique_%(column_0_name)s",
+        "fk": "%(table_name)s_of_%(referred_table_name)s",
+        "pk": "%(table_name)s_key",
+    }
+)
+
+NAME = Text().with_variant(Text(collation="C"), "postgresql")
+"""A text that sorts by its code points, whatever the language of the database."""
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    *(
+        Column(name, Text, nullable=name not in ("event", "who", "time"))
+        for name in ("event", "who", "time", "origin", "project", "channel", "version", "name", "summary", "file")
+    ),
+    Column("size", BigInteger),
+    *(Column(name, Text) for name in ("sha256", "metadata_sha256", "requires_python", "reason")),
+    Column("findings", Text),  # a JSON list
+    Column("uploaded", Text),
+    sqlite_autoincrement=True,
+)
+"""The fields of `events.Event`, in the order in which they happened."""
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", NAME, nullable=False, unique=True),  # normalised
+    Column("files", Integer, nullable=False, default=0),  # how many it has
+    Column("listed", Integer, nullable=False, default=0),  # how many of these are on its page
+    Column("own", Integer, nullable=False, default=0),  # how many of these did not come by the intake
+    Column("title", Text),  # as its author spells it, where that is another way
+    Column("summary", Text),
+    Column("version", Text),  # of the release that speaks for it
+    Column("is_prerelease", Boolean, nullable=False, default=False),
+    Column("installable", Boolean, nullable=False, default=False),  # False if all its releases are yanked
+    Column("who", Text),
+    Column("at", Text),
+    Column("text", Text, nullable=False, default=""),  # what is searched: name and summary, folded; "" without files
+)
+"""Every project of which anything was ever published."""
+Index("projects_with_files", projects.c.files)
+Index("projects_with_pages", projects.c.listed, projects.c.name)
+
+files = Table(
+    "files",
+    metadata,
+    Column("project", NAME, primary_key=True),
+    Column("file", NAME, primary_key=True),
+    Column("version", Text, nullable=False),  # normalised
+    Column("version_key", LargeBinary, nullable=False),  # sorts as versions do, see `version_keys`
+    Column("is_prerelease", Boolean, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("metadata_sha256", Text),
+    Column("requires_python", Text),
+    Column("title", Text),
+    Column("summary", Text),
+    Column("who", Text, nullable=False),
+    Column("origin", Text),
+    Column("at", Text, nullable=False),  # when it was published here
+    Column("uploaded", Text),  # when it was upstream
+    Column("findings", Text),  # a JSON list
+    Column("yanked", Text),  # the reason, "" for none; NULL if it is not yanked
+    Column("removed", Text),  # the reason; NULL while it is published
+    Column("missing", Boolean, nullable=False, default=False),  # its bytes are gone: it is in no page meanwhile
+    Column("event", NUMBER, nullable=False),  # that published it
+    ForeignKeyConstraint(["project"], ["projects.name"]),
+    sqlite_with_rowid=False,
+)
+"""Every name that was ever published; those that were removed stay, and never come back with other bytes."""
+Index("files_of_version", files.c.project, files.c.version_key)
+Index(
+    "files_by_event",
+    files.c.event,
+    sqlite_where=files.c.removed.is_(None),
+    postgresql_where=files.c.removed.is_(None),
+)
+Index("files_by_bytes", files.c.sha256)
+Index("files_by_metadata", files.c.metadata_sha256)
+
+conda_channels = Table(
+    "conda_channels",
+    metadata,
+    Column("channel", NAME, primary_key=True),
+    Column("subdir", NAME, primary_key=True),
+)
+"""The subdirs of each channel, with packages in them or not."""
+
+conda_packages = Table(
+    "conda_packages",
+    metadata,
+    Column("channel", NAME, primary_key=True),
+    Column("subdir", NAME, primary_key=True),
+    Column("file", NAME, primary_key=True),
+    Column("version", Text),
+    Column("size", BigInteger),
+    Column("sha256", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("origin", Text),
+    Column("at", Text, nullable=False),
+    Column("uploaded", Text),
+    Column("record", Text),  # JSON; NULL if nobody knows it (any more), and then it is in no index
+    Column("upstream", Boolean, nullable=False, default=False),  # whether it came from another channel
+    Column("withheld", Text),  # why it is in no index, though it is there
+    Column("inside", Text),  # JSON: [[name, version], ...] of the Python distributions that it installs
+    Column("scripts", Text),  # JSON: sentences; NULL if that was not looked at yet
+    Column("removed", Text),  # the reason
+    Column("missing", Boolean, nullable=False, default=False),
+    Column("event", NUMBER, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Every package that was ever published in a channel."""
+Index("conda_packages_by_bytes", conda_packages.c.sha256)
+
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("place", NAME, primary_key=True),
+    Column("mark", NUMBER, nullable=False),  # another one after each change
+)
+"""Places whose served files may not be what their rows say."""
+
+intake_sets = Table(
+    "intake_sets",
+    metadata,
+    Column("name", NAME, primary_key=True),  # when it was complete, `20260307T093000Z`
+    Column("lock", Text, nullable=False),  # TOML
+)
+intake_rollback = Table(
+    "intake_rollback",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1
+    Column("to", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("by", Text, nullable=False),
+)
+intake_lock = Table(
+    "intake_lock",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # 1
+    Column("lock", Text, nullable=False),  # TOML
+)
+denied_releases = Table(
+    "denied_releases",
+    metadata,
+    Column("project", NAME, primary_key=True),
+    Column("version", NAME, primary_key=True),
+    Column("sentence", Text, nullable=False),
+    Column("about", Text, nullable=False),  # a JSON list
+)
+"""Releases of public projects that the intake has refused."""
+served_files = Table(
+    "served_files",
+    metadata,
+    Column("project", NAME, primary_key=True),
+    Column("file", NAME, primary_key=True),
+    Column("sha256", Text, nullable=False),
+)
+"""Which bytes clients were given under the names of public files, metadata among them."""
+refusal_counts = Table(
+    "refusal_counts",
+    metadata,
+    Column("who", NAME, primary_key=True),
+    Column("hour", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+)
+quarantined = Table(
+    "quarantined",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=True),
+    Column("sha256", Text, nullable=False, index=True),
+    Column("reason", Text, nullable=False),
+)
+"""What was kept back, and why: it is written down once."""
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", NAME, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+"""Whatever is known once: `taken over` is when an older shelf was, `denied` is another text after each change of it."""

@@ -1,0 +1,200 @@
+"""Where things are received, opened and checked before they are anything: always a directory of this machine.
+
+    incoming/                  files that are still being received; never served
+    incoming/placing/<SHA-256> empty: bytes that are being put into the store, and are no row's yet
+    drop/...                   files that IT copies in, to be checked and published; never served
+    drop/conda/<channel>/...   the same for a conda channel
+    quarantine/<when>-<file>   what was found and refused, with a .reason.json beside it
+    last-look                  empty; its time is that of the last look for files that were copied in
+
+It is on the same disk as the store's directory and the served tree, so that a file that was received once gets to both
+by a link.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO
+
+FILE_MODE = 0o644
+_STALE = 86_400
+"""Seconds after which a file in `incoming` is what a kill left behind."""
+_SET_ASIDE = 90 * 86_400
+"""Seconds that somebody has to look at what was set aside. What was wrong with it stays in the journal."""
+_WHEN = "%Y%m%dT%H%M%SZ"
+_LONGEST = 200
+"""Bytes of a file's name that are kept in quarantine."""
+_RESERVE = 2**30
+"""Bytes that uploads leave free, or a twentieth of a small disk."""
+
+
+class Staging:
+    """Safe for many processes at once: whatever is here has a name of its own."""
+
+    def __init__(self, root: Path) -> None:
+        """Make the directories where they are missing; raises OSError."""
+        self.root = root
+        self.incoming = root / "incoming"
+        self.drop = root / "drop"
+        self.quarantine = root / "quarantine"
+        self.last_look = root / "last-look"
+        self._placing = self.incoming / "placing"
+        for directory in (self.incoming, self._placing, self.drop, self.quarantine):
+            make_directory(directory)
+
+    @contextlib.contextmanager
+    def receive(self, stream: IO[bytes]) -> Iterator[Path]:
+        """Copy `stream` to a file of our own, synced, that is gone after the block unless something linked it.
+
+        Raises OSError, ENOSPC among them, and then nothing is left of it.
+        """
+        descriptor, name = tempfile.mkstemp(dir=self.incoming)
+        path = Path(name)
+        try:
+            with open(descriptor, "wb") as copy:
+                shutil.copyfileobj(stream, copy, 2**20)
+                os.fchmod(copy.fileno(), FILE_MODE)
+                copy.flush()
+                os.fsync(copy.fileno())
+            yield path
+        finally:
+            path.unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A directory of our own, gone after the block."""
+        with tempfile.TemporaryDirectory(dir=self.incoming) as directory:
+            yield Path(directory)
+
+    def room(self) -> int:
+        """Bytes that may still be written here, with some left for state and pages."""
+        disk = os.statvfs(self.incoming)
+        return disk.f_bavail * disk.f_frsize - min(_RESERVE, disk.f_blocks * disk.f_frsize // 20)
+
+    @contextlib.contextmanager
+    def placing(self, names: Iterable[str]) -> Iterator[None]:
+        """Remember the SHA-256 of what is put into the store, until the block is over and rows name it."""
+        marks = [self._placing / name for name in names]
+        for mark in marks:
+            mark.touch()
+        yield
+        for mark in marks:  # not after an exception: what was put is nobody's
+            mark.unlink(missing_ok=True)
+
+    def placed_for_nobody(self) -> list[str]:
+        """What was being put when somebody was killed, or is at this moment."""
+        return [path.name for path in self._placing.iterdir()]
+
+    def forget_placed(self, names: Iterable[str]) -> None:
+        """Forget that; rows name it, or it is gone."""
+        for name in names:
+            (self._placing / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def inside(self, directory: Path) -> Iterator[int]:
+        """A descriptor of a directory below `root`, reached from there without following any link.
+
+        Whoever owns a directory that was copied in could put a link in its place at any moment.
+        """
+        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            for part in directory.relative_to(self.root).parts:
+                above = descriptor
+                descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
+                os.close(above)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def set_aside(self, path: Path, reason: dict[str, str]) -> Path:
+        """Move a file that may not stay where it is to the quarantine, and write down why."""
+        name = path.name.encode(errors="surrogateescape")[-_LONGEST:].decode(errors="replace")
+        kept = self.quarantine / f"{time.strftime(_WHEN, time.gmtime())}-{name}"
+        while kept.exists():
+            kept = kept.with_name(f"{kept.name}~")
+        told = kept.with_name(f"{kept.name}.reason.json")
+        write_file(told, json.dumps(reason, indent=2).encode() + b"\n", self.incoming)
+        with self.inside(path.parent) as directory:
+            os.rename(path.name, kept, src_dir_fd=directory)
+            os.fsync(directory)
+        sync_directory(self.quarantine)
+        return kept
+
+    def make_dropped(self, channel: str) -> None:
+        """Make the directory for what is copied in for a conda channel."""
+        for directory in (self.drop / "conda", self.drop / "conda" / channel):
+            make_directory(directory)
+
+    def looked(self, at: float) -> None:
+        """Remember that all files copied in before `at` (seconds since 1970) were dealt with."""
+        self.last_look.touch()
+        os.utime(self.last_look, (at, at))
+
+    def looked_at(self) -> float:
+        """When that was; 0 if never."""
+        try:
+            return self.last_look.stat().st_mtime
+        except FileNotFoundError:
+            return 0.0
+
+    def sweep(self) -> None:
+        """Remove what killed processes left in `incoming`, and what has been in quarantine for long."""
+        oldest = time.strftime(_WHEN, time.gmtime(time.time() - _SET_ASIDE))
+        for path in self.quarantine.iterdir():
+            if re.match(r"[0-9]{8}T[0-9]{6}Z-", path.name) and path.name[:16] < oldest:
+                path.unlink(missing_ok=True)
+        for path in self.incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path == self._placing or path.lstat().st_mtime >= time.time() - _STALE:
+                    continue
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def make_directory(directory: Path, mode: int = 0o755) -> None:
+    """Make a directory, synced and with this mode, whatever the umask; one that is there is left as it is."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):
+            # It keeps the gateway from what others make there, and stays in force for what they put in here.
+            os.removexattr(directory, "system.posix_acl_access")
+        directory.chmod(mode)
+        sync_directory(directory.parent)
+
+
+def write_file(path: Path, content: bytes, staging: Path, at: float | None = None, *, durable: bool = True) -> None:
+    """Write a file so that whoever sees it sees all of it: under another name in `staging`, synced, then renamed.
+
+    `at` (seconds since 1970, by default now) becomes its time. The caller syncs the directory that it is in.
+    """
+    descriptor, name = tempfile.mkstemp(dir=staging)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(content)
+            os.fchmod(stream.fileno(), FILE_MODE)
+            stream.flush()
+            if at is not None:
+                os.utime(stream.fileno(), (at, at))
+            if durable:
+                os.fsync(stream.fileno())
+        Path(name).rename(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def sync_directory(directory: Path) -> None:
+    """Have the names in a directory on the disk."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
