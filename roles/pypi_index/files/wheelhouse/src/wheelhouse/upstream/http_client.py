@@ -151,7 +151,7 @@ class _Patient(httpx.BaseTransport):
             return httpx.Response(error.status)
         except _Failed as error:
             self._is_hopeless = self._is_hopeless or _passes(error.cause)
-            raise error.cause from None
+            raise error.cause from error.cause.__cause__  # what the operating system said is in there
         self._is_hopeless = False
         return response
 

@@ -25,10 +25,8 @@ class SingleFlightCache(Generic[T]):
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[T]] = {}
         self._capacity = capacity
-        self._weigh = weigh
-        self._answers: TTLCache[str, T] = TTLCache(
-            capacity, seconds, timer=time.monotonic, getsizeof=lambda answer: max(1, weigh(answer))
-        )
+        self._weigh = lambda answer: max(1, weigh(answer))
+        self._answers: TTLCache[str, T] = TTLCache(capacity, seconds, timer=time.monotonic, getsizeof=self._weigh)
 
     def get(self, question: str, find_out: Callable[[], T]) -> T:
         """The answer. What `find_out` raises is raised to all who wait for it, and not remembered."""
