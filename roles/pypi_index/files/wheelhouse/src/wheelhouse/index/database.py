@@ -9,11 +9,12 @@ import fcntl
 import os
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
@@ -122,6 +123,27 @@ class Database:
             if "database is locked" in str(error.orig):
                 raise Busy("The index is busy with other changes: try again in a minute.") from error
             raise
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, all with the same columns, or replace those that have the same primary key."""
+    if not rows:
+        return
+    inserting = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: inserting.excluded[name] for name in rows[0] if name not in keys}
+    if changed:
+        statement: Any = inserting.on_conflict_do_update(index_elements=keys, set_=changed)
+    else:
+        statement = inserting.on_conflict_do_nothing(index_elements=keys)
+    connection.execute(statement, list(rows))
+
+
+def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert those rows that are not there yet."""
+    if rows:
+        inserting = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+        connection.execute(inserting.on_conflict_do_nothing(), list(rows))
 
 
 def _make_file(path: Path) -> None:

@@ -1,19 +1,19 @@
-"""Releases of public projects that the intake has refused: `intake/refused.json` on the shelf.
+"""Releases of public projects that the intake has refused.
 
-What was refused is not let in by another way either, see `upstream`. A release stays refused until a run that looks at
-it finds nothing against it any more, or an exception is granted for it.
+What was refused is not let in by another way either, see `upstream_routes`. A release stays refused until a run that
+looks at it finds nothing against it any more, or an exception is granted for it.
 """
 
-import json
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
 from wheelhouse.formats.distribution import BadDistribution, parse_filename
-from wheelhouse.store.local import Shelf
+from wheelhouse.index import queries
+from wheelhouse.index.database import Database
+from wheelhouse.index.transaction import Index
 
 
 @dataclass(frozen=True)
@@ -30,26 +30,23 @@ Releases = Mapping[str, Mapping[str, Refused]]
 """Project -> version -> why."""
 
 
-def load(shelf: Shelf) -> Releases:
-    """What the last run wrote down."""
-    try:
-        raw = json.loads(_path(shelf).read_bytes())
+def load(database: Database) -> Releases:
+    """What the last run said."""
+    with database.read() as connection:
         return {
-            project: {version: Refused(one["sentence"], tuple(one["about"])) for version, one in versions.items()}
-            for project, versions in raw.items()
+            project: {version: Refused(*one) for version, one in versions.items()}
+            for project, versions in queries.denied(connection).items()
         }
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
 
 
-def save(shelf: Shelf, releases: Releases) -> bool:
-    """Write it down; False if that is what is there."""
-    raw = {
-        project: {version: asdict(one) for version, one in sorted(versions.items())}
-        for project, versions in sorted(releases.items())
-        if versions
-    }
-    return shelf.write_record(_path(shelf), (json.dumps(raw, indent=1) + "\n").encode())
+def save(index: Index, releases: Releases) -> bool:
+    """Remember it instead of what was said before; False if that is the same."""
+    return index.deny(
+        {
+            project: {version: (one.sentence, tuple(one.about)) for version, one in versions.items()}
+            for project, versions in releases.items()
+        }
+    )
 
 
 def of(versions: Mapping[str, Refused], filename: str) -> str | None:
@@ -71,26 +68,19 @@ def of(versions: Mapping[str, Refused], filename: str) -> str | None:
 
 
 class Watched:
-    """The same for a server, which asks often: the file is read again when it was written again."""
+    """The same for a server, which asks often: what is denied is read again when it was changed."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._lock = threading.Lock()
-        self._seen: tuple[int, int] | None = None
+        self._seen: str | None = None
         self._releases: Releases = {}
 
     def current(self) -> Releases:
         """Those of now. The same object as long as nothing has changed."""
         with self._lock:
-            try:
-                status = _path(self._shelf).stat()
-                seen = (status.st_ino, status.st_mtime_ns)
-            except FileNotFoundError:
-                seen = (0, 0)
+            with self._database.read() as connection:
+                seen = queries.denied_mark(connection)
             if seen != self._seen:
-                self._seen, self._releases = seen, load(self._shelf)
+                self._seen, self._releases = seen, load(self._database)
             return self._releases
-
-
-def _path(shelf: Shelf) -> Path:
-    return shelf.intake / "refused.json"

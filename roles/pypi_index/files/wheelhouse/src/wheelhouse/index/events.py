@@ -54,12 +54,12 @@ class Event:
     @property
     def at(self) -> datetime:
         """The time, aware."""
-        return _instant(self.time)
+        return instant(self.time)
 
     @property
     def offered_at(self) -> datetime:
         """When the world could first have the file: what its page says."""
-        return _instant(self.uploaded or self.time)
+        return instant(self.uploaded or self.time)
 
 
 def now() -> str:
@@ -81,12 +81,18 @@ def printable(text: str, most: int) -> str:
 
 def append(connection: Connection, events: Iterable[Event]) -> list[int]:
     """Write events down behind each other; returns their numbers."""
-    numbers: list[int] = []
-    for event in events:
-        row = asdict(event)
-        row["findings"] = json.dumps(event.findings) if event.findings else None
-        numbers.append(connection.execute(insert(tables.events).values(row)).inserted_primary_key[0])
-    return numbers
+    rows = [row(event) for event in events]
+    if not rows:
+        return []
+    number = tables.events.c.id
+    return list(
+        connection.execute(insert(tables.events).returning(number, sort_by_parameter_order=True), rows).scalars()
+    )
+
+
+def row(event: Event) -> dict[str, Any]:
+    """An event as `tables.events` has it, but for its number."""
+    return {**event.__dict__, "findings": None if event.findings is None else json.dumps(event.findings)}
 
 
 def since(connection: Connection, number: int = 0, most: int = 1000) -> list[tuple[int, Event]]:
@@ -136,13 +142,13 @@ def _event(line: bytes) -> Event | None:
         if not is_sound or not isinstance(known.get("size", 0), int):
             return None
         event = Event(**{**known, **({"findings": tuple(known["findings"])} if "findings" in known else {})})
-        _instant(event.time), _instant(event.uploaded or event.time)
+        instant(event.time), instant(event.uploaded or event.time)
         return event
     except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         return None
 
 
-def _instant(text: str) -> datetime:
-    """Raises ValueError and OverflowError."""
+def instant(text: str) -> datetime:
+    """A time as events have it, aware and in UTC. Raises ValueError and OverflowError."""
     at = datetime.fromisoformat(text)
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)

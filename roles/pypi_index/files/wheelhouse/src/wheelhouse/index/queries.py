@@ -1,12 +1,22 @@
 """Questions about what is published, each about the rows as one transaction sees them: see `Database.read`."""
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from simple_repository.model import File
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row, Select, func, select
+
+from wheelhouse.index import tables
+from wheelhouse.index.events import instant
+from wheelhouse.index.projection import INTAKE
+
+NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
+Denied = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
+"""Project -> version -> why, as a sentence; and what an exception may name."""
 
 
 @dataclass(frozen=True)
@@ -48,17 +58,27 @@ class PublishedFile:
     @property
     def published_at(self) -> datetime:
         """When it was published here, aware."""
-        raise NotImplementedError
+        return instant(self.at)
 
     @property
     def offered_at(self) -> datetime:
         """When the world could first have it: what its page says, and the time of the file that is served."""
-        raise NotImplementedError
+        return instant(self.uploaded or self.at)
 
     @property
     def simple(self) -> File:
         """As the simple index lists it."""
-        raise NotImplementedError
+        return File(
+            filename=self.file,
+            url=f"../../packages/{self.project}/{quote(self.file)}",
+            hashes={"sha256": self.sha256},
+            requires_python=self.requires_python,
+            dist_info_metadata={"sha256": self.metadata_sha256} if self.metadata_sha256 else None,
+            yanked=None if self.yanked is None else self.yanked or True,
+            size=self.size,
+            # in whole seconds, naive and in UTC
+            upload_time=self.offered_at.replace(tzinfo=None, microsecond=0),
+        )
 
 
 @dataclass(frozen=True)
@@ -109,32 +129,57 @@ class RollbackRow:
 
 def projects(connection: Connection) -> list[str]:
     """Names of all that have published files, sorted."""
-    raise NotImplementedError
+    table = tables.projects
+    return list(connection.execute(select(table.c.name).where(table.c.files > 0).order_by(table.c.name)).scalars())
 
 
 def is_known(connection: Connection, project: str) -> bool:
     """Whether anything of this (normalised) name was ever published."""
-    raise NotImplementedError
+    table = tables.projects
+    return connection.execute(select(table.c.id).where(table.c.name == project)).first() is not None
 
 
-def files(connection: Connection, project: str, *, removed: bool = False) -> dict[str, PublishedFile]:
-    """The project's published files by name, missing ones among them; with `removed` all that ever were."""
-    raise NotImplementedError
+def files(
+    connection: Connection,
+    project: str,
+    *,
+    names: Iterable[str] | None = None,
+    version_key: bytes | None = None,
+    removed: bool = False,
+) -> dict[str, PublishedFile]:
+    """The project's published files by name, missing ones among them: all, or those with some names or of a version.
+
+    With `removed` all that ever were.
+    """
+    table = tables.files
+    wanted = select(*_FILE_COLUMNS).where(table.c.project == project).order_by(table.c.file)
+    if names is not None:
+        wanted = wanted.where(table.c.file.in_(list(names)))
+    if version_key is not None:
+        wanted = wanted.where(table.c.version_key == version_key)
+    if not removed:
+        wanted = wanted.where(table.c.removed.is_(None))
+    return {row.file: _file(row) for row in connection.execute(wanted)}
 
 
 def file(connection: Connection, project: str, filename: str) -> PublishedFile | None:
     """One file, removed or not; None if nothing was ever published under this name."""
-    raise NotImplementedError
+    table = tables.files
+    wanted = select(*_FILE_COLUMNS).where(table.c.project == project, table.c.file == filename)
+    row = connection.execute(wanted).first()
+    return _file(row) if row else None
 
 
 def is_own(connection: Connection, project: str) -> bool:
     """Whether anybody but the intake published a file of it that is still there: it is the company's."""
-    raise NotImplementedError
+    table = tables.projects
+    return bool(connection.execute(select(table.c.own).where(table.c.name == project)).scalar())
 
 
 def own_projects(connection: Connection) -> set[str]:
     """All of these."""
-    raise NotImplementedError
+    table = tables.projects
+    return set(connection.execute(select(table.c.name).where(table.c.own > 0)).scalars())
 
 
 def objection(connection: Connection, place: str, filename: str, sha256: str) -> str | None:
@@ -142,12 +187,15 @@ def objection(connection: Connection, place: str, filename: str, sha256: str) ->
 
     `place` is its project, or its channel and subdir.
     """
-    raise NotImplementedError
+    known = _digest(connection, place, filename)
+    if known in (None, sha256):
+        return None
+    return f"{filename} was published before with other contents; {NEVER_REPLACED}"
 
 
 def known_names(connection: Connection, place: str) -> dict[str, str]:
     """File name -> SHA-256 (hex) of all that was ever published of a project, or in a subdir of a channel."""
-    raise NotImplementedError
+    return dict(connection.execute(_names(place)).tuples().all())
 
 
 # Conda
@@ -155,17 +203,28 @@ def known_names(connection: Connection, place: str) -> dict[str, str]:
 
 def channels(connection: Connection) -> dict[str, list[str]]:
     """All channels with their subdirs, sorted."""
-    raise NotImplementedError
+    table = tables.conda_channels
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(select(table).order_by(table.c.channel, table.c.subdir)):
+        found.setdefault(row.channel, []).append(row.subdir)
+    return found
 
 
 def packages(connection: Connection, channel: str, *, removed: bool = False) -> dict[str, PublishedPackage]:
     """The channel's packages by name (with subdir), withheld and missing ones among them."""
-    raise NotImplementedError
+    table = tables.conda_packages
+    wanted = select(table).where(table.c.channel == channel).order_by(table.c.subdir, table.c.file)
+    if not removed:
+        wanted = wanted.where(table.c.removed.is_(None))
+    return {f"{row.subdir}/{row.file}": _package(row) for row in connection.execute(wanted)}
 
 
 def own_packages(connection: Connection) -> set[str]:
     """Names of conda packages that somebody else than the intake published, in whatever channel."""
-    raise NotImplementedError
+    table = tables.conda_packages
+    own = func.coalesce(table.c.origin, "") != INTAKE
+    found = connection.execute(select(table.c.file).where(table.c.removed.is_(None), own)).scalars()
+    return {name.rsplit("-", 2)[0] for name in found}
 
 
 # What the intake and the pass-through remember
@@ -173,41 +232,86 @@ def own_packages(connection: Connection) -> set[str]:
 
 def was_quarantined(connection: Connection, sha256: str | None, reason: str | None) -> bool:
     """Whether it was written down that this file was kept back for this reason."""
-    raise NotImplementedError
+    table = tables.quarantined
+    wanted = select(table.c.id).where(table.c.sha256 == sha256, table.c.reason == reason)
+    return connection.execute(wanted.limit(1)).first() is not None
 
 
 def intake_lock(connection: Connection) -> str | None:
     """What the list came to, as TOML; None before the first run."""
-    raise NotImplementedError
+    return connection.execute(select(tables.intake_lock.c.lock)).scalar()
 
 
 def sets(connection: Connection) -> list[str]:
     """Names of the sets that are kept, oldest first."""
-    raise NotImplementedError
+    names = tables.intake_sets.c.name
+    return list(connection.execute(select(names).order_by(names)).scalars())
 
 
 def set_text(connection: Connection, name: str) -> str | None:
     """The lock of a set, as TOML; None if it is not kept."""
-    raise NotImplementedError
+    table = tables.intake_sets
+    return connection.execute(select(table.c.lock).where(table.c.name == name)).scalar()
 
 
 def rollback(connection: Connection) -> RollbackRow | None:
     """The set that was put back, if any."""
-    raise NotImplementedError
+    row = connection.execute(select(tables.intake_rollback)).first()
+    return RollbackRow(row.to, row.since, row.by) if row else None
 
 
-def denied(
-    connection: Connection, projects: Iterable[str] | None = None
-) -> dict[str, dict[str, tuple[str, tuple[str, ...]]]]:
+def denied(connection: Connection, projects: Iterable[str] | None = None) -> Denied:
     """Project -> version -> (sentence, what an exception may name) of all that is denied, or of some projects."""
-    raise NotImplementedError
+    table = tables.denied_releases
+    wanted = select(table).order_by(table.c.project, table.c.version)
+    if projects is not None:
+        wanted = wanted.where(table.c.project.in_(list(projects)))
+    found: Denied = {}
+    for row in connection.execute(wanted):
+        found.setdefault(row.project, {})[row.version] = row.sentence, tuple(json.loads(row.about))
+    return found
 
 
 def denied_mark(connection: Connection) -> str:
     """A text that is another one after each change of `denied`."""
-    raise NotImplementedError
+    table = tables.meta
+    return connection.execute(select(table.c.value).where(table.c.key == "denied")).scalar() or ""
 
 
 def served(connection: Connection, project: str) -> dict[str, str]:
     """File name, also of metadata -> SHA-256 (hex) that clients were given."""
-    raise NotImplementedError
+    table = tables.served_files
+    wanted = select(table.c.file, table.c.sha256).where(table.c.project == project)
+    return dict(connection.execute(wanted).tuples().all())
+
+
+_FILE_COLUMNS = [tables.files.c[field.name] for field in fields(PublishedFile)]
+
+
+def _file(row: Row[Any]) -> PublishedFile:
+    known = row._asdict()
+    known["findings"] = tuple(json.loads(known["findings"] or "[]"))
+    return PublishedFile(**known)
+
+
+def _package(row: Row[Any]) -> PublishedPackage:
+    known = {field.name: getattr(row, field.name) for field in fields(PublishedPackage)}
+    known["record"] = None if row.record is None else json.loads(row.record)
+    known["inside"] = tuple((name, version) for name, version in json.loads(row.inside or "[]"))
+    known["scripts"] = None if row.scripts is None else tuple(json.loads(row.scripts))
+    return PublishedPackage(**known)
+
+
+def _names(place: str) -> Select[tuple[str, str]]:
+    """File names and SHA-256 of all that were ever published in a place."""
+    channel, slash, subdir = place.partition("/")
+    if slash:
+        table = tables.conda_packages
+        return select(table.c.file, table.c.sha256).where(table.c.channel == channel, table.c.subdir == subdir)
+    return select(tables.files.c.file, tables.files.c.sha256).where(tables.files.c.project == place)
+
+
+def _digest(connection: Connection, place: str, filename: str) -> str | None:
+    names = _names(place)
+    row = connection.execute(names.where(names.selected_columns[0] == filename)).first()
+    return row[1] if row else None

@@ -1,52 +1,46 @@
-"""What is on the shelf, for people: projects with their summaries, releases, publishers and dates.
+"""What is published, for people: projects with their summaries, releases, publishers and dates, and finding them.
 
-The catalogue is what the journal's events add up to, in memory. The index pages are the same for installers, on disk.
+Everything is asked of the database. What a project's name or summary holds is found by groups of three characters
+(FTS5, or pg_trgm); words that are shorter are looked for in all of them.
 """
 
-import heapq
-import re
-import sys
-import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from packaging.version import Version
+from sqlalchemy import ColumnElement, Connection, Row, and_, column, func, literal, not_, select, table, text
 
-from wheelhouse.index.events import PUBLISH, REMOVE, UNYANK, YANK, Event, Journal, Tail
+from wheelhouse.index import tables
+from wheelhouse.index.database import Database
+from wheelhouse.index.events import instant
+from wheelhouse.index.projection import folded
 
-RECENT = 200
-"""Releases remembered as the latest ones; some of them may be removed again."""
 MANY = 30
 """Names that begin alike by chance."""
 MAX_QUERY = 200
 """Characters of a search that are looked at."""
+_TRIGRAM = 3
+_LOOKED_AT = 2000
+"""Files that are looked at to find the latest releases."""
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A published file. There may be 100,000, so what many have in common is one object."""
+    """A published file."""
 
     filename: str
     version: str
     who: str
-    at: float
-    """Seconds since 1970."""
+    at: datetime
+    """UTC."""
     size: int
     """Bytes."""
-    digest: bytes
-    """SHA-256."""
+    sha256: str
+    """Hex."""
     requires_python: str | None
-    title: str | None
-    summary: str | None
     yanked: str | None
     """The reason."""
-
-    @property
-    def sha256(self) -> str:
-        """Hex."""
-        return self.digest.hex()
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,8 @@ class Project:
     """Whether the latest is one, so that installers have to be asked for it."""
     releases: tuple[Release, ...]
     """Highest version first."""
+    count: int
+    """How many releases it has; `releases` may be fewer."""
 
 
 @dataclass(frozen=True)
@@ -108,71 +104,81 @@ class Found:
     entries: tuple[Entry, ...]
 
 
-class _Shelved:
-    """A project in memory."""
-
-    __slots__ = ("best", "files", "name", "text")
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.files: dict[str, File] = {}
-        self.best: File
-        """One of the release that speaks for the project."""
-        self.text: str
-        """What is searched: name and summary, folded."""
-
-
 class Catalogue:
-    """What the journal of now adds up to. Safe for many threads.
+    """What can be asked. Safe for many threads."""
 
-    The first question reads the whole journal, each later one what was appended since.
-    """
-
-    def __init__(self, journal: Journal) -> None:
-        self._journal = journal
-        self._lock = threading.Lock()
-        self._forget()
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def counts(self) -> tuple[int, int]:
         """Numbers of projects and of files."""
-        with self._lock:
-            self._catch_up()
-            return len(self._projects), self._files
+        files = tables.projects.c.files
+        with self._database.read() as connection:
+            projects, total = connection.execute(select(func.count(), func.sum(files)).where(files > 0)).one()
+        return projects, total or 0
 
-    def project(self, name: str) -> Project | None:
-        """The project of this normalised name; None if nothing of it is on the shelf."""
-        with self._lock:
-            self._catch_up()
-            shelved = self._projects.get(name)
-            if shelved is None:
+    def project(self, name: str, most: int | None = None) -> Project | None:
+        """The project of this normalised name, with the highest `most` of its releases; None if it has no files."""
+        projects, files = tables.projects, tables.files
+        mine = (files.c.project == name) & files.c.removed.is_(None)
+        with self._database.read() as connection:
+            about = connection.execute(
+                select(projects).where(projects.c.name == name, projects.c.files > 0)
+            ).one_or_none()
+            if about is None:
                 return None
-            best, files = shelved.best, list(shelved.files.values())
+            versions = select(files.c.version_key).where(mine).distinct().order_by(files.c.version_key.desc())
+            keys = connection.execute(versions).scalars().all()
+            if most is not None and len(keys) > most:
+                mine &= files.c.version_key >= keys[most - 1]
+            columns = (files.c[key] for key in ("file", "version", "who", "at", "size", "sha256", "requires_python"))
+            wanted = select(*columns, files.c.yanked).where(mine).order_by(files.c.version_key.desc(), files.c.file)
+            rows = connection.execute(wanted).all()
         by_version: dict[str, list[File]] = {}
-        for file in files:
-            by_version.setdefault(file.version, []).append(file)
+        for row in rows:
+            by_version.setdefault(row.version, []).append(
+                File(
+                    row.file,
+                    row.version,
+                    row.who,
+                    instant(row.at),
+                    row.size,
+                    row.sha256,
+                    row.requires_python,
+                    row.yanked,
+                )
+            )
         return Project(
             name=name,
-            title=best.title or name,
-            summary=best.summary,
-            latest=best.version if best.yanked is None else None,
-            is_prerelease=_parsed(best.version).is_prerelease,
-            releases=tuple(
-                _release(version, by_version[version]) for version in sorted(by_version, key=_parsed, reverse=True)
-            ),
+            title=about.title or name,
+            summary=about.summary,
+            latest=about.version if about.installable else None,
+            is_prerelease=about.is_prerelease,
+            releases=tuple(_release(version, some) for version, some in by_version.items()),
+            count=len(keys),
         )
 
     def latest(self, count: int) -> list[Entry]:
         """The releases that got files last, newest first; at most `count`."""
-        with self._lock:
-            self._catch_up()
-            entries: list[Entry] = []
-            for name, filename in reversed(self._recent.values()):
-                shelved = self._projects.get(name)
-                if shelved and filename in shelved.files:
-                    entries.append(_entry(name, shelved.files[filename]))
-                if len(entries) == count:
+        files = tables.files
+        columns = (files.c[key] for key in ("project", "version", "title", "summary", "who", "at", "yanked"))
+        wanted = select(*columns).where(files.c.removed.is_(None)).order_by(files.c.event.desc()).limit(_LOOKED_AT)
+        found: dict[tuple[str, str], Entry] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(wanted.execution_options(yield_per=count)):
+                entry = Entry(
+                    row.project,
+                    row.title or row.project,
+                    row.summary,
+                    row.version,
+                    row.who,
+                    instant(row.at),
+                    row.yanked is None,
+                )
+                found.setdefault((row.project, row.version), entry)
+                if len(found) == count:
                     break
-            return entries
+        return list(found.values())
 
     def search(self, query: str, start: int, count: int) -> Found:
         """The projects whose name or summary hold every word of `query`, from the `start`th on, at most `count`.
@@ -181,148 +187,108 @@ class Catalogue:
         without words finds every project.
         """
         words = terms(query)
-        with self._lock:
-            self._catch_up()
-            found: Iterable[_Shelved] = self._projects.values()
-            for word in words:
-                found = [shelved for shelved in found if word in shelved.text]
-            names = [shelved.name for shelved in found]
-            wanted = _best(names, words, start + count)[start:]
-            return Found(len(names), tuple(_entry(name, self._projects[name].best) for name in wanted))
+        with self._database.read() as connection:
+            total = _total(connection, words)
+            rows = _best(connection, words, start, count) if total > start else []
+        return Found(total, tuple(_entry(row) for row in rows))
 
     def near(self, name: str, count: int) -> list[Entry]:
         """Projects whose names begin like `name`, for somebody who mistyped one; at most `count`."""
-        with self._lock:
-            self._catch_up()
+        with self._database.read() as connection:
             for length in range(len(name) - 1, len(name) // 2, -1):
-                begins = [other for other in self._projects if other.startswith(name[:length])]
-                if len(begins) > MANY:  # it is the company's prefix, and tells nothing
+                wanted = select(*_COLUMNS).where(_has_files, _begins(name[:length])).order_by(_name).limit(MANY + 1)
+                rows = connection.execute(wanted).all()
+                if len(rows) > MANY:  # it is the company's prefix, and tells nothing
                     return []
-                if begins:
-                    return [_entry(other, self._projects[other].best) for other in sorted(begins)[:count]]
-            return []
-
-    def _forget(self) -> None:
-        self._tail = Tail(self._journal)
-        self._projects: dict[str, _Shelved] = {}
-        self._files = 0
-        self._recent: dict[tuple[str, str], tuple[str, str]] = {}
-        """(project, version) -> (project, file), in the order of their latest files."""
-
-    def _catch_up(self) -> None:
-        if self._tail.is_cut():
-            self._forget()
-        touched: set[str] = set()
-        for event in self._tail.new():
-            if isinstance(event.project, str) and isinstance(event.file, str):
-                try:
-                    self._apply(event, event.project, event.file)
-                except (TypeError, ValueError, OverflowError):
-                    continue  # a line that somebody wrote by hand costs itself
-                touched.add(event.project)
-        for name in touched:
-            self._settle(name)
-
-    def _apply(self, event: Event, project: str, name: str) -> None:
-        """Raises TypeError, ValueError or OverflowError, and then nothing has changed."""
-        shelved = self._projects.get(project) or _Shelved(project)
-        files = shelved.files
-        if event.event == PUBLISH:
-            file = _file(event, name, next(reversed(files.values()), None))
-            self._projects[project] = shelved
-            self._files += name not in files
-            files[name] = file
-            self._recent.pop((project, file.version), None)
-            self._recent[project, file.version] = (project, name)
-            if len(self._recent) > RECENT:
-                del self._recent[next(iter(self._recent))]
-        elif name in files:
-            if event.event == YANK:
-                files[name] = replace(files[name], yanked=sys.intern(event.reason or ""))
-            elif event.event == UNYANK:
-                files[name] = replace(files[name], yanked=None)
-            elif event.event == REMOVE:
-                del files[name]
-                self._files -= 1
-
-    def _settle(self, name: str) -> None:
-        """Work out what follows from a project's files."""
-        shelved = self._projects.get(name)
-        if shelved is None:
-            return
-        if not shelved.files:
-            del self._projects[name]
-            return
-        shelved.best = max(shelved.files.values(), key=_preference)
-        shelved.text = f"{name}\n{_folded(shelved.best.summary or '')}"
+                if rows:
+                    return [_entry(row) for row in rows[:count]]
+        return []
 
 
 def terms(query: str) -> list[str]:
     """The words that a query asks for, as they are compared."""
-    words = (word.strip("-") for word in _folded(query[:MAX_QUERY]).split())
+    words = (word.strip("-") for word in folded(query[:MAX_QUERY]).split())
     return [word for word in words if word]
 
 
-def _folded(text: str) -> str:
-    """Case and the difference between `-`, `_` and `.` are taken away, as they are from names."""
-    return re.sub(r"[-_.]+", "-", text.casefold())
+_projects = tables.projects
+_name = _projects.c.name
+_has_files = _projects.c.files > 0
+_COLUMNS = [_projects.c[key] for key in ("name", "title", "summary", "version", "who", "at", "installable")]
 
 
-def _best(names: list[str], words: list[str], count: int) -> list[str]:
-    """The `count` best of the names of projects that have all words in name or summary, in order."""
+def _total(connection: Connection, words: Sequence[str]) -> int:
+    if not words:
+        return connection.execute(select(func.count()).select_from(_projects).where(_has_files)).scalar() or 0
+    if connection.dialect.name == "sqlite" and all(len(word) >= _TRIGRAM for word in words):
+        # Those without files have no text.
+        counted = select(func.count()).select_from(_index).where(_matches(words))
+    else:
+        counted = select(func.count()).select_from(_projects).where(_has_files, _holds(connection, words))
+    return connection.execute(counted).scalar() or 0
+
+
+def _best(connection: Connection, words: Sequence[str], start: int, count: int) -> list[Row[Any]]:
+    """The best of the projects that have all words, in order.
+
+    Each kind of them is asked for only when those before did not fill the list: a short word may be in every name.
+    """
     joined = "-".join(words)
-    exact, begins, holds, described = ranks = [], [], [], []
-    for name in names:
-        if name.startswith(joined):
-            (exact if name == joined else begins).append(name)
+    begins = _begins(joined) if joined else literal(True)
+    in_name = and_(*(_contains(_name, word) for word in words))
+    kinds: list[tuple[ColumnElement[bool], bool]] = [(_name == joined, False), (begins & (_name != joined), False)]
+    if words:
+        kinds += [(not_(begins) & in_name, True), (not_(begins) & not_(in_name), True)]
+    found: list[Row[Any]] = []
+    for condition, is_searched in kinds:
+        wanted = select(*_COLUMNS).where(_has_files, condition).order_by(_name)
+        if is_searched:
+            wanted = wanted.where(_holds(connection, words))
+        skipped = max(0, start - 0)
+        rows = connection.execute(wanted.offset(skipped).limit(count - len(found))).all()
+        found += rows
+        if len(found) == count:
+            break
+        if not rows and skipped:
+            counted = select(func.count()).select_from(wanted.order_by(None).subquery())
+            start -= connection.execute(counted).scalar() or 0
         else:
-            (holds if all(map(name.__contains__, words)) else described).append(name)
-    best: list[str] = []
-    for rank in ranks:
-        # Only what is shown is sorted: a short word may be in every name.
-        best += heapq.nsmallest(count - len(best), rank)
-    return best
+            start = 0
+    return found
 
 
-@lru_cache(2**15)
-def _parsed(version: str) -> Version:
-    """Raises ValueError. Projects share most of their versions."""
-    return Version(version)
+_index = table("projects_search", column("rowid"), column("text"))
 
 
-def _preference(file: File) -> tuple[bool, bool, Version, bool]:
-    """Greater for the file that rather speaks for its project."""
-    version = _parsed(file.version)
-    return file.yanked is None, not version.is_prerelease, version, file.summary is not None
+def _holds(connection: Connection, words: Sequence[str]) -> ColumnElement[bool]:
+    """Whether the text of a project has all words."""
+    long = [word for word in words if len(word) >= _TRIGRAM]
+    conditions = [_contains(_projects.c.text, word) for word in words if word not in long]
+    if long and connection.dialect.name == "sqlite":
+        conditions.append(_projects.c.id.in_(select(_index.c.rowid).where(_matches(long))))
+    else:
+        conditions += [_contains(_projects.c.text, word) for word in long]
+    return and_(*conditions)
 
 
-def _file(event: Event, name: str, sibling: File | None) -> File:
-    """`sibling` is another file of the project, if there is one. Raises TypeError, ValueError or OverflowError."""
-    return File(
-        filename=name,
-        version=sys.intern(str(_parsed(event.version or ""))),
-        who=sys.intern(event.who),
-        at=event.at.timestamp(),
-        size=int(event.size or 0),
-        digest=bytes.fromhex(event.sha256 or ""),
-        requires_python=None if event.requires_python is None else sys.intern(event.requires_python),
-        # The same for most files of a project, and for few others.
-        title=_shared(event.name, sibling and sibling.title),
-        summary=_shared(event.summary, sibling and sibling.summary),
-        yanked=None,
+def _matches(words: Iterable[str]) -> ColumnElement[bool]:
+    phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
+    return text("projects_search MATCH :phrases").bindparams(phrases=phrases)
+
+
+def _contains(where: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    return where.contains(word, autoescape=True)
+
+
+def _begins(prefix: str) -> ColumnElement[bool]:
+    """Names that begin so, as a range of the index of names; names hold nothing above `z`."""
+    return (_name >= prefix) & (_name < f"{prefix}{{")
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        row.name, row.title or row.name, row.summary, row.version, row.who, instant(row.at), bool(row.installable)
     )
-
-
-def _shared(text: str | None, other: str | None) -> str | None:
-    """`text`, as the very string that is in memory already if `other` is equal. Raises TypeError."""
-    if text is not None and not isinstance(text, str):
-        raise TypeError("not a text")
-    return other if text == other else text
-
-
-def _entry(name: str, file: File) -> Entry:
-    at = datetime.fromtimestamp(file.at, UTC)
-    return Entry(name, file.title or name, file.summary, file.version, file.who, at, file.yanked is None)
 
 
 def _release(version: str, files: list[File]) -> Release:
@@ -330,8 +296,8 @@ def _release(version: str, files: list[File]) -> Release:
     kept = any(file.yanked is None for file in files)
     return Release(
         version=version,
-        files=tuple(sorted(files, key=lambda file: file.filename)),
+        files=tuple(files),
         who=first.who,
-        at=datetime.fromtimestamp(first.at, UTC),
+        at=first.at,
         yanked=None if kept else next(file.yanked for file in files),
     )

@@ -1,147 +1,115 @@
-"""The pages of the simple index: what the journal's events about a project add up to.
+"""The pages of the simple index, of a project and of all projects: pure functions of rows.
 
-A project's `index.json` is also the state that the next event is applied to, so publishing one file costs what its own
-project's page costs, however long the journal is.
+They are the very bytes that simple-repository's serialisers make, and a test holds them to that. These take time in
+which a project of some thousand files could not be published to as often as it is.
 """
 
 import html
-import re
-from collections.abc import Iterable
-from dataclasses import replace
-from datetime import UTC, datetime
-from typing import cast
+import json
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Protocol
 from urllib.parse import quote
 
-from packaging.version import Version
-from simple_repository.content_negotiation import Format
-from simple_repository.model import File, Meta, ProjectDetail, ProjectList, ProjectListElement
-from simple_repository.parser import parse_json_project_page
-from simple_repository.serializer import serialize
-
-from wheelhouse.formats.distribution import BadDistribution, parse_filename
-from wheelhouse.index.events import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event
-from wheelhouse.store.local import Shelf
-
 API_VERSION = "1.1"
+HTML, JSON = "index.html", "index.json"
+"""Names of the pages."""
 
-_USUAL = re.compile(
-    r"[A-Za-z0-9][A-Za-z0-9_]*-[0-9]+(\.[0-9]+)*((a|b|rc|\.post|\.dev)[0-9]+)?(-[a-z0-9_]+-[a-z0-9_]+-[a-z0-9_]+\.whl|\.tar\.gz)"
-)
-Files = dict[str, File]
-"""The files of one project, by file name."""
-
-
-def apply(files: Files, event: Event) -> None:
-    """Change `files` as `event` says."""
-    name = event.file
-    if event.event == PUBLISH and name:
-        if not _is_a_name(name):
-            return  # a line that somebody wrote by hand
-        files[name] = File(
-            filename=name,
-            url=_url(event.project or "", name),
-            hashes={"sha256": event.sha256 or ""},
-            requires_python=event.requires_python,
-            dist_info_metadata={"sha256": event.metadata_sha256} if event.metadata_sha256 else None,
-            size=event.size,
-            upload_time=_shown(event.offered_at),
-        )
-    elif name in files:
-        if event.event == YANK:
-            files[name] = replace(files[name], yanked=event.reason or True)
-        elif event.event == UNYANK:
-            files[name] = replace(files[name], yanked=None)
-        elif event.event == DATE:
-            files[name] = replace(files[name], upload_time=_shown(event.offered_at))
-        elif event.event == REMOVE:
-            del files[name]
+_HTML_HEAD = """<!DOCTYPE html>
+    <html>
+    <head>
+        <meta name="pypi:repository-version" content="{version}">
+        <title>{title}</title>
+    </head>
+    <body>
+{heading}"""
+_HTML_FOOT = "</body>\n</html>"
 
 
-def load(shelf: Shelf, project: str) -> Files | None:
-    """The files a project's page lists; None if there is no page that can be read."""
-    try:
-        page = parse_json_project_page((shelf.simple / project / "index.json").read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
-        return None
-    # The parser quotes addresses once more than they were.
-    return {file.filename: replace(file, url=_url(project, file.filename)) for file in page.files}
+class Listed(Protocol):
+    """What a page says of a file."""
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def version_key(self) -> bytes: ...
+
+    @property
+    def size(self) -> int: ...
+
+    @property
+    def sha256(self) -> str: ...
+
+    @property
+    def metadata_sha256(self) -> str | None: ...
+
+    @property
+    def requires_python(self) -> str | None: ...
+
+    @property
+    def yanked(self) -> str | None:
+        """The reason, "" for none; None if it is not yanked."""
+
+    @property
+    def at(self) -> str:
+        """When it was published, as `events.written` has it."""
+
+    @property
+    def uploaded(self) -> str | None: ...
 
 
-def write(shelf: Shelf, project: str, files: Files, *, durable: bool = True) -> bool:
-    """Write a project's pages, or remove them if nothing is left; False if they were like that already.
-
-    The caller holds the project's lock, and writes the root pages if the project is new or gone.
-    """
-    directory = shelf.simple / project
-    if not files:
-        existed = directory.is_dir()
-        if existed:
-            shelf.remove_pages(project)
-        return existed
-    return _write_both(shelf, project, _detail(project, files), durable=durable)
-
-
-def announce(shelf: Shelf, project: str) -> None:
-    """Make room for the pages of a new project, and list it among all projects."""
-    shelf.make_project(project)
-    write_root(shelf)
-
-
-def write_root(shelf: Shelf, *, durable: bool = True) -> bool:
-    """Write the list of all projects; False if it was like that already."""
-    with shelf.locked_root():
-        elements = tuple(ProjectListElement(name) for name in shelf.projects())
-        # A tuple, because the serialisers keep the order they get and that of a set changes from process to process.
-        projects = ProjectList(Meta(API_VERSION), cast("frozenset[ProjectListElement]", elements))
-        return _write_both(shelf, ".", projects, durable=durable)
-
-
-def rendered(page: ProjectDetail | ProjectList, form: Format) -> bytes:
-    """The page as HTML or JSON."""
-    if isinstance(page, ProjectDetail) and form is not Format.JSON_V1:
-        # simple-repository puts the reason into the HTML as it is
-        page = replace(page, files=tuple(_escaped(file) for file in page.files))
-    return serialize(page, form).encode()
-
-
-def _write_both(shelf: Shelf, name: str, page: ProjectDetail | ProjectList, *, durable: bool) -> bool:
-    directory = shelf.simple / name
-    changed = shelf.write_page(directory, "index.html", rendered(page, Format.HTML_V1), durable=durable)
-    # Last, because it is the state: what it lists, both pages list.
-    return shelf.write_page(directory, "index.json", rendered(page, Format.JSON_V1), durable=durable) | changed
-
-
-def _detail(project: str, files: Files) -> ProjectDetail:
-    parsed = {name: parse_filename(name) for name in files}
-    ordered = sorted(files, key=lambda name: (parsed[name].version, name))
-    versions: Iterable[Version] = sorted({parsed[name].version for name in files})
-    return ProjectDetail(
-        meta=Meta(API_VERSION),
-        name=project,
-        files=tuple(files[name] for name in ordered),
-        # A tuple for the same reason as in `write_root`.
-        versions=cast("frozenset[str]", tuple(str(version) for version in versions)),
+def project_pages(project: str, files: Sequence[Listed]) -> dict[str, bytes]:
+    """The pages of a project with these files, which are in the order of their versions and names."""
+    listed: list[str] = []
+    links: list[str] = []
+    versions: dict[bytes, str] = {}
+    for file in files:
+        name = file.file
+        versions.setdefault(file.version_key, file.version)
+        described = f'{{"filename": "{name}", "url": "../../packages/{project}/{quote(name)}"'
+        link = f'<a href="../../packages/{project}/{quote(name)}#sha256={file.sha256}"'
+        described += f', "hashes": {{"sha256": "{file.sha256}"}}'
+        if file.requires_python is not None:
+            as_json, as_html = _texts(file.requires_python)
+            described += f', "requires-python": {as_json}'
+            if file.requires_python:
+                link += f' data-requires-python="{as_html}"'
+        if file.metadata_sha256:
+            described += f', "core-metadata": {{"sha256": "{file.metadata_sha256}"}}'
+            link += f' data-core-metadata="sha256={file.metadata_sha256}"'
+        if file.yanked is not None:
+            as_json, as_html = _texts(file.yanked)
+            described += f', "yanked": {as_json if file.yanked else "true"}'
+            link += f' data-yanked="{as_html}"'
+        listed.append(f'{described}, "size": {file.size}, "upload-time": "{(file.uploaded or file.at)[:19]}Z"}}')
+        links.append(f"{link}>{name}</a><br/>\n")
+    head = _HTML_HEAD.format(
+        version=API_VERSION, title=f"Links for {project}", heading=f"    <h1>Links for {project}</h1>\n"
     )
+    beginning = f'{{"meta": {{"api-version": "{API_VERSION}"}}, "name": "{project}", "files": ['
+    return {
+        HTML: f"{head}{''.join(links)}{_HTML_FOOT}".encode(),
+        JSON: f'{beginning}{", ".join(listed)}], "versions": {json.dumps(list(versions.values()))}}}'.encode(),
+    }
 
 
-def _shown(at: datetime) -> datetime:
-    """In whole seconds, as the page shows it; simple-repository's times are naive and in UTC."""
-    return at.astimezone(UTC).replace(tzinfo=None, microsecond=0)
+def list_pages(projects: Iterable[str]) -> dict[str, bytes]:
+    """The pages that list all projects, by their normalised names in order."""
+    projects = list(projects)
+    head = _HTML_HEAD.format(version=API_VERSION, title="Simple index", heading="")
+    links = "".join(f'<a href="{name}/">{name}</a><br/>\n' for name in projects)
+    listed = ", ".join(f'{{"name": "{name}"}}' for name in projects)
+    return {
+        HTML: f"{head}{links}{_HTML_FOOT}".encode(),
+        JSON: f'{{"meta": {{"api-version": "{API_VERSION}"}}, "projects": [{listed}]}}'.encode(),
+    }
 
 
-def _is_a_name(filename: str) -> bool:
-    if _USUAL.fullmatch(filename):  # spares the parsing of nearly all
-        return True
-    try:
-        return bool(parse_filename(filename))
-    except BadDistribution:
-        return False
-
-
-def _escaped(file: File) -> File:
-    return replace(file, yanked=html.escape(file.yanked)) if isinstance(file.yanked, str) else file
-
-
-def _url(project: str, filename: str) -> str:
-    """Relative to the project's page."""
-    return f"../../packages/{project}/{quote(filename)}"
+@lru_cache(4096)
+def _texts(text: str) -> tuple[str, str]:
+    """A text in JSON, and in an attribute of HTML. Files have most of theirs in common."""
+    return json.dumps(text), html.escape(text)

@@ -17,7 +17,14 @@ from sqlalchemy import (
     Text,
 )
 
-metadata = MetaData()
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_by_%(column_0_name)s",
+        "uq": "%(table_name)s_unique_%(column_0_name)s",
+        "fk": "%(table_name)s_of_%(referred_table_name)s",
+        "pk": "%(table_name)s_key",
+    }
+)
 
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
 """A text that sorts by its code points, whatever the language of the database."""
@@ -45,6 +52,7 @@ projects = Table(
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("name", NAME, nullable=False, unique=True),  # normalised
     Column("files", Integer, nullable=False, default=0),  # how many it has
+    Column("listed", Integer, nullable=False, default=0),  # how many of these are on its page
     Column("own", Integer, nullable=False, default=0),  # how many of these did not come by the intake
     Column("title", Text),  # as its author spells it, where that is another way
     Column("summary", Text),
@@ -57,6 +65,7 @@ projects = Table(
 )
 """Every project of which anything was ever published."""
 Index("projects_with_files", projects.c.files)
+Index("projects_with_pages", projects.c.listed, projects.c.name)
 
 files = Table(
     "files",
@@ -65,6 +74,7 @@ files = Table(
     Column("file", NAME, primary_key=True),
     Column("version", Text, nullable=False),  # normalised
     Column("version_key", LargeBinary, nullable=False),  # sorts as versions do, see `version_keys`
+    Column("is_prerelease", Boolean, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("metadata_sha256", Text),
@@ -81,6 +91,7 @@ files = Table(
     Column("missing", Boolean, nullable=False, default=False),  # its bytes are gone: it is in no page meanwhile
     Column("event", NUMBER, nullable=False),  # that published it
     ForeignKeyConstraint(["project"], ["projects.name"]),
+    sqlite_with_rowid=False,
 )
 """Every name that was ever published; those that were removed stay, and never come back with other bytes."""
 Index("files_of_version", files.c.project, files.c.version_key)
@@ -122,6 +133,7 @@ conda_packages = Table(
     Column("removed", Text),  # the reason
     Column("missing", Boolean, nullable=False, default=False),
     Column("event", NUMBER, nullable=False),
+    sqlite_with_rowid=False,
 )
 """Every package that was ever published in a channel."""
 Index("conda_packages_by_bytes", conda_packages.c.sha256)
@@ -130,7 +142,7 @@ dirty = Table(
     "dirty",
     metadata,
     Column("place", NAME, primary_key=True),
-    Column("mark", NUMBER, nullable=False),  # grows with each change
+    Column("mark", NUMBER, nullable=False),  # another one after each change
 )
 """Places whose served files may not be what their rows say."""
 
@@ -192,4 +204,4 @@ meta = Table(
     Column("key", NAME, primary_key=True),
     Column("value", Text, nullable=False),
 )
-"""Whatever else is known once: `taken over` is when an older shelf was, `denied` counts changes of `denied_releases`."""
+"""Whatever is known once: `taken over` is when an older shelf was, `denied` is another text after each change of it."""

@@ -5,21 +5,27 @@ Nothing else writes rows or the served tree. A kill between any two steps is men
 killed behind it is published, by whoever sent it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+from sqlalchemy import Connection, update
+
+from wheelhouse.errors import NotFound
 from wheelhouse.formats.validation import Checked
-from wheelhouse.index.database import Database
-from wheelhouse.index.events import Event
-from wheelhouse.store.base import Store
-from wheelhouse.store.site import Site
-from wheelhouse.store.staging import Staging
+from wheelhouse.index import conflicts, queries, tables
+from wheelhouse.index.conda_changes import CondaChanges, IncomingPackage
+from wheelhouse.index.events import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, now, written
+from wheelhouse.index.intake_changes import IntakeChanges
+from wheelhouse.index.projection import ROOT, mark_dirty, settle
+from wheelhouse.index.queries import PublishedFile
+from wheelhouse.index.version_keys import version_key
 
-ROOT = ""
-"""The place of the list of all projects."""
+__all__ = ["ROOT", "Incoming", "IncomingPackage", "Index"]
 
 
 @dataclass(frozen=True)
@@ -38,36 +44,11 @@ class Incoming:
         return self.checked.distribution.name.filename
 
 
-@dataclass(frozen=True)
-class IncomingPackage:
-    """A conda package that was received and found to be as it should."""
+class Index(CondaChanges, IntakeChanges):
+    """What is published, on one shelf. Safe for many threads and processes. See `opening.open_index`.
 
-    path: Path
-    """Like `Incoming.path`."""
-    name: str
-    """With its subdir: `noarch/six-1.16.0-pyh6c4a22f_0.conda`."""
-    record: Mapping[str, Any]
-    """What repodata.json says of it, with `sha256`, `size` and `version`."""
-    upstream: bool = False
-    """Whether it came from another channel, whose record this is."""
-    inside: tuple[tuple[str, str], ...] = ()
-    """Name and version of each Python distribution that it installs."""
-    scripts: tuple[str, ...] | None = None
-    """Sentences: what in it runs without anybody asking for it. None if that was not looked at yet."""
-    uploaded: str | None = None
-    """Like `Event.uploaded`."""
-
-
-class Index:
-    """What is published, on one shelf. Safe for many threads and processes."""
-
-    def __init__(self, database: Database, store: Store, site: Site, staging: Staging) -> None:
-        self.database = database
-        self.store = store
-        self.site = site
-        self.staging = staging
-
-    # Python projects. A project's name is normalised by whoever calls, unless it says otherwise.
+    A project's name is normalised by whoever calls, unless it says otherwise.
+    """
 
     def publish(
         self, files: Sequence[Incoming], who: str, origin: str, *, allow_second_sdist: bool = False
@@ -77,145 +58,159 @@ class Index:
         Returns the names of those that were not published before. When this returns they are on the disk and listed.
         Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
         """
-        raise NotImplementedError
+        if not files:
+            return []
+        (project,) = {one.checked.distribution.name.project for one in files}
+        contents = [(hashlib.sha256(content).hexdigest(), content) for one in files if (content := _metadata(one))]
+        with self._storing({_sha256(one): one.path for one in files}, contents) as keep:
+            with self.database.change(project) as connection:
+                published = queries.files(connection, project, names=[one.filename for one in files])
+                new: list[str] = []
+                dirty: set[str] = set()
+                for one in files:
+                    conflicts.reject(connection, one.checked, allow_second_sdist=allow_second_sdist)
+                    if one.filename not in published:
+                        dirty |= self._write_down(connection, [_published(one, who, origin)])
+                        new.append(one.filename)
+                keep()
+                dirty |= _note_missing(connection, project, dict.fromkeys(published, False))
+            # Even if all is known: a kill may have come between rows and pages.
+            self.render(project, *dirty, fresh={one.filename for one in files})
+        return new
 
     def yank(self, project: str, version: str, reason: str, who: str) -> list[str]:
         """Mark a release as one that installers pass over unless it is asked for by its exact version.
 
         The project may be spelled in any way. Returns the names of its files; raises `NotFound`.
         """
-        raise NotImplementedError
+        return self._change_release(YANK, project, version, reason, who)
 
     def unyank(self, project: str, version: str, who: str) -> list[str]:
         """Take a yank back. Returns the names of the release's files; raises `NotFound`."""
-        raise NotImplementedError
-
-    def mark(self, project: str, names: Iterable[str], reason: str | None, who: str) -> list[str]:
-        """Yank some files of a project for a reason, or take that back with None. Returns those that are published."""
-        raise NotImplementedError
+        return self._change_release(UNYANK, project, version, None, who)
 
     def remove(self, project: str, version: str, reason: str, who: str) -> list[str]:
         """Take a release off for good. Returns the names of its files; raises `NotFound`."""
-        raise NotImplementedError
+        return self._change_release(REMOVE, project, version, reason, who)
+
+    def mark(self, project: str, names: Iterable[str], reason: str | None, who: str) -> list[str]:
+        """Yank some files of a project for a reason, or take that back with None. Returns those that are published."""
+        return self._change(UNYANK if reason is None else YANK, project, _of(names), reason, who)
 
     def take_off(self, project: str, names: Iterable[str], reason: str, who: str) -> list[str]:
-        """The same with some files, whatever release they are of: their contents are not what was published."""
-        raise NotImplementedError
+        """Remove some files, whatever release they are of: their contents are not what was published."""
+        return self._change(REMOVE, project, _of(names), reason, who)
 
     def date(self, project: str, times: Mapping[str, datetime], who: str) -> list[str]:
         """Make up for it that files from outside were published without the time of their upload there."""
-        raise NotImplementedError
+        with self.database.change(project) as connection:
+            found = queries.files(connection, project, names=times)
+            events = [
+                Event(DATE, who, now(), project=project, file=name, uploaded=written(times[name])) for name in found
+            ]
+            dirty = self._write_down(connection, events)
+        self.render(*dirty, fresh=found)
+        return list(found)
 
     def note_missing(self, project: str, missing: Mapping[str, bool]) -> None:
         """Note which published files have lost their bytes (True), or have them again: only these are listed."""
-        raise NotImplementedError
+        with self.database.change(project) as connection:
+            dirty = _note_missing(connection, project, missing)
+        self.render(*dirty)
 
-    # Conda. `name` has the subdir with it: `noarch/six-1.16.0-pyh6c4a22f_0.conda`.
+    def _change_release(self, what: str, project: str, version: str, reason: str | None, who: str) -> list[str]:
+        project = canonicalize_name(project)
+        try:
+            wanted = Version(version)
+        except InvalidVersion as error:
+            raise NotFound(f"{version!r} is not a version.") from error
 
-    def make_channel(self, channel: str, subdirs: Iterable[str]) -> None:
-        """See that a channel has these subdirs, with an index in each."""
-        raise NotImplementedError
+        def of_release(connection: Connection) -> dict[str, PublishedFile]:
+            found = queries.files(connection, project, version_key=version_key(wanted))
+            if not found:
+                raise NotFound(f"{project} {wanted} is not on the shelf.")
+            return found
 
-    def publish_packages(
+        return self._change(what, project, lambda connection, _: of_release(connection), reason, who)
+
+    def _change(
         self,
-        channel: str,
-        packages: Sequence[IncomingPackage],
+        what: str,
+        project: str,
+        wanted: Callable[[Connection, str], Mapping[str, PublishedFile]],
+        reason: str | None,
         who: str,
-        origin: str,
-        *,
-        records: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> list[str]:
-        """Publish packages of a channel, all in one transaction; makes subdirs that are not there.
+        """One event for each of the files that are `wanted`. Returns their names."""
+        with self.database.change(project) as connection:
+            found = wanted(connection, project)
+            events = [_about(what, file, reason, who) for file in found.values()]
+            dirty = self._write_down(connection, events)
+        self.render(*dirty)
+        if what == REMOVE:
+            self._sweep(file.sha256 for file in found.values())
+            self._sweep(file.metadata_sha256 for file in found.values() if file.metadata_sha256)
+        return list(found)
 
-        `records` (by name) replaces upstream's records of packages that are there, where the SHA-256 is the same.
-        Returns the names (without subdir) of those that are new; raises `Conflict`.
-        """
-        raise NotImplementedError
 
-    def withhold(self, channel: str, reasons: Mapping[str, str], who: str, origin: str | None = None) -> list[str]:
-        """Take packages out of the indexes, which says why; their files stay. Returns their names without subdir."""
-        raise NotImplementedError
+def _of(names: Iterable[str]) -> Callable[[Connection, str], Mapping[str, PublishedFile]]:
+    return lambda connection, project: queries.files(connection, project, names=names)
 
-    def offer(self, channel: str, names: Iterable[str], who: str, origin: str | None = None) -> list[str]:
-        """Put them back. Returns their names without subdir."""
-        raise NotImplementedError
 
-    def update_records(self, channel: str, records: Mapping[str, Mapping[str, Any]]) -> None:
-        """Have upstream's packages listed as upstream lists them today, where the SHA-256 is the same."""
-        raise NotImplementedError
+def _sha256(one: Incoming) -> str:
+    return one.checked.distribution.hashes["sha256"]
 
-    def describe_packages(self, channel: str, scripts: Mapping[str, tuple[str, ...]]) -> None:
-        """Note what runs by itself in packages that nobody had looked at for it."""
-        raise NotImplementedError
 
-    def remove_packages(self, channel: str, reasons: Mapping[str, str], who: str, origin: str) -> list[str]:
-        """Take packages off for good: their files are gone or were replaced. Returns their names without subdir."""
-        raise NotImplementedError
+def _metadata(one: Incoming) -> bytes | None:
+    """The core metadata that are served beside the file; only a wheel has some."""
+    return one.checked.distribution.metadata if one.checked.distribution.name.kind == "wheel" else None
 
-    def note_missing_packages(self, channel: str, missing: Mapping[str, bool]) -> None:
-        """Like `note_missing`."""
-        raise NotImplementedError
 
-    # What is only written down.
+def _published(one: Incoming, who: str, origin: str) -> Event:
+    checked = one.checked
+    name = checked.distribution.name
+    metadata = _metadata(one)
+    return Event(
+        event=PUBLISH,
+        who=who,
+        time=now(),
+        origin=origin,
+        project=name.project,
+        version=str(name.version),
+        name=checked.name if checked.name != name.project else None,
+        summary=checked.summary,
+        file=name.filename,
+        size=checked.distribution.size,
+        sha256=_sha256(one),
+        metadata_sha256=hashlib.sha256(metadata).hexdigest() if metadata is not None else None,
+        requires_python=checked.requires_python,
+        findings=checked.warnings or None,
+        uploaded=written(one.uploaded) if one.uploaded else None,
+    )
 
-    def note(self, *events: Event) -> None:
-        """Write down what changes nothing that is served: a run of `verify`, a rollback, what went to the quarantine."""
-        raise NotImplementedError
 
-    def refuse(self, event: Event) -> bool:
-        """Write down that an upload was refused, or count it; says whether it has a line of its own."""
-        raise NotImplementedError
+def _about(what: str, file: PublishedFile, reason: str | None, who: str) -> Event:
+    return Event(
+        event=what,
+        who=who,
+        time=now(),
+        project=file.project,
+        version=file.version,
+        file=file.file,
+        sha256=file.sha256,
+        reason=reason,
+    )
 
-    def sum_up_refusals(self) -> None:
-        """Write down how many more there were in hours that are over."""
-        raise NotImplementedError
 
-    def quarantine(self, events: Iterable[Event]) -> None:
-        """Write down what was kept back, once for each SHA-256 and reason."""
-        raise NotImplementedError
-
-    # What the intake and the pass-through remember. Each is one transaction.
-
-    def save_lock(self, text: str) -> None:
-        """Remember what the list comes to (TOML)."""
-        raise NotImplementedError
-
-    def keep_set(self, name: str, text: str, most: int) -> None:
-        """Keep a lock under the name of when it was complete, unless it is the one kept last; forget the oldest."""
-        raise NotImplementedError
-
-    def put_back(self, to: str, who: str) -> None:
-        """Note that an earlier set is in force, and write it down."""
-        raise NotImplementedError
-
-    def lift(self, who: str) -> None:
-        """Forget it, and write that down."""
-        raise NotImplementedError
-
-    def deny(self, releases: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]]) -> bool:
-        """Replace what is denied: project -> version -> sentence, what an exception may name. False if it was so."""
-        raise NotImplementedError
-
-    def note_served(self, project: str, filename: str, sha256: str) -> str:
-        """Remember which bytes a client was given of a public file; returns what is known, which the first one said."""
-        raise NotImplementedError
-
-    # What is served.
-
-    def render(self, *places: str, check: bool = False) -> int:
-        """Make what is served of these places (projects, `channel/subdir`, `ROOT`) what their rows say.
-
-        Returns how many pages differed. `check` also looks at each file that is there already.
-        """
-        raise NotImplementedError
-
-    def render_dirty(self) -> int:
-        """Do that for all places that a kill, or another process that is in the middle of it, left dirty."""
-        raise NotImplementedError
-
-    def sweep(self) -> int:
-        """Take away bytes that no row names, and what killed processes left of what they received.
-
-        Returns how many blobs went.
-        """
-        raise NotImplementedError
+def _note_missing(connection: Connection, project: str, missing: Mapping[str, bool]) -> set[str]:
+    """Returns the places that are dirty now."""
+    table = tables.files
+    dirty: set[str] = set()
+    for name, is_missing in missing.items():
+        differs = (table.c.project == project) & (table.c.file == name) & (table.c.missing != is_missing)
+        if connection.execute(update(table).where(differs).values(missing=is_missing)).rowcount:
+            dirty.add(project)
+    if dirty:
+        dirty |= settle(connection, [project])
+        mark_dirty(connection, dirty)
+    return dirty

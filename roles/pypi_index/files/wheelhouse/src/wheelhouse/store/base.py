@@ -23,7 +23,7 @@ class Stat:
 
 
 class Store(Protocol):
-    """The verbs. All raise OSError; `Full` is raised where there is no room."""
+    """The verbs. All raise OSError, ENOSPC among them."""
 
     def put(self, key: str, source: Path, sha256: str) -> bool:
         """Store the contents of the file `source`, synced when this returns; False if the key is there already.

@@ -5,21 +5,42 @@
     packages/<project>/<file>.metadata  core metadata of a wheel
     conda/<channel>/<subdir>/...        conda packages, and repodata.json with .gz and .zst beside it
     reports/                            pages for auditors
+    locks/                              see `Site.rendering`
 
 Readers are other users: directories are 0755, files 0644, whatever the umask. Whatever appears under its name is whole.
-Paths are texts below the shelf's directory. What lies here and no row knows is a stranger: see `index.reindex`.
+Paths are texts below the shelf's directory. What lies here and no row knows is a stranger, see `index.reindex`; the
+host keeps the gateway from reading it meanwhile.
 """
 
 import contextlib
-from collections.abc import Iterator
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from conda_package_streaming.package_streaming import zstd
+from isal import igzip
+
+from wheelhouse.errors import NotFound
 from wheelhouse.store.base import Store
-from wheelhouse.store.staging import Staging
+from wheelhouse.store.staging import FILE_MODE, Staging, make_directory, sync_directory, write_file
+
+_LOCKS = 256
+_GZIP_LEVEL = 3  # as small as the usual gzip makes a page, in a sixth of the time
+_ZSTD_LEVEL = 16  # smaller by a fifth than the default; a large index takes a second
+_Turn = Callable[[bytes], bytes]
+WITH_ZSTD = "repodata.json"
+"""The name of the pages that have a .zst as well."""
 
 
 class Site:
-    """The tree of one shelf on this machine. Only `index.transaction` and `index.reindex` change it."""
+    """The tree of one shelf on this machine. Only `index.rendering` and `index.reindex` change it."""
 
     def __init__(self, root: Path, store: Store, staging: Staging) -> None:
         """Make the directories where they are missing; raises OSError."""
@@ -28,45 +49,212 @@ class Site:
         self.packages = root / "packages"
         self.conda = root / "conda"
         self.reports = root / "reports"
+        self.locks = root / "locks"
+        self._store = store
+        self._staging = staging
+        for directory in (self.packages, self.simple, self.locks):
+            make_directory(directory)
 
     @contextlib.contextmanager
     def rendering(self, place: str) -> Iterator[None]:
         """Wait until nobody else on this machine renders the place, and keep it so.
 
-        The rows are read inside, so that older ones never overwrite newer pages.
+        The rows are read inside, so that older ones never overwrite newer pages. Places share a fixed number of lock
+        files, which at worst means waiting for somebody else's, so take one at a time.
         """
-        raise NotImplementedError
+        name = f"{zlib.crc32(place.encode()) % _LOCKS:02x}" if place else "root"
+        descriptor = os.open(self.locks / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
-    def place(self, path: str, key: str, at: float) -> None:
-        """Have the bytes of `key` at `path`, with `at` (seconds since 1970) as their time.
+    def place(self, path: str, key: str, at: float | None, *, trusted: bool = False) -> bool:
+        """Have the bytes of `key` at `path`; False if they are there already. The caller syncs the directory.
 
-        A stranger that is there is moved to the drop directory.
+        `at` (seconds since 1970) becomes the time of the bytes, which readers see as Last-Modified; with None it stays
+        what it is. A stranger that is at `path` is moved to the drop directory, unless it is `trusted` to be the same.
+        Raises OSError, and `NotFound` if the store has no such bytes.
         """
-        raise NotImplementedError
+        target = self.root / path
+        make_directory(target.parent)
+        self._settle(self._store.path(key), at)
+        if self.is_placed(path, key):
+            return False
+        if os.path.lexists(target) and not (trusted or _has_bytes(target, key)):
+            self._displace(target)
+        with self._link(key, at) as linked:
+            linked.rename(target)
+        return True
 
     def is_placed(self, path: str, key: str) -> bool:
-        """Whether what is at `path` is the very file that `place` put there."""
-        raise NotImplementedError
+        """Whether what is at `path` is the very file that `place` put there: the same bytes, not only equal ones.
+
+        Where bytes are elsewhere, all that can be told without reading is its size.
+        """
+        try:
+            there = (self.root / path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        source = self._store.path(key)
+        if source is None:
+            known = self._store.head(key)
+            return bool(known and stat.S_ISREG(there.st_mode) and known.size == there.st_size)
+        try:
+            kept = source.lstat()
+        except FileNotFoundError:
+            return False
+        if (there.st_dev, there.st_ino) == (kept.st_dev, kept.st_ino):
+            return True
+        is_copy = there.st_dev != kept.st_dev and stat.S_ISREG(there.st_mode)
+        return is_copy and (there.st_size, int(there.st_mtime)) == (kept.st_size, int(kept.st_mtime))
 
     def names(self, directory: str) -> set[str]:
         """What is in a directory; nothing if it is not there."""
-        raise NotImplementedError
+        try:
+            return set(os.listdir(self.root / directory))
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
+
+    def make(self, directory: str) -> None:
+        """Make a directory, and those above it, where it is missing."""
+        for part in reversed([self.root / directory, *(self.root / directory).parents]):
+            if part.is_relative_to(self.root) and part != self.root:
+                make_directory(part)
 
     def write_page(self, path: str, content: bytes, *, durable: bool = True) -> bool:
-        """Write a page and its gzipped sibling; False if both were like that already.
+        """Write a page and its compressed siblings; False if all of them were like that already.
 
-        A page that is called repodata.json has a .zst as well.
+        Each is looked at, because a kill may have come between them, and the gateway serves whichever a client takes.
         """
-        raise NotImplementedError
+        page = self.root / path
+        self.make(str(page.parent.relative_to(self.root)))
+        changed = False
+        if page.name == WITH_ZSTD:
+            changed |= self._write(page.with_name(f"{page.name}.zst"), content, _unzstd, _zstd, durable)
+        # Without a time in its header, the gzipped page depends on its content alone.
+        changed |= self._write(page.with_name(f"{page.name}.gz"), content, igzip.decompress, _gzip, durable)
+        changed |= self._write(page, content, _as_it_is, _as_it_is, durable)
+        if changed and durable:
+            sync_directory(page.parent)
+        return changed
 
     def remove(self, path: str) -> None:
         """Take away a file, or a directory with all that is in it, at once; what is gone already is fine."""
-        raise NotImplementedError
+        target = self.root / path
+        try:
+            if stat.S_ISDIR(target.lstat().st_mode):
+                with self._staging.scratch() as away:
+                    target.rename(away / "gone")
+            else:
+                target.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            return
 
     def sync(self, directory: str) -> None:
         """Have the names in a directory on the disk."""
-        raise NotImplementedError
+        with contextlib.suppress(FileNotFoundError):
+            sync_directory(self.root / directory)
 
     def write_report(self, name: str, content: bytes) -> bool:
         """Write a file below `reports`; False if it was like that already."""
-        raise NotImplementedError
+        path = self.reports / name
+        make_directory(self.reports)
+        make_directory(path.parent)
+        changed = self._write(path, content, _as_it_is, _as_it_is, durable=True)
+        if changed:
+            sync_directory(path.parent)
+        return changed
+
+    def _write(self, path: Path, content: bytes, unpack: _Turn, pack: _Turn, durable: bool) -> bool:
+        if _holds(path, content, unpack):
+            return False
+        if path.is_dir() and not path.is_symlink():
+            self._displace(path)
+        write_file(path, pack(content), self._staging.incoming, durable=durable)
+        return True
+
+    @contextlib.contextmanager
+    def _link(self, key: str, at: float | None) -> Iterator[Path]:
+        """Another name for the bytes of a key, or a copy of them, that is gone after the block unless it was moved."""
+        with self._staging.scratch() as scratch:
+            linked = scratch / "linked"
+            source = self._store.path(key)
+            try:
+                if source is None:
+                    raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+                os.link(source, linked, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
+                    raise
+                self._copy(key, linked, at)
+            yield linked
+
+    def _copy(self, key: str, target: Path, at: float | None) -> None:
+        with self._store.open(key) as stream, target.open("xb") as copy:
+            shutil.copyfileobj(stream, copy, 2**20)
+            os.fchmod(copy.fileno(), FILE_MODE)
+            copy.flush()
+            if at is not None:
+                os.utime(copy.fileno(), (at, at))
+            os.fsync(copy.fileno())
+
+    def _settle(self, source: Path | None, at: float | None) -> None:
+        """Give the bytes themselves the mode and time with which they are served."""
+        if source is None:
+            return
+        try:
+            status = source.lstat()
+        except FileNotFoundError:
+            raise NotFound(f"{source.name} is not in the store.") from None
+        if stat.S_IMODE(status.st_mode) != FILE_MODE:
+            source.chmod(FILE_MODE)
+        if at is not None and int(status.st_mtime) != int(at):
+            os.utime(source, (at, at))
+
+    def _displace(self, stranger: Path) -> None:
+        """Move what somebody put into the tree to the drop directory, to be treated like what is dropped there."""
+        below = self._staging.drop
+        if stranger.is_relative_to(self.conda):
+            channel = stranger.relative_to(self.conda).parts[0]
+            self._staging.make_dropped(channel)
+            below = below / "conda" / channel
+        stranger.rename(Path(tempfile.mkdtemp(dir=below)) / stranger.name)
+
+
+def _holds(path: Path, content: bytes, unpack: _Turn) -> bool:
+    """Whether a page or its packed form has this content."""
+    try:
+        if unpack is _as_it_is and path.lstat().st_size != len(content):
+            return False
+        return unpack(path.read_bytes()) == content
+    except (OSError, EOFError, ValueError, zlib.error, zstd.ZstdError):
+        return False
+
+
+def _has_bytes(path: Path, key: str) -> bool:
+    """Whether a file of the tree has the bytes of a key, as one that a backup brought back."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:
+            is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return is_file and hashlib.file_digest(stream, "sha256").hexdigest() == key.rpartition("/")[2]
+    except OSError:
+        return False
+
+
+def _as_it_is(content: bytes) -> bytes:
+    return content
+
+
+def _gzip(content: bytes) -> bytes:
+    return igzip.compress(content, _GZIP_LEVEL, mtime=0)
+
+
+def _zstd(content: bytes) -> bytes:
+    return zstd.compress(content, _ZSTD_LEVEL)
+
+
+def _unzstd(content: bytes) -> bytes:
+    return zstd.ZstdDecompressor().decompress(content)

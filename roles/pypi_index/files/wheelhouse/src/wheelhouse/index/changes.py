@@ -1,0 +1,143 @@
+"""What every change has in common: bytes placed and synced, one transaction, what is served rendered."""
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+
+from sqlalchemy import Connection, literal, select, union_all
+
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.index import tables
+from wheelhouse.index.database import Database
+from wheelhouse.index.events import Event, append
+from wheelhouse.index.projection import About, apply, batches, mark_dirty
+from wheelhouse.index.rendering import Renderer
+from wheelhouse.progress import progress
+from wheelhouse.store.base import Store, blob
+from wheelhouse.store.site import Site
+from wheelhouse.store.staging import Staging
+
+
+class Changes:
+    """The parts of a shelf, and the steps of a change to it."""
+
+    def __init__(self, database: Database, store: Store, site: Site, staging: Staging) -> None:
+        self.database = database
+        self.store = store
+        self.site = site
+        self.staging = staging
+        self._renderer = Renderer(database, site)
+
+    def note(self, *events: Event) -> None:
+        """Write down what changes nothing that is served: a run of `verify`, what went to the quarantine."""
+        with self.database.change() as connection:
+            self._write_down(connection, events)
+
+    def render(self, *places: str, fresh: Collection[str] = (), check: bool = False) -> int:
+        """Make what is served of these places (projects, `channel/subdir`, `ROOT`) what their rows say.
+
+        Returns how many pages differed. Of files that are there already only those named in `fresh` are looked at, or
+        all with `check`.
+        """
+        # In this order the list of all projects comes first: whatever has a page is in it.
+        return sum(self._renderer.render(place, fresh, check=check) for place in sorted(set(places)))
+
+    def render_all(self) -> int:
+        """Do that for everything there is, with progress; what was written is on the disk when this returns.
+
+        Files are not looked at. Returns how many pages differed.
+        """
+        with self.database.read() as connection:
+            known = connection.execute(select(tables.projects.c.name)).scalars().all()
+            subdirs = [f"{row.channel}/{row.subdir}" for row in connection.execute(select(tables.conda_channels))]
+        places = ["", *sorted(known), *sorted(subdirs)]
+        changed = sum(
+            self._renderer.render(place, durable=False) for place in progress(places, len(places), "render", "page")
+        )
+        os.sync()
+        return changed
+
+    def render_dirty(self) -> int:
+        """Do that for all places that a kill, or another process that is in the middle of it, left dirty."""
+        return self.render(*self._renderer.dirty(), check=True)
+
+    def sweep(self, *, everything: bool = False) -> int:
+        """Take away bytes that no row names, and what killed processes left of what they received.
+
+        Looks at what was being put when somebody was killed; with `everything` at all bytes there are. Returns how many
+        went.
+        """
+        self.staging.sweep()
+        marked = self.staging.placed_for_nobody()
+        swept = self._sweep(marked)
+        self.staging.forget_placed(marked)
+        if everything:
+            swept += self._sweep(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
+        return swept
+
+    def _sweep(self, digests: Iterable[str]) -> int:
+        return sum(self._sweep_some(some) for some in batches(digests))
+
+    def _sweep_some(self, digests: list[str]) -> int:
+        # Nobody can come to name one of them meanwhile, see `_storing`.
+        with self.database.change_alone() as connection:
+            gone = [digest for digest in set(digests) - _named(connection, digests) if self.store.head(blob(digest))]
+            for digest in gone:
+                self.store.delete(blob(digest))
+        return len(gone)
+
+    @contextlib.contextmanager
+    def _storing(
+        self, files: Mapping[str, Path], contents: Iterable[tuple[str, bytes]] = ()
+    ) -> Iterator[Callable[[], None]]:
+        """Put files into the store, and contents, all by their SHA-256.
+
+        The transaction in which rows come to name them calls what this yields: a sweep may have come between.
+        """
+        with contextlib.ExitStack() as stack:
+            stored = dict(files)
+            for digest, content in contents:
+                if digest not in stored:
+                    stored[digest] = stack.enter_context(self.staging.receive(io.BytesIO(content)))
+
+            def put(*, again: bool) -> None:
+                for digest, path in stored.items():
+                    if not (again and self.store.head(blob(digest))):
+                        self.store.put(blob(digest), path, digest)
+
+            stack.enter_context(self.staging.placing(stored))
+            put(again=False)
+            try:
+                yield lambda: put(again=True)
+            except WheelhouseError:
+                self._sweep(stored)  # it is nobody's
+                raise
+
+    def _write_down(
+        self,
+        connection: Connection,
+        events: Iterable[Event],
+        packages: Mapping[tuple[str, str], About] | None = None,
+    ) -> set[str]:
+        """Append events and change the rows as they say; returns the places that are dirty now."""
+        events = list(events)
+        places = apply(connection, list(zip(append(connection, events), events, strict=True)), packages)
+        mark_dirty(connection, places)
+        return places
+
+
+def _named(connection: Connection, digests: list[str]) -> set[str]:
+    """Which of these bytes rows name, or what is still to be rendered has in its place."""
+    files, packages = tables.files, tables.conda_packages
+    dirty = select(tables.dirty.c.place)
+    is_kept = files.c.removed.is_(None) | files.c.project.in_(dirty)
+    place = packages.c.channel + literal("/") + packages.c.subdir
+    is_kept_package = packages.c.removed.is_(None) | place.in_(dirty)
+    found = union_all(
+        select(files.c.sha256).where(files.c.sha256.in_(digests), is_kept),
+        select(files.c.metadata_sha256).where(files.c.metadata_sha256.in_(digests), is_kept),
+        select(packages.c.sha256).where(packages.c.sha256.in_(digests), is_kept_package),
+    )
+    return set(connection.execute(found).scalars())

@@ -1,0 +1,156 @@
+"""From rows to what is served: links to bytes, and pages. Doing it again changes nothing.
+
+What is new is in its place before a page lists it, and goes when no page lists it any more. Rows are read while nobody
+else renders the place, so that older ones never overwrite newer pages.
+"""
+
+import logging
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import Row, delete, select
+
+from wheelhouse.errors import NotFound
+from wheelhouse.index import repodata_pages, simple_pages, tables
+from wheelhouse.index.database import Database
+from wheelhouse.index.events import instant
+from wheelhouse.index.projection import ROOT
+from wheelhouse.store.base import blob
+from wheelhouse.store.site import Site
+
+log = logging.getLogger(__name__)
+
+
+_Bytes = tuple[str, str, float | None]
+"""A file that is served: its name, its SHA-256 and its time in seconds since 1970."""
+METADATA = ".metadata"
+"""What the name of a wheel's core metadata ends with, behind that of the wheel."""
+_COLUMNS = [
+    tables.files.c[name]
+    for name in (
+        *("file", "version", "version_key", "size", "sha256", "metadata_sha256", "requires_python"),
+        *("yanked", "at", "uploaded", "removed", "missing"),
+    )
+]
+
+
+class Renderer:
+    """Renders the places of one shelf: projects, `channel/subdir`, `ROOT`."""
+
+    def __init__(self, database: Database, site: Site) -> None:
+        self._database = database
+        self._site = site
+
+    def dirty(self) -> list[str]:
+        """Places whose served files may not be what their rows say; `ROOT` first."""
+        with self._database.read() as connection:
+            found = list(connection.execute(select(tables.dirty.c.place)).scalars())
+        if not self._site.names("simple") >= {simple_pages.JSON, simple_pages.HTML}:
+            found.append(ROOT)  # nothing was ever published, and installers ask all the same
+        return sorted(set(found))
+
+    def render(self, place: str, fresh: Collection[str] = (), *, check: bool = False, durable: bool = True) -> int:
+        """Make what is served of a place what its rows say; returns how many pages differed.
+
+        Of files that are there already only the `fresh` ones are looked at, or all with `check`. With `durable=False`
+        the caller syncs the disk, who renders thousands.
+        """
+        with self._site.rendering(place):
+            mark = self._mark(place)
+            if place == ROOT:
+                changed = self._list(durable)
+            elif "/" in place:
+                changed = self._subdir(place, fresh, check, durable)
+            else:
+                changed = self._project(place, fresh, check, durable)
+            if mark is not None:
+                # It may be forgotten without harm, and so need not be on the disk.
+                with self._database.change(durable=False) as connection:
+                    known = (tables.dirty.c.place == place) & (tables.dirty.c.mark == mark)
+                    connection.execute(delete(tables.dirty).where(known))
+        return changed
+
+    def _mark(self, place: str) -> int | None:
+        with self._database.read() as connection:
+            return connection.execute(select(tables.dirty.c.mark).where(tables.dirty.c.place == place)).scalar()
+
+    def _list(self, durable: bool) -> int:
+        table = tables.projects
+        with self._database.read() as connection:
+            wanted = select(table.c.name).where(table.c.listed > 0).order_by(table.c.name)
+            pages = simple_pages.list_pages(connection.execute(wanted).scalars())
+        return sum(self._site.write_page(f"simple/{name}", page, durable=durable) for name, page in pages.items())
+
+    def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool) -> int:
+        table = tables.files
+        wanted = select(*_COLUMNS).where(table.c.project == project).order_by(table.c.version_key, table.c.file)
+        with self._database.read() as connection:
+            rows = connection.execute(wanted).all()
+        listed = [row for row in rows if row.removed is None and not row.missing]
+        directory = f"packages/{project}"
+        there = self._site.names(directory)
+        absent = {row.file for row in listed} - there
+        absent |= {row.file for row in listed if row.metadata_sha256 and f"{row.file}{METADATA}" not in there}
+        looked_at = listed if check else [row for row in listed if row.file in absent or row.file in fresh]
+        # Metadata first: a file that is there has its metadata.
+        if sum([self._place(directory, *one) for row in looked_at for one in reversed(_bytes(row))]):
+            self._site.sync(directory)
+        if listed:
+            # JSON last, because what it lists, both pages list.
+            pages = simple_pages.project_pages(project, listed)
+            changed = sum(
+                self._site.write_page(f"simple/{project}/{name}", page, durable=durable) for name, page in pages.items()
+            )
+        else:
+            changed = int(project in self._site.names("simple"))
+            self._site.remove(f"simple/{project}")
+            self._site.sync("simple")
+        gone = [row for row in rows if row.removed is not None and row.file in there]
+        self._clear(directory, [one for row in gone for one in _bytes(row)])
+        return changed
+
+    def _subdir(self, place: str, fresh: Collection[str], check: bool, durable: bool) -> int:
+        channel, _, subdir = place.partition("/")
+        table = tables.conda_packages
+        columns = (table.c[name] for name in ("file", "sha256", "record", "withheld", "removed", "missing"))
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(*columns).where(table.c.channel == channel, table.c.subdir == subdir)
+            ).all()
+        directory = f"conda/{place}"
+        self._site.make(directory)
+        there = self._site.names(directory)
+        # What is withheld is in no index, and lies in its place for those who have it in a lock of their own.
+        present = [row for row in rows if row.removed is None and not row.missing and row.record is not None]
+        looked_at = [row for row in present if check or row.file in fresh or row.file not in there]
+        if sum([self._place(directory, row.file, row.sha256, None) for row in looked_at]):
+            self._site.sync(directory)
+        listed = [(row.file, row.record) for row in present if row.withheld is None]
+        page = repodata_pages.repodata(subdir, listed)
+        changed = int(self._site.write_page(f"{directory}/{repodata_pages.NAME}", page, durable=durable))
+        gone = [(row.file, row.sha256, None) for row in rows if row.removed is not None and row.file in there]
+        self._clear(directory, gone)
+        return changed
+
+    def _place(self, directory: str, name: str, sha256: str, at: float | None) -> bool:
+        try:
+            return self._site.place(f"{directory}/{name}", blob(sha256), at)
+        except NotFound:
+            log.error("The bytes of %s are gone: run `wheelhouse reindex`.", name)
+            return False
+
+    def _clear(self, directory: str, gone: Iterable[_Bytes]) -> None:
+        """Take away what was removed. Anything else that is there under its name is a stranger, and stays."""
+        placed = [name for name, sha256, _ in gone if self._site.is_placed(f"{directory}/{name}", blob(sha256))]
+        for name in placed:
+            self._site.remove(f"{directory}/{name}")
+        if placed:
+            self._site.sync(directory)
+
+
+def _bytes(row: Row[Any]) -> list[_Bytes]:
+    """A file, and its metadata if it has some: they are shared by files that have the same, and so have no time."""
+    found: list[_Bytes] = [(row.file, row.sha256, instant(row.uploaded or row.at).timestamp())]
+    if row.metadata_sha256:
+        found.append((f"{row.file}{METADATA}", row.metadata_sha256, None))
+    return found
