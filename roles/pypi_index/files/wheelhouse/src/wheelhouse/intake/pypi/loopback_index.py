@@ -26,6 +26,7 @@ from urllib.parse import unquote, urlsplit
 
 from simple_repository.content_negotiation import Format
 from simple_repository.model import File, Meta, ProjectDetail
+from simple_repository.serializer import serialize
 
 from wheelhouse.errors import Damaged, NotFound, Unreachable
 from wheelhouse.formats import reading
@@ -121,8 +122,8 @@ class LoopbackIndex:
         if not seen.files:
             raise NotFound(seen.note or f"Nothing of {name} is let in.")
         files = tuple(_addressed(name, file) for file in seen.files.values())
-        page = simple_pages.rendered(ProjectDetail(Meta(simple_pages.API_VERSION), name, files), Format.JSON_V1)
-        return _Reply(io.BytesIO(page), Format.JSON_V1.value, is_page=True)
+        page = serialize(ProjectDetail(Meta(simple_pages.API_VERSION), name, files), Format.JSON_V1)
+        return _Reply(io.BytesIO(page.encode()), Format.JSON_V1.value, is_page=True)
 
     def _file(self, name: str, filename: str) -> _Reply:
         distribution = filename.removesuffix(METADATA)
