@@ -6,15 +6,14 @@ else renders the place, so that older ones never overwrite newer pages.
 
 import logging
 from collections.abc import Collection, Iterable
-from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Connection, delete, select
 
 from wheelhouse.errors import NotFound
 from wheelhouse.index import repodata_pages, simple_pages, tables
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import instant
-from wheelhouse.index.projection import ROOT
+from wheelhouse.index.projection import ROOT, batches
 from wheelhouse.store.base import blob
 from wheelhouse.store.site import Site
 
@@ -25,13 +24,7 @@ _Bytes = tuple[str, str, float | None]
 """A file that is served: its name, its SHA-256 and its time in seconds since 1970."""
 METADATA = ".metadata"
 """What the name of a wheel's core metadata ends with, behind that of the wheel."""
-_COLUMNS = [
-    tables.files.c[name]
-    for name in (
-        *("file", "version", "version_key", "size", "sha256", "metadata_sha256", "requires_python"),
-        *("yanked", "at", "uploaded", "removed", "missing"),
-    )
-]
+_FILE, _VERSION, _KEY, _HTML, _JSON, _METADATA, _IS_LISTED = range(7)
 
 
 class Renderer:
@@ -83,30 +76,39 @@ class Renderer:
 
     def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool) -> int:
         table = tables.files
-        wanted = select(*_COLUMNS).where(table.c.project == project).order_by(table.c.version_key, table.c.file)
-        with self._database.read() as connection:
-            rows = connection.execute(wanted).all()
-        listed = [row for row in rows if row.removed is None and not row.missing]
+        is_listed = table.c.removed.is_(None) & ~table.c.missing
+        columns = (table.c[name] for name in ("file", "version", "version_key", "html", "json", "metadata_sha256"))
+        wanted = select(*columns, is_listed).where(table.c.project == project)
         directory = f"packages/{project}"
         there = self._site.names(directory)
-        absent = {row.file for row in listed} - there
-        absent |= {row.file for row in listed if row.metadata_sha256 and f"{row.file}{METADATA}" not in there}
-        looked_at = listed if check else [row for row in listed if row.file in absent or row.file in fresh]
-        # Metadata first: a file that is there has its metadata.
-        if sum([self._place(directory, *one) for row in looked_at for one in reversed(_bytes(row))]):
+        with self._database.read() as connection:
+            cursor = connection.execute(wanted).cursor
+            rows = cursor.fetchall() if cursor else []  # as the driver has them, because there may be thousands
+            listed = sorted((row for row in rows if row[_IS_LISTED]), key=lambda row: (bytes(row[_KEY]), row[_FILE]))
+            absent = {row[_FILE] for row in listed} - there
+            absent |= {row[_FILE] for row in listed if row[_METADATA] and f"{row[_FILE]}{METADATA}" not in there}
+            names = [row[_FILE] for row in listed if check or row[_FILE] in absent or row[_FILE] in fresh]
+            placed = _bytes(connection, project, names)
+            gone = _bytes(
+                connection, project, [row[_FILE] for row in rows if row[_HTML] is None and row[_FILE] in there]
+            )
+        if sum([self._place(directory, *one) for one in placed]):
             self._site.sync(directory)
         if listed:
+            versions: dict[bytes, str] = {}
+            for row in listed:
+                versions.setdefault(bytes(row[_KEY]), row[_VERSION])
+            pieces = [(row[_HTML], row[_JSON]) for row in listed]
             # JSON last, because what it lists, both pages list.
-            pages = simple_pages.project_pages(project, listed)
+            pages = simple_pages.project_pages(project, pieces, versions.values())
             changed = sum(
-                self._site.write_page(f"simple/{project}/{name}", page, durable=durable) for name, page in pages.items()
+                [self._site.write_page(f"simple/{project}/{name}", pages[name], durable=durable) for name in pages]
             )
         else:
             changed = int(project in self._site.names("simple"))
             self._site.remove(f"simple/{project}")
             self._site.sync("simple")
-        gone = [row for row in rows if row.removed is not None and row.file in there]
-        self._clear(directory, [one for row in gone for one in _bytes(row)])
+        self._clear(directory, gone)
         return changed
 
     def _subdir(self, place: str, fresh: Collection[str], check: bool, durable: bool) -> int:
@@ -148,9 +150,18 @@ class Renderer:
             self._site.sync(directory)
 
 
-def _bytes(row: Row[Any]) -> list[_Bytes]:
-    """A file, and its metadata if it has some: they are shared by files that have the same, and so have no time."""
-    found: list[_Bytes] = [(row.file, row.sha256, instant(row.uploaded or row.at).timestamp())]
-    if row.metadata_sha256:
-        found.append((f"{row.file}{METADATA}", row.metadata_sha256, None))
+def _bytes(connection: Connection, project: str, names: Iterable[str]) -> list[_Bytes]:
+    """Some files of a project, each behind its metadata, so that a file that is there has its metadata.
+
+    Metadata are shared by files that have the same, and so have no time of their own.
+    """
+    table = tables.files
+    columns = (table.c[name] for name in ("file", "sha256", "metadata_sha256", "at", "uploaded"))
+    wanted = select(*columns).where(table.c.project == project)
+    found: list[_Bytes] = []
+    for some in batches(names):
+        for row in connection.execute(wanted.where(table.c.file.in_(some)).order_by(table.c.file)):
+            if row.metadata_sha256:
+                found.append((f"{row.file}{METADATA}", row.metadata_sha256, None))
+            found.append((row.file, row.sha256, instant(row.uploaded or row.at).timestamp()))
     return found
