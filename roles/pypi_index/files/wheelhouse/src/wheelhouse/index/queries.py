@@ -105,6 +105,11 @@ class PublishedPackage:
     missing: bool
 
     @property
+    def published_at(self) -> datetime:
+        """When it was published here, aware: the time of the file that is served."""
+        return instant(self.at)
+
+    @property
     def name(self) -> str:
         """With its subdir."""
         return f"{self.subdir}/{self.file}"
@@ -276,6 +281,11 @@ def denied_mark(connection: Connection) -> str:
     """A text that is another one after each change of `denied`."""
     table = tables.meta
     return connection.execute(select(table.c.value).where(table.c.key == "denied")).scalar() or ""
+
+
+def remembered(connection: Connection, key: str) -> str | None:
+    """What `Index.remember` was given; None if that was nothing."""
+    return connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == key)).scalar()
 
 
 def served(connection: Connection, project: str) -> dict[str, str]:

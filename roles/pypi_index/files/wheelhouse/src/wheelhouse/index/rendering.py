@@ -5,7 +5,7 @@ else renders the place, so that older ones never overwrite newer pages.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, select
@@ -70,23 +70,54 @@ class Renderer:
                     connection.execute(delete(tables.dirty).where(known))
         return changed
 
+    def stale(self, place: str) -> list[str]:
+        """Paths of pages, in whatever form, that are not what `render` would write. Changes nothing."""
+        if place == ROOT:
+            directory, pages = "simple", self._list_pages()
+        elif "/" in place:
+            directory, pages = f"conda/{place}", {repodata_pages.NAME: self._repodata(place, self._packages(place))}
+        else:
+            listed = _listed(self._files(place))
+            if not listed:
+                return [f"simple/{place}"] if place in self._site.names("simple") else []
+            directory, pages = f"simple/{place}", simple_pages.project_pages(place, listed)
+        return [form for name, page in pages.items() for form in self._site.stale_forms(f"{directory}/{name}", page)]
+
     def _mark(self, place: str) -> int | None:
         with self._database.read() as connection:
             return connection.execute(select(tables.dirty.c.mark).where(tables.dirty.c.place == place)).scalar()
 
     def _list(self, durable: bool) -> int:
+        pages = self._list_pages()
+        return sum(self._site.write_page(f"simple/{name}", page, durable=durable) for name, page in pages.items())
+
+    def _list_pages(self) -> dict[str, bytes]:
         table = tables.projects
         with self._database.read() as connection:
             wanted = select(table.c.name).where(table.c.listed > 0).order_by(table.c.name)
-            pages = simple_pages.list_pages(connection.execute(wanted).scalars())
-        return sum(self._site.write_page(f"simple/{name}", page, durable=durable) for name, page in pages.items())
+            return simple_pages.list_pages(connection.execute(wanted).scalars())
 
-    def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool) -> int:
+    def _files(self, project: str) -> Sequence[Row[Any]]:
         table = tables.files
         wanted = select(*_COLUMNS).where(table.c.project == project).order_by(table.c.version_key, table.c.file)
         with self._database.read() as connection:
-            rows = connection.execute(wanted).all()
-        listed = [row for row in rows if row.removed is None and not row.missing]
+            return connection.execute(wanted).all()
+
+    def _packages(self, place: str) -> Sequence[Row[Any]]:
+        channel, _, subdir = place.partition("/")
+        table = tables.conda_packages
+        columns = (table.c[name] for name in ("file", "sha256", "at", "record", "withheld", "removed", "missing"))
+        wanted = select(*columns).where(table.c.channel == channel, table.c.subdir == subdir)
+        with self._database.read() as connection:
+            return connection.execute(wanted).all()
+
+    def _repodata(self, place: str, rows: Sequence[Row[Any]]) -> bytes:
+        listed = [(row.file, row.record) for row in _present(rows) if row.withheld is None]
+        return repodata_pages.repodata(place.rpartition("/")[2], listed)
+
+    def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool) -> int:
+        rows = self._files(project)
+        listed = _listed(rows)
         directory = f"packages/{project}"
         there = self._site.names(directory)
         absent = {row.file for row in listed} - there
@@ -110,23 +141,14 @@ class Renderer:
         return changed
 
     def _subdir(self, place: str, fresh: Collection[str], check: bool, durable: bool) -> int:
-        channel, _, subdir = place.partition("/")
-        table = tables.conda_packages
-        columns = (table.c[name] for name in ("file", "sha256", "record", "withheld", "removed", "missing"))
-        with self._database.read() as connection:
-            rows = connection.execute(
-                select(*columns).where(table.c.channel == channel, table.c.subdir == subdir)
-            ).all()
+        rows = self._packages(place)
         directory = f"conda/{place}"
         self._site.make(directory)
         there = self._site.names(directory)
-        # What is withheld is in no index, and lies in its place for those who have it in a lock of their own.
-        present = [row for row in rows if row.removed is None and not row.missing and row.record is not None]
-        looked_at = [row for row in present if check or row.file in fresh or row.file not in there]
-        if sum([self._place(directory, row.file, row.sha256, None) for row in looked_at]):
+        looked_at = [row for row in _present(rows) if check or row.file in fresh or row.file not in there]
+        if sum([self._place(directory, row.file, row.sha256, instant(row.at).timestamp()) for row in looked_at]):
             self._site.sync(directory)
-        listed = [(row.file, row.record) for row in present if row.withheld is None]
-        page = repodata_pages.repodata(subdir, listed)
+        page = self._repodata(place, rows)
         changed = int(self._site.write_page(f"{directory}/{repodata_pages.NAME}", page, durable=durable))
         gone = [(row.file, row.sha256, None) for row in rows if row.removed is not None and row.file in there]
         self._clear(directory, gone)
@@ -146,6 +168,15 @@ class Renderer:
             self._site.remove(f"{directory}/{name}")
         if placed:
             self._site.sync(directory)
+
+
+def _listed(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    return [row for row in rows if row.removed is None and not row.missing]
+
+
+def _present(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Packages that lie in their places: also what is withheld, for those who have it in a lock of their own."""
+    return [row for row in _listed(rows) if row.record is not None]
 
 
 def _bytes(row: Row[Any]) -> list[_Bytes]:
