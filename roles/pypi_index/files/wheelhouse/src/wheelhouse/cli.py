@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
@@ -19,15 +18,12 @@ from typing import NoReturn
 from packaging.utils import canonicalize_name
 
 from wheelhouse import config
-from wheelhouse.conda.channel import CHANNEL, Channels
+from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.index import transaction
-from wheelhouse.index.dropbox import Report
 from wheelhouse.index.events import Journal
-from wheelhouse.index.reindex import Upkeep
 from wheelhouse.index.transaction import NotThere
 from wheelhouse.intake import last_report
-from wheelhouse.progress import progress
 from wheelhouse.store.local import Shelf
 
 
@@ -66,10 +62,13 @@ def _parser() -> argparse.ArgumentParser:
 
     reindex = commands.add_parser(
         "reindex",
-        help="take in files that were copied in, and rewrite pages and indexes that differ from the files",
-        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones,"
-        " move the bad ones to the quarantine with the reason beside them, and rewrite the pages that differ. The same"
-        " for conda packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes.",
+        help="take in files that were copied in, and put back what is missing of what is published",
+        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones, and move"
+        " the bad ones to the quarantine with the reason beside them. See that every published file and page is served:"
+        " what is gone or was changed is restored where that is possible, and told where it is not. The same for conda"
+        " packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes. The files of projects that"
+        " are named are read to see whether they are what was published. A run over everything that is stopped is gone"
+        " on with by the next one.",
     )
     reindex.set_defaults(run=_reindex)
     reindex.add_argument(
@@ -80,13 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser(
         "verify",
         help="compare every file with the hashes it was published with",
-        description="Read every published file and compare it with the hashes in the journal, and the pages with both;"
-        " conda packages with their channel's index. Changes nothing.",
+        description="Read every published file and compare it with the hashes it was published with, and compare the"
+        " pages and the channels' indexes with what is published. Changes nothing. A run over everything that is stopped"
+        " is gone on with by the next one.",
     )
     verify.set_defaults(run=_verify)
     for command in (reindex, verify):
         command.add_argument(
             "projects", nargs="*", metavar="PROJECT", help="only these projects (default: all, and all channels)"
+        )
+        command.add_argument(
+            "--from-start", action="store_true", help="do not go on where an earlier run over everything was stopped"
         )
 
     channel = commands.add_parser(
@@ -167,48 +170,18 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reindex(options: argparse.Namespace) -> int:
-    shelf, journal = _open()
-    upkeep = Upkeep(shelf, journal, options.by, most := _max_file_size())
-    start = time.time()
-    arrivals = upkeep.arrivals_since(shelf.looked_at()) if options.new else upkeep.arrivals()
-    wanted = _names(options.projects) or sorted({*arrivals} if options.new else {*upkeep.projects(), *arrivals})
-    for project in progress(wanted, len(wanted), "reindex", "project"):
-        upkeep.reindex(project, arrivals.get(project, ()))
-    report = upkeep.report
-    channels = Channels(shelf, journal, options.by, report, most)
-    touched = channels.names_since(shelf.looked_at()) if options.new else [] if options.projects else channels.names()
-    for channel in touched:
-        channels.reindex(channel)
-    channels.note_strays()
-    if wanted or touched or not options.new:
-        upkeep.finish()
-    if options.new and not report.problems:  # what is still being written is looked at again
-        shelf.looked(start)
-    print(f"{len(wanted)} projects, {len(report.published)} files published, {report.pages_written} pages rewritten.")
-    return _tell(report.problems)
+    maintenance = Maintenance(_index(), options.by, _max_file_size())
+    if options.new:
+        return maintenance.reindex_new()
+    return maintenance.reindex(_names(options.projects), from_start=options.from_start)
 
 
 def _verify(options: argparse.Namespace) -> int:
-    shelf, journal = _open()
-    upkeep = Upkeep(shelf, journal, options.by)
-    wanted = _names(options.projects) or upkeep.projects()
-    for project in progress(wanted, len(wanted), "verify", "project"):
-        upkeep.verify(project)
-    channels = Channels(shelf, journal, options.by, upkeep.report)
-    for channel in [] if options.projects else channels.names():
-        channels.verify(channel)
-    upkeep.note_verified(len(wanted))
-    print(f"{len(wanted)} projects, {len(upkeep.report.problems)} problems.")
-    return _tell(upkeep.report.problems)
+    return Maintenance(_index(), options.by).verify(_names(options.projects), from_start=options.from_start)
 
 
 def _channel(options: argparse.Namespace) -> int:
-    report = Report()
-    channels = Channels(*_open(), options.by, report, _max_file_size())
-    for channel in options.channels:
-        channels.make(channel)
-    print(f"{len(report.published)} files published, {report.pages_written} indexes written.")
-    return _tell(report.problems)
+    return Maintenance(_index(), options.by, _max_file_size()).channel(options.channels)
 
 
 def _yank(options: argparse.Namespace) -> int:
