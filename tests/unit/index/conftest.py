@@ -10,10 +10,14 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from wheelhouse.index import dropbox
-from wheelhouse.index.events import Journal
-from wheelhouse.store.local import Shelf
-from wheelhouse.web.app import application
+from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
+from wheelhouse.store import foreign
+
+try:
+    from wheelhouse.web.app import application
+except ImportError:
+    application = None  # SHIM
 
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
@@ -69,13 +73,11 @@ def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shelf(root: Path) -> Shelf:
-    return Shelf(root)
-
-
-@pytest.fixture
-def journal(shelf: Shelf) -> Journal:
-    return Journal(shelf.journal)
+def index(root: Path) -> Iterator[Index]:
+    """The index on an empty shelf."""
+    index = open_index(root)
+    yield index
+    index.database.close()
 
 
 @pytest.fixture
@@ -123,4 +125,4 @@ def channel(office: Office) -> Iterator[PublicChannel]:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are copied in count as whole at once."""
-    monkeypatch.setattr(dropbox, "QUIET", 0.0)
+    monkeypatch.setattr(foreign, "QUIET", 0.0)

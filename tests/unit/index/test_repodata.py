@@ -25,7 +25,9 @@ def test_the_index_lists_each_package_where_clients_look_for_it() -> None:
     assert repodata.parse(content) == RECORDS
 
 
-@pytest.mark.parametrize("broken", [b"", b"{}", b"[]", b'{"packages": [], "packages.conda": {}}', b"{", b"\xff", b"null"])
+@pytest.mark.parametrize(
+    "broken", [b"", b"{}", b"[]", b'{"packages": [], "packages.conda": {}}', b"{", b"\xff", b"null"]
+)
 def test_what_is_no_index(broken: bytes) -> None:
     assert repodata.parse(broken) is None
 
