@@ -13,11 +13,7 @@ import pytest
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.store import foreign
-
-try:
-    from wheelhouse.web.app import application
-except ImportError:
-    application = None  # SHIM
+from wheelhouse.web.app import application
 
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping

@@ -20,11 +20,11 @@ from packaging.utils import canonicalize_name
 from wheelhouse import config
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
-from wheelhouse.index import transaction
-from wheelhouse.index.events import Journal
-from wheelhouse.index.transaction import NotThere
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
-from wheelhouse.store.local import Shelf
+from wheelhouse.maintenance import Maintenance
 
 
 def run() -> NoReturn:
@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ConfigError, NotThere) as error:
+    except (ConfigError, WheelhouseError) as error:
         print(f"wheelhouse: {error}", file=sys.stderr)
     except OSError as error:
         print(f"wheelhouse: {error.filename or 'the shelf'}: {error.strerror}.", file=sys.stderr)
@@ -63,8 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     reindex = commands.add_parser(
         "reindex",
         help="take in files that were copied in, and put back what is missing of what is published",
-        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones, and move"
-        " the bad ones to the quarantine with the reason beside them. See that every published file and page is served:"
+        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones, and"
+        " move the bad ones to the quarantine with the reason beside them. See that every published file and page is served:"
         " what is gone or was changed is restored where that is possible, and told where it is not. The same for conda"
         " packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes. The files of projects that"
         " are named are read to see whether they are what was published. A run over everything that is stopped is gone"
@@ -80,8 +80,8 @@ def _parser() -> argparse.ArgumentParser:
         "verify",
         help="compare every file with the hashes it was published with",
         description="Read every published file and compare it with the hashes it was published with, and compare the"
-        " pages and the channels' indexes with what is published. Changes nothing. A run over everything that is stopped"
-        " is gone on with by the next one.",
+        " pages and the channels' indexes with what is published. Changes nothing. A run over everything that is"
+        " stopped is gone on with by the next one.",
     )
     verify.set_defaults(run=_verify)
     for command in (reindex, verify):
@@ -185,32 +185,32 @@ def _channel(options: argparse.Namespace) -> int:
 
 
 def _yank(options: argparse.Namespace) -> int:
-    files = transaction.yank(*_open(), options.project, options.version, options.reason, options.by)
+    files = _index().yank(options.project, options.version, options.reason, options.by)
     return _done("yanked", files)
 
 
 def _unyank(options: argparse.Namespace) -> int:
-    return _done("unyanked", transaction.unyank(*_open(), options.project, options.version, options.by))
+    return _done("unyanked", _index().unyank(options.project, options.version, options.by))
 
 
 def _remove(options: argparse.Namespace) -> int:
-    files = transaction.remove(*_open(), options.project, options.version, options.reason, options.by)
+    files = _index().remove(options.project, options.version, options.reason, options.by)
     return _done("removed", files)
 
 
 def _intake(options: argparse.Namespace) -> int:
     from wheelhouse.intake import cli as intake_cli  # noqa: PLC0415  what it needs takes a second to load
 
-    shelf, journal = _open()
+    index = _index()
     if options.sets:
-        return intake_cli.tell_sets(shelf)
+        return intake_cli.tell_sets(index)
     directory = Path(os.environ.get("WHEELHOUSE_INTAKE", "/intake"))
-    wish = intake_cli.Wish(options.rollback, options.roll_forward, options.by)
-    return intake_cli.intake(shelf, journal, _config(), directory, wish)
+    wanted = intake_cli.Options(options.rollback, options.roll_forward, options.by)
+    return intake_cli.intake(index, _config(), directory, wanted)
 
 
 def _report(options: argparse.Namespace) -> int:
-    found = last_report.read(_open()[0])
+    found = last_report.read(_index().site)
     print(json.dumps(found, indent=1) if options.json else "\n".join(last_report.lines(found)))
     return 1 if found["last_run"]["problems"] else 0
 
@@ -248,9 +248,8 @@ def _max_file_size() -> int | None:
     return None
 
 
-def _open() -> tuple[Shelf, Journal]:
-    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
-    return shelf, Journal(shelf.journal)
+def _index() -> Index:
+    return open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
 
 
 def _channel_name(name: str) -> str:

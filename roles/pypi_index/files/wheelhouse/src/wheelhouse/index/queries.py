@@ -263,6 +263,11 @@ def was_quarantined(connection: Connection, sha256: str | None, reason: str | No
     return connection.execute(wanted.limit(1)).first() is not None
 
 
+def remembered(connection: Connection, key: str) -> str | None:
+    """The text that is kept under a name; None if there is none."""
+    return connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == key)).scalar() or None
+
+
 def intake_lock(connection: Connection) -> str | None:
     """What the list came to, as TOML; None before the first run."""
     return connection.execute(select(tables.intake_lock.c.lock)).scalar()
