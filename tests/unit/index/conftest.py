@@ -10,9 +10,9 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from wheelhouse.index import dropbox
-from wheelhouse.index.events import Journal
-from wheelhouse.store.local import Shelf
+from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
+from wheelhouse.store import foreign
 from wheelhouse.web.app import application
 
 from .intake import Office
@@ -69,13 +69,11 @@ def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def shelf(root: Path) -> Shelf:
-    return Shelf(root)
-
-
-@pytest.fixture
-def journal(shelf: Shelf) -> Journal:
-    return Journal(shelf.journal)
+def index(root: Path) -> Iterator[Index]:
+    """The index on an empty shelf."""
+    index = open_index(root)
+    yield index
+    index.database.close()
 
 
 @pytest.fixture
@@ -123,4 +121,4 @@ def channel(office: Office) -> Iterator[PublicChannel]:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files that are copied in count as whole at once."""
-    monkeypatch.setattr(dropbox, "QUIET", 0.0)
+    monkeypatch.setattr(foreign, "QUIET", 0.0)

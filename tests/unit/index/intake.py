@@ -5,12 +5,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
 from wheelhouse import cli
+from wheelhouse.index import events, tables
+from wheelhouse.index.opening import open_index
 
 from .public import PublicFile, PublicIndex
 from .samples import Wheel, metadata
 
 TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
+PASSING = {"locks", "incoming", "state", "last-run.json"}
+"""Parts of paths below the shelf at which nobody looks twice."""
 UNCHECKED = {"vulnerability": "off"}
 """Verdicts of runs that are about something else: pip-audit takes a second."""
 
@@ -80,13 +85,32 @@ class Office:
         return json.loads((self.shelf / "reports/last-run.json").read_text())
 
     def events(self) -> list[dict[str, Any]]:
-        journal = self.shelf / "journal.jsonl"
-        return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+        """All that happened, as `wheelhouse journal --json` has it."""
+        index = open_index(self.shelf)
+        try:
+            with index.database.read() as connection:
+                return [json.loads(events.line(event)) for _, event in events.since(connection, 0, 1_000_000)]
+        finally:
+            index.database.close()
 
-    def content(self) -> dict[str, bytes]:
-        """Everything on the shelf but what is in the making, and when the last run was."""
-        return {
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Everything in the database, by table."""
+        index = open_index(self.shelf)
+        try:
+            with index.database.read() as connection:
+                found = {
+                    table.name: [dict(row._mapping) for row in connection.execute(select(table))]
+                    for table in tables.metadata.sorted_tables
+                }
+        finally:
+            index.database.close()
+        return {name: sorted(rows, key=repr) for name, rows in found.items()}
+
+    def content(self) -> dict[str, Any]:
+        """Everything on the shelf but what is in the making, and when the last run was: files and rows."""
+        files: dict[str, Any] = {
             str(path.relative_to(self.shelf)): path.read_bytes()
             for path in sorted(self.shelf.rglob("*"))
-            if path.is_file() and not {"locks", "incoming", "last-run.json"} & {*path.relative_to(self.shelf).parts}
+            if path.is_file() and not PASSING & {*path.relative_to(self.shelf).parts}
         }
+        return files | {f"rows of {name}": rows for name, rows in self.rows().items()}

@@ -1,39 +1,56 @@
-"""A run of intake in a process of its own, with the clock held still: py-rattler's threads do not live through a fork.
+"""A run of intake that is killed between any two of its changes, with the clock held still.
 
     python -m index.killed_run STEP    is killed before its change number STEP; 0 is never
 
-Its exit code is that of the run.
+A change is a name that comes, goes or is another file's on the disk, or a transaction that is committed. Its exit code
+is that of the run. It is a process of its own where py-rattler is loaded, whose threads do not live through a fork.
 """
 
 import os
 import signal
 import sys
 
+from sqlalchemy import Engine, event
 from wheelhouse import cli
-from wheelhouse.conda import channel as conda_channel
-from wheelhouse.index import transaction
-from wheelhouse.intake import publish, rollback
-from wheelhouse.intake.conda import publish as publish_conda
-from wheelhouse.intake.conda import source as conda_source
 
-from .test_kills import CHANGES
+from . import clock
 
 NOW = "2026-03-07T09:30:00.000000Z"
+CHANGES = {"os.rename", "os.remove", "os.link", "os.mkdir", "os.rmdir"}
+
+
+def kill_before(step: int) -> None:
+    """Have this process killed before its change of this number, from now on."""
+    seen = 0
+
+    def count(*_: object) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(lambda name, _: count() if name in CHANGES else None)
+    event.listen(Engine, "commit", count)
+
+
+def killed_at(step: int, *arguments: str) -> bool:
+    """Do a command in a child that is killed before its change number `step`; False if it got through before that."""
+    child = os.fork()
+    if not child:
+        try:
+            kill_before(step)
+            code = cli.main(list(arguments))
+            os._exit(0 if code in (0, 1) else 1)
+        finally:
+            os._exit(3)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
+    return os.WIFSIGNALED(status)
 
 
 def main(step: int) -> None:
-    seen = 0
-
-    def count(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal seen
-        if event in CHANGES or (event == "open" and isinstance(arguments[2], int) and arguments[2] & os.O_APPEND):
-            seen += 1
-            if seen == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    for module in (conda_channel, transaction, publish, rollback, conda_source, publish_conda):
-        module.now = lambda: NOW
-    sys.addaudithook(count)
+    clock.hold(NOW)
+    kill_before(step)
     code = cli.main(["intake"])
     sys.stdout.flush()
     os._exit(code)

@@ -129,7 +129,7 @@ class Client:
     """Calls a WSGI application as a server would."""
 
     def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
-        self._application = application
+        self.application = application
 
     def send(self, method: str, path: str, body: bytes = b"", **environ: Any) -> Answer:
         told: list[Any] = []
@@ -148,7 +148,7 @@ class Client:
             "wsgi.errors": io.StringIO(),
             **environ,
         }
-        content = b"".join(self._application(request, lambda *given: told.append(given)))
+        content = b"".join(self.application(request, lambda *given: told.append(given)))
         status, headers = told[0][:2]
         return Answer(int(status[:3]), status[4:], dict(headers), content)
 

@@ -1,6 +1,7 @@
 """Conda channels: what is copied in is indexed as conda's own readers understand it, or put aside."""
 
 import gzip
+import hashlib
 import json
 import os
 import time
@@ -12,11 +13,12 @@ from rattler import Channel, RepoData
 from wheelhouse import cli
 from wheelhouse.conda import channel as conda_channel
 from wheelhouse.formats import reading
-from wheelhouse.index import dropbox, transaction
-from wheelhouse.index.events import Journal
-from wheelhouse.store.local import Shelf
+from wheelhouse.index import dropbox
+from wheelhouse.store import foreign
+from wheelhouse.store.foreign import Foreign
 
 from .conda_samples import CondaPackage
+from .journal import journal
 
 HELLO = CondaPackage()
 BUILT = HELLO.build_it()
@@ -26,7 +28,7 @@ OLD = 1_600_000_000
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropbox, "QUIET", 0.0)
+    monkeypatch.setattr(foreign, "QUIET", 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +65,8 @@ def listed(directory: Path) -> dict[str, dict]:
     return records
 
 
-def journal(root: Path) -> list[tuple[str, str | None, str | None]]:
-    lines = (root / "journal.jsonl").read_text().splitlines() if (root / "journal.jsonl").exists() else []
-    return [(event["event"], event.get("channel"), event.get("file")) for event in map(json.loads, lines)]
+def told(root: Path) -> list[tuple[str, str | None, str | None]]:
+    return [(event["event"], event.get("channel"), event.get("file")) for event in journal(root)]
 
 
 def reasons(root: Path) -> list[str]:
@@ -109,15 +110,15 @@ def test_a_copied_package_is_indexed_wherever_it_lies(channel: Path, root: Path,
         "timestamp": 1_700_000_000_000,
         "license": "MIT",
         "md5": record["md5"],
-        "sha256": transaction.sha256(published),
+        "sha256": hashlib.sha256(published.read_bytes()).hexdigest(),
         "size": published.stat().st_size,
     }
     assert copied == published or not copied.exists()
     assert published.stat().st_mode & 0o777 == 0o644
-    assert journal(root)[-1] == ("publish", "internal/noarch", package.filename)
-    count = len(journal(root))
+    assert told(root)[-1] == ("publish", "internal/noarch", package.filename)
+    count = len(told(root))
     assert run("reindex") == 0
-    assert len(journal(root)) == count
+    assert len(told(root)) == count
 
 
 def test_the_timer_looks_at_channels_as_well(channel: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +199,7 @@ def test_a_bad_package_goes_aside_and_costs_the_others_nothing(channel: Path, ro
     assert not (channel / "noarch" / filename).exists()
     (said,) = reasons(root)
     assert reason in said and said.endswith((".", "again."))
-    assert ("quarantine", "internal/noarch", filename) in journal(root)
+    assert ("quarantine", "internal/noarch", filename) in told(root)
 
 
 def test_half_a_package_is_left_to_whoever_copies_it(
@@ -206,7 +207,7 @@ def test_half_a_package_is_left_to_whoever_copies_it(
 ) -> None:
     path = copy_in(channel / "noarch" / HELLO.filename, BUILT[:100])
     with monkeypatch.context() as patch:
-        patch.setattr(conda_channel, "is_being_written", lambda *_: True)
+        patch.setattr(Foreign, "is_being_written", lambda *_: True)
         assert run("reindex", "--new") == 1
     assert listed(channel / "noarch") == {}
     path.write_bytes(BUILT)
@@ -228,7 +229,7 @@ def test_a_published_package_is_never_replaced(channel: Path, root: Path) -> Non
     assert run("verify") == 1
     assert run("reindex") == 1
     assert listed(channel / "noarch") == {} and not path.exists()
-    assert ("remove", "internal/noarch", HELLO.filename) in journal(root)
+    assert ("remove", "internal/noarch", HELLO.filename) in told(root)
     # the same bytes once more are no matter
     copy_in(path, BUILT)
     assert run("reindex") == 0
@@ -244,7 +245,7 @@ def test_a_package_that_is_taken_away_is_listed_no_more(channel: Path, root: Pat
     assert run("verify") == 1
     assert run("reindex", "--new") == 0
     assert listed(channel / "noarch") == {}
-    assert journal(root)[-1] == ("remove", "internal/noarch", HELLO.filename)
+    assert told(root)[-1] == ("remove", "internal/noarch", HELLO.filename)
     assert run("verify") == 0
 
 

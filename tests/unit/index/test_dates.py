@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index import dropbox
+from wheelhouse.store import foreign
 
 from .conda_samples import CondaPackage
 from .intake import Office
@@ -22,7 +22,7 @@ ALPHA = "alpha-1.0-py3-none-any.whl"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropbox, "QUIET", 0.0)
+    monkeypatch.setattr(foreign, "QUIET", 0.0)
 
 
 def times(root: Path, project: str = "alpha") -> dict[str, str]:

@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index import dropbox, transaction
-from wheelhouse.store.local import Shelf
+from wheelhouse.index.transaction import Index
+from wheelhouse.store import foreign
 
 from .conda_samples import CondaPackage
+from .journal import journal
 from .samples import Client, Wheel, snapshot
 
 WHEEL = Wheel()
@@ -29,8 +30,9 @@ as_root = pytest.mark.skipif(os.getuid() != 0, reason="gives files to other acco
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch, environment: None, shelf: Shelf) -> None:
-    monkeypatch.setattr(dropbox, "QUIET", 0.0)
+def no_waiting(monkeypatch: pytest.MonkeyPatch, environment: None, root: Path) -> None:
+    monkeypatch.setattr(foreign, "QUIET", 0.0)
+    assert run("reindex") == 0  # which makes the directories
 
 
 def run(*arguments: str) -> int:
@@ -40,11 +42,6 @@ def run(*arguments: str) -> int:
 def listed(root: Path) -> list[str]:
     page = root / "simple/acme-tools/index.json"
     return [file["filename"] for file in json.loads(page.read_text())["files"]] if page.exists() else []
-
-
-def events(root: Path) -> list[dict]:
-    journal = root / "journal.jsonl"
-    return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
 
 
 PLACES = ["drop", "drop/dist", "packages", "packages/acme-tools"]
@@ -86,7 +83,7 @@ def test_what_is_no_file_is_removed_and_not_followed(
     assert f"{name} was removed: {name} {says}" in capsys.readouterr().err
     assert not os.path.lexists(place / name) and elsewhere.read_bytes() == WHEEL.build()
     assert listed(root) == []
-    (event,) = events(root)
+    (event,) = journal(root)
     assert (event["event"], event["file"]) == ("quarantine", name) and says in event["reason"]
     assert run("reindex", "--new") == 0
 
@@ -179,7 +176,7 @@ def test_a_huge_file_is_not_read(root: Path, place: Path, configure: Callable[..
         stream.truncate(100_001)
     assert run("reindex", "--new") == 1
     assert not (place / NAME).exists()
-    assert "bigger than 100000 bytes" in events(root)[0]["reason"]
+    assert "bigger than 100000 bytes" in journal(root)[0]["reason"]
 
 
 @pytest.mark.parametrize("name", ["a\nINFO ada published x.whl", "\u202egnp.whl", b"\xff\xfe.whl", "x" * 250])
@@ -290,7 +287,7 @@ def test_the_web_server_cannot_read_what_others_put_into_served_directories(
 
 
 def test_a_copy_that_goes_on_is_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropbox, "QUIET", 0.3)
+    monkeypatch.setattr(foreign, "QUIET", 0.3)
     path = root / "drop" / NAME
     content = WHEEL.build()
     path.write_bytes(content[:200])

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index import dropbox
 from wheelhouse.index.events import PUBLISH, Event, Journal, now
 from wheelhouse.index.file_names import Names
-from wheelhouse.store.local import Shelf
+from wheelhouse.store import foreign
 from wheelhouse.web.app import application
 
 from .conda_samples import CondaPackage
@@ -29,7 +28,7 @@ BEFORE = "was published before with other contents"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropbox, "QUIET", 0.0)
+    monkeypatch.setattr(foreign, "QUIET", 0.0)
 
 
 def run(*arguments: str) -> int:

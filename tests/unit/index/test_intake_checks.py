@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 from simple_repository.model import File
 from wheelhouse.formats.validation import Verdict
-from wheelhouse.intake.advisories import Source, Unavailable
+from wheelhouse.intake.advisories import Advisories, Unavailable
 from wheelhouse.intake.checks import Release, World, look_at
 from wheelhouse.intake.checks.licence import says
 from wheelhouse.intake.policy import Exemption, Policy
@@ -36,7 +36,9 @@ def file(name: str = "alpha-1.0-py3-none-any.whl", days: float | None = 1000, **
 
 def release(*files: File, described: bytes | None = None, **changes: Any) -> Release:
     files = files or (file(),)
-    return Release("alpha", Version("1.0"), {one.filename: one for one in files}, described, **changes)
+    licences = says(described) if described else None
+    known = {one.filename: one for one in files}
+    return Release("alpha", Version("1.0"), known, described is not None, licences, **changes)
 
 
 def world(upstream: Release | None, **policy: Any) -> World:
@@ -212,7 +214,7 @@ def advisory(directory: Path, name: str = "alpha", events: Any = None, **changes
 )
 def test_the_versions_that_an_advisory_is_about(tmp_path: Path, events: Any, affected: list[str]) -> None:
     advisory(tmp_path / "osv", "Al_pha", events)
-    source = Source(str(tmp_path / "osv"), client=None)  # type: ignore[arg-type]
+    source = Advisories(str(tmp_path / "osv"), client=None)  # type: ignore[arg-type]
 
     def is_affected(version: str) -> bool:
         asked = {"package": {"name": "al-pha", "ecosystem": "PyPI"}, "version": version}
@@ -226,7 +228,7 @@ def test_a_directory_of_advisories_that_is_none(tmp_path: Path, spoil: Callable[
     """Says nothing about any release, and that is no pass."""
     spoil(tmp_path / "osv")
     with pytest.raises(Unavailable):
-        Source(str(tmp_path / "osv"), client=None)  # type: ignore[arg-type]
+        Advisories(str(tmp_path / "osv"), client=None)  # type: ignore[arg-type]
 
 
 def test_a_vulnerable_release(office: Office, tmp_path: Path) -> None:
@@ -292,7 +294,7 @@ def test_nobody_can_be_asked(office: Office) -> None:
 def test_a_service_is_asked(tmp_path: Path) -> None:
     """The question goes there as it is, and the answer comes back as it is."""
     advisory(tmp_path / "osv", "alpha")
-    directory = Source(str(tmp_path / "osv"), client=None)  # type: ignore[arg-type]
+    directory = Advisories(str(tmp_path / "osv"), client=None)  # type: ignore[arg-type]
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -308,9 +310,9 @@ def test_a_service_is_asked(tmp_path: Path) -> None:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         question = json.dumps({"package": {"name": "alpha", "ecosystem": "PyPI"}, "version": "1.0"}).encode()
         address = f"http://127.0.0.1:{server.server_port}"
-        assert b"PYSEC-2026-1" in Source(f"{address}/v1/query", client).answer(question)
+        assert b"PYSEC-2026-1" in Advisories(f"{address}/v1/query", client).answer(question)
         with pytest.raises(Unavailable, match="it answers 404"):
-            Source(f"{address}/elsewhere", client).answer(question)
+            Advisories(f"{address}/elsewhere", client).answer(question)
         server.shutdown()
 
 

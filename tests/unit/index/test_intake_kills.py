@@ -1,38 +1,39 @@
-"""Killed anywhere, `wheelhouse intake` leaves nothing that half works, and a plain run makes it as if nothing had been.
+"""Killed anywhere, `wheelhouse intake` leaves nothing that half works, whatever is done next.
 
-The clock is held still, so that "the same" means every byte of the shelf: files, pages, journal, quarantine, reports.
+A plain run makes it as if nothing had been. The clock is held still, so that "the same" means every row and every byte
+of the shelf: files, pages, events, quarantine, reports.
 """
 
 import json
-import os
 import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from wheelhouse.index import transaction
-from wheelhouse.intake import publish, rollback
+from wheelhouse import cli
+from wheelhouse.web.app import application
 
-from . import kills
+from . import clock, kills, served
 from .intake import Office
-from .test_kills import killed_at
+from .killed_run import NOW, killed_at
+from .samples import Client, Wheel
 
-NOW = "2026-03-07T09:30:00.000000Z"
+OWN = Wheel("acme_tools")
 
 
 @pytest.fixture
-def list_of_three(office: Office, monkeypatch: pytest.MonkeyPatch) -> Office:
+def list_of_three(office: Office) -> Iterator[Office]:
     """A closure of four releases, one that shares a project with it, and one that is kept back."""
-    monkeypatch.setattr(transaction, "now", lambda: NOW)
-    for module in (publish, rollback):
-        monkeypatch.setattr(module, "now", lambda: NOW)
+    clock.hold(NOW)
     office.publish("alpha", needs=["beta", "gamma"])
     office.publish("beta", needs=["gamma", "delta"])
     for name in ("gamma", "delta", "epsilon"):
         office.publish(name)
     office.publish("tainted", needs=["delta"], says={"yanked": "it eats files"})
     office.wants("alpha", "epsilon", "tainted==1.0")
-    return office
+    yield office
+    clock.let_go()
 
 
 def check_closures(root: Path) -> None:
@@ -47,24 +48,51 @@ def check_closures(root: Path) -> None:
             assert (root / "packages" / name / file["filename"]).stat().st_size == file["size"]
 
 
-def whole_run(office: Office) -> dict[str, bytes]:
+def whole_run(office: Office) -> dict[str, object]:
     """What a run that nobody kills makes of an empty shelf."""
     assert office.run() == 1
     assert len(office.shelved()) == 5
     return office.content()
 
 
-def is_repaired(office: Office, step: int, expected: dict[str, bytes]) -> bool:
+def upload() -> None:
+    Client(application()).upload(OWN.filename, OWN.build())
+
+
+ANOTHER: tuple[Callable[[], object], ...] = (
+    upload,
+    lambda: cli.main(["yank", "delta", "1.0", "--reason", "it eats files"]),
+    lambda: cli.main(["remove", "gamma", "1.0", "--reason", "it eats files"]),
+    lambda: cli.main(["reindex"]),
+)
+"""What somebody may do before the next run. Some of it finds nothing to be done on, depending on the kill."""
+
+
+def is_repaired(office: Office, step: int, expected: dict[str, object]) -> bool:
     """Kill a run on an empty shelf at one of its steps, and do another; False if it has no such step."""
     shutil.rmtree(office.shelf)
-    interrupted = killed_at(step, lambda: os._exit(0 if office.run() == 1 else 1))
+    interrupted = killed_at(step, "intake")
     if interrupted:
         check_closures(office.shelf)
         assert office.run() == 1
     found = office.content()
     different = {name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)}
     assert {name: (found.get(name), expected.get(name)) for name in sorted(different)} == {}, step
+    assert served.disagreements(office.shelf) == [], step
     return interrupted
+
+
+def is_served_right(office: Office, step: int) -> bool:
+    """Kill a run in the same way, do something else, and look at what is served; False if it has no such step."""
+    shutil.rmtree(office.shelf)
+    if not killed_at(step, "intake"):
+        return False
+    ANOTHER[step % len(ANOTHER)]()
+    cli.main(["reindex", "--new"])  # as the timer does
+    assert served.disagreements(office.shelf) == [], step
+    office.run()
+    assert served.disagreements(office.shelf) == [], step
+    return True
 
 
 def test_killed_at_random_moments(list_of_three: Office) -> None:
@@ -72,7 +100,16 @@ def test_killed_at_random_moments(list_of_three: Office) -> None:
     kills.at_random_moments(lambda step: is_repaired(list_of_three, step, expected), many=160, least=40)
 
 
+def test_something_else_after_a_kill(list_of_three: Office) -> None:
+    kills.at_random_moments(lambda step: is_served_right(list_of_three, step), many=160, least=40)
+
+
 @pytest.mark.long
 def test_killed_at_every_step(list_of_three: Office) -> None:
     expected = whole_run(list_of_three)
     kills.at_every_step(lambda step: is_repaired(list_of_three, step, expected), least=40)
+
+
+@pytest.mark.long
+def test_something_else_after_every_kill(list_of_three: Office) -> None:
+    kills.at_every_step(lambda step: is_served_right(list_of_three, step), least=40)

@@ -129,16 +129,16 @@ def test_a_page_that_is_too_big_or_too_slow(
     client: Client, public: PublicIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("wheelhouse.mirror.MAX_PAGE", 100)
+        patch.setattr("wheelhouse.upstream.simple_index.MAX_PAGE", 100)
         is_no_page(client.send("GET", PAGE), 503, "its page is bigger than 100 bytes")
     with monkeypatch.context() as patch:
-        patch.setattr("wheelhouse.mirror.PAGE_TIME", 0.0)
+        patch.setattr("wheelhouse.upstream.simple_index.PAGE_TIME", 0.0)
         is_no_page(client.send("GET", PAGE), 503, "its page takes longer than 0 s")
     assert listed(client) == [NAME]
 
 
 def test_silence_is_not_waited_for(client: Client, public: PublicIndex, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wheelhouse.outside.READ_TIMEOUT", 0.2)
+    monkeypatch.setattr("wheelhouse.upstream.http_client.READ_TIMEOUT", 0.2)
     waiting = threading.Event()
     public.before_page = lambda: waiting.wait(10) and None
     is_no_page(client.send("GET", PAGE), 503, "no answer within 0.2 s")

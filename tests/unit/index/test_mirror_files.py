@@ -147,7 +147,7 @@ def test_wrong_metadata_are_told(client: Client, public: PublicIndex, cache: Pat
 def test_metadata_have_an_end(
     client: Client, public: PublicIndex, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wheelhouse.mirror.MAX_METADATA", 10)
+    monkeypatch.setattr("wheelhouse.upstream.simple_index.MAX_METADATA", 10)
     is_no_page(client.send("GET", f"{FILE}.metadata"), 502, "it is bigger than it may be")
     assert kept(cache) == []
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import httpx
 import pytest
 from wheelhouse.config import Config, ConfigError, load
-from wheelhouse.upstream.http_client import Outside
+from wheelhouse.network import Network
+from wheelhouse.upstream import http_client
 
 from .public import CompanyProxy, PublicIndex, certificates, public_wheel, stopping
 from .samples import SETTINGS, Answer, Client
@@ -100,14 +101,14 @@ def test_no_proxy_is_honoured(
     ],
 )
 def test_which_way_a_request_goes(url: str, *, goes_direct: bool) -> None:
-    outside = Outside({"all_proxy": "http://proxy:8080"}, "localhost,.acme.example, 10.0.0.0/8,fd00::/8,nonsense/8")
-    assert (outside.proxy_for(httpx.URL(url)) is None) == goes_direct
+    network = Network({"all_proxy": "http://proxy:8080"}, "localhost,.acme.example, 10.0.0.0/8,fd00::/8,nonsense/8")
+    assert (network.proxy_for(httpx.URL(url)) is None) == goes_direct
 
 
 def test_a_proxy_belongs_to_a_scheme() -> None:
-    outside = Outside({"https_proxy": "http://proxy:8080"})
-    assert outside.proxy_for(httpx.URL("https://index.example/")) == "http://proxy:8080"
-    assert outside.proxy_for(httpx.URL("http://index.example/")) is None
+    network = Network({"https_proxy": "http://proxy:8080"})
+    assert network.proxy_for(httpx.URL("https://index.example/")) == "http://proxy:8080"
+    assert network.proxy_for(httpx.URL("http://index.example/")) is None
 
 
 def test_a_rotated_password_counts_at_once(
@@ -165,7 +166,7 @@ def test_https_through_a_tunnel_and_the_companys_ca(
 def test_the_companys_ca_is_trusted_besides_the_public_ones(tmp_path: Path) -> None:
     ca, _ = certificates(tmp_path)
     pem = ca.read_bytes().decode("ascii", "ignore")
-    count = [len(Outside(ca=text).trust().get_ca_certs()) for text in ("", pem)]
+    count = [len(Network(ca=text).trust().get_ca_certs()) for text in ("", pem)]
     assert count[0] > 50 and count[1] == count[0] + 1
 
 
@@ -220,9 +221,9 @@ def test_files_that_cannot_be_used(config: Path, name: str, content: bytes) -> N
 @pytest.mark.parametrize("url", ["proxy.acme.example:8080", "http://proxy.acme.example:8080", "https://proxy:8080/"])
 def test_proxies_as_people_write_them(config: Path, url: str) -> None:
     (config / "proxy.env").write_text(f'https_proxy="{url}"\nREQUESTS_CA_BUNDLE=/x.pem\nNO_PROXY=\n')
-    outside = load(config).outside
-    assert outside.proxy_for(httpx.URL("https://index.example/")) == (url if "://" in url else f"http://{url}")
-    outside.client()
+    network = load(config).network
+    assert network.proxy_for(httpx.URL("https://index.example/")) == (url if "://" in url else f"http://{url}")
+    http_client.client(network)
 
 
 def test_no_secret_in_what_objects_say_of_themselves(config: Path) -> None:
@@ -270,4 +271,4 @@ def test_the_proxys_file_is_watched(config: Path) -> None:
     before = watched.current()
     assert watched.current() is before
     (config / "proxy.env").write_text("HTTPS_PROXY=proxy:8080\n")
-    assert watched.current().outside.proxies == {"https_proxy": "http://proxy:8080"}
+    assert watched.current().network.proxies == {"https_proxy": "http://proxy:8080"}

@@ -5,26 +5,36 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from wheelhouse.upstream.ttl_cache import Recent
+from wheelhouse.upstream.ttl_cache import SingleFlightCache
 
 
-def test_the_oldest_answers_are_forgotten() -> None:
-    recent: Recent[list[int]] = Recent(60, 5, len)
+def test_the_answers_that_were_not_used_for_longest_are_forgotten() -> None:
+    recent: SingleFlightCache[list[int]] = SingleFlightCache(60, 5, len)
     asked: list[str] = []
 
     def find(name: str, size: int) -> list[int]:
         asked.append(name)
         return [0] * size
 
-    for name, size in (("a", 2), ("b", 2), ("a", 2), ("c", 2), ("b", 2), ("a", 2), ("huge", 6), ("huge", 6), ("d", 1)):
-        recent.get(name, lambda name=name, size=size: find(name, size))
-    assert asked == ["a", "b", "c", "a", "huge", "huge", "d"]
+    def get(*names: str) -> list[str]:
+        """Those of the names that had to be asked for."""
+        asked.clear()
+        for name in names:
+            size = {"huge": 6, "d": 1}.get(name, 2)
+            assert len(recent.get(name, lambda name=name, size=size: find(name, size))) == size
+        return list(asked)
+
+    assert get("a", "b", "a", "c") == ["a", "b", "c"]
+    assert get("a") == [], "it was used after b"
+    assert get("b", "a") == ["b"], "and c had to go for it"
+    assert get("huge", "huge") == ["huge", "huge"], "too big to be remembered"
+    assert get("a", "b", "d", "a", "b", "d") == ["d"], "and nothing went for that"
 
 
 def test_an_answer_is_good_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("time.monotonic", lambda: now)
-    recent: Recent[float] = Recent(60, 5, lambda _: 1)
+    recent: SingleFlightCache[float] = SingleFlightCache(60, 5, lambda _: 1)
     assert recent.get("a", lambda: now) == 1000
     now = 1059.0
     assert recent.get("a", lambda: now) == 1000
@@ -33,7 +43,7 @@ def test_an_answer_is_good_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_failure_is_that_of_all_who_wait() -> None:
-    recent: Recent[int] = Recent(60, 5, lambda _: 1)
+    recent: SingleFlightCache[int] = SingleFlightCache(60, 5, lambda _: 1)
     asked = threading.Event()
 
     def fail() -> int:

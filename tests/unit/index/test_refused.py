@@ -11,7 +11,7 @@ from wheelhouse.config import Config
 from wheelhouse.store.downloads import Cache
 from wheelhouse.store.local import Shelf
 from wheelhouse.web import upstream_routes
-from wheelhouse.web.upstream_routes import OffTheShelf
+from wheelhouse.web.upstream_routes import UpstreamRoutes
 
 from .intake import Office
 from .public import JSON, public_wheel
@@ -112,7 +112,7 @@ def test_also_while_nobody_asks(
     assert client.send("GET", f"/cached/parser/{BAD}").status == 200
     kept = cache / "cached/parser" / BAD
     monkeypatch.setattr(upstream_routes, "WATCH_EVERY", 0.05)
-    watching = OffTheShelf(Config(config), Shelf(root), Cache(cache))
+    watching = UpstreamRoutes(Config(config), Shelf(root), Cache(cache))
     threading.Thread(target=watching.watch, daemon=True).start()
     time.sleep(0.2)
     assert kept.exists()

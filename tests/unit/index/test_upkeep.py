@@ -1,17 +1,28 @@
 """The administrator's commands, on a shelf with files that were copied in, changed, lost and half written."""
 
+import hashlib
 import json
 import os
 import shutil
 import threading
 import time
-from pathlib import Path
+from concurrent.futures import Future
+from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from wheelhouse import cli, progress
-from wheelhouse.index import dropbox, reindex
-from wheelhouse.index.events import Journal
+from wheelhouse.index import queries, verify
+from wheelhouse.index.reindex import Reindex
+from wheelhouse.index.transaction import Index
+from wheelhouse.index.verify import VerifyProjects
+from wheelhouse.store import foreign
+from wheelhouse.store.foreign import Foreign
+from wheelhouse.web.app import application
 
+from .conda_samples import CondaPackage
+
+from .journal import journal
 from .samples import Client, Wheel, metadata, sdist, snapshot
 
 WHEEL = Wheel().filename
@@ -20,7 +31,7 @@ DIRECTORY = "packages/acme-tools"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dropbox, "QUIET", 0.05)
+    monkeypatch.setattr(foreign, "QUIET", 0.05)
 
 
 @pytest.fixture
@@ -46,11 +57,6 @@ def listed(root: Path, project: str = "acme-tools") -> dict[str, dict]:
     return {file["filename"]: file for file in page["files"]}
 
 
-def events(root: Path, kind: str) -> list[dict]:
-    lines = (root / "journal.jsonl").read_text().splitlines()
-    return [event for event in map(json.loads, lines) if event["event"] == kind]
-
-
 def run(*arguments: str) -> int:
     return cli.main(list(arguments))
 
@@ -63,7 +69,7 @@ def test_a_copied_file_is_published_wherever_it_lies(client: Client, root: Path,
     assert (root / DIRECTORY / WHEEL).read_bytes() == Wheel().build()
     assert (root / DIRECTORY / f"{WHEEL}.metadata").read_bytes() == metadata("acme_tools")
     assert len(list(root.rglob("*.whl"))) == 1
-    (event,) = events(root, "publish")
+    (event,) = journal(root, "publish")
     assert (event["who"], event["origin"], event["file"]) == ("root", "copied in", WHEEL)
     assert run("verify") == 0
 
@@ -99,7 +105,7 @@ def test_a_bad_file_goes_to_the_quarantine(
     assert reason.name == f"{kept.name}.reason.json"
     told = json.loads(reason.read_text())
     assert says in told["reason"] and told["found"] == f"{place}/{filename}"
-    assert says in events(root, "quarantine")[0]["reason"]
+    assert says in journal(root, "quarantine")[0]["reason"]
     assert run("reindex") == 0, "and is not found again"
 
 
@@ -112,10 +118,14 @@ def test_a_look_for_new_files_finds_what_came_since_the_last(shelved: Path, plac
     assert new.filename in listed(shelved)
 
 
-def test_a_look_for_new_files_reads_no_journal_when_there_are_none(
+def test_a_look_for_new_files_asks_for_no_project_where_nothing_happened(
     shelved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Journal, "read", lambda *_: pytest.fail("the journal was read"))
+    assert run("reindex", "--new") == 0
+    for directory in (shelved / "packages", shelved / DIRECTORY):
+        os.utime(directory, (1_600_000_000, 1_600_000_000))
+    monkeypatch.setattr(queries, "files", lambda *_, **__: pytest.fail("a project was asked for"))
+    monkeypatch.setattr(queries, "projects", lambda *_, **__: pytest.fail("all were"))
     assert run("reindex", "--new") == 0
 
 
@@ -132,7 +142,7 @@ def test_a_look_for_new_files_passes_over_directories_that_did_not_change(shelve
 def test_what_was_not_whole_is_looked_at_again(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = copy_in(root / DIRECTORY / WHEEL, Wheel().build()[:100])
     with monkeypatch.context() as patch:
-        patch.setattr(reindex, "is_being_written", lambda *_: True)
+        patch.setattr(Foreign, "is_being_written", lambda *_: True)
         assert run("reindex", "--new") == 1
     path.write_bytes(Wheel().build())
     # nothing in the directory's own time tells that the copy went on
@@ -156,7 +166,7 @@ def test_the_same_bytes_copied_in_again_are_tidied_away(shelved: Path) -> None:
     copy_in(shelved / "packages" / WHEEL, Wheel().build())
     assert run("reindex") == 0
     assert not (shelved / "packages" / WHEEL).exists()
-    assert len(events(shelved, "publish")) == 2
+    assert len(journal(shelved, "publish")) == 2
 
 
 def test_a_published_file_that_was_overwritten_is_taken_off(shelved: Path) -> None:
@@ -165,7 +175,7 @@ def test_a_published_file_that_was_overwritten_is_taken_off(shelved: Path) -> No
     assert run("reindex") == 1
     assert list(listed(shelved)) == ["acme_tools-1.0.tar.gz"]
     assert len(list((shelved / "quarantine").glob("*.whl"))) == 1
-    assert [event["file"] for event in events(shelved, "remove")] == [WHEEL]
+    assert [event["file"] for event in journal(shelved, "remove")] == [WHEEL]
 
 
 def test_a_restored_shelf_keeps_its_pages(shelved: Path) -> None:
@@ -189,21 +199,140 @@ def test_yanks_survive_the_loss_of_the_pages(shelved: Path) -> None:
     assert {file["yanked"] for file in listed(shelved).values()} == {"wrong"}
 
 
-def test_a_missing_file_is_listed_no_more(shelved: Path, capsys: pytest.CaptureFixture) -> None:
-    (shelved / DIRECTORY / WHEEL).unlink()
+def blob(root: Path, content: bytes) -> Path:
+    """Where the store has some bytes."""
+    digest = hashlib.sha256(content).hexdigest()
+    return root / "blobs" / digest[:2] / digest
+
+
+def served(root: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (root / DIRECTORY).iterdir()}
+
+
+def replaced(path: Path, content: bytes) -> None:
+    """As a copying program does it that writes beside a file and renames."""
+    copy_in(path.with_name(".beside"), content).rename(path)
+
+
+DAMAGES = {
+    "a file gone": lambda root: (root / DIRECTORY / WHEEL).unlink(),
+    "metadata gone": lambda root: (root / DIRECTORY / f"{WHEEL}.metadata").unlink(),
+    "all of the project gone": lambda root: shutil.rmtree(root / DIRECTORY),
+    "all projects gone": lambda root: shutil.rmtree(root / "packages"),
+    "another file in its place": lambda root: replaced(root / DIRECTORY / WHEEL, Wheel(members={"e.py": b""}).build()),
+    "other metadata in their place": lambda root: replaced(root / DIRECTORY / f"{WHEEL}.metadata", b"evil"),
+    "a link in its place": lambda root: (DAMAGES["a file gone"](root), (root / DIRECTORY / WHEEL).symlink_to("/")),
+    "its bytes lost in the store": lambda root: blob(root, Wheel().build()).unlink(),
+    "all bytes lost in the store": lambda root: shutil.rmtree(root / "blobs"),
+    "other bytes in the store": lambda root: replaced(blob(root, Wheel().build()), b"evil"),
+    "the metadata's bytes lost everywhere": lambda root: (
+        blob(root, metadata("acme_tools")).unlink(),
+        DAMAGES["metadata gone"](root),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_whatever_happens_to_one_of_two_places_is_mended_from_the_other(shelved: Path, damage: str) -> None:
+    before = served(shelved), listed(shelved)
+    DAMAGES[damage](shelved)
+    assert run("verify") == 1
+    run("reindex")
+    assert (served(shelved), listed(shelved)) == before
+    assert run("reindex") == 0, "what was in the way is dealt with"
+    assert run("verify") == 0
+    assert (served(shelved), listed(shelved)) == before
+    assert blob(shelved, Wheel().build()).read_bytes() == Wheel().build()
+    assert not journal(shelved, "remove")
+
+
+@pytest.mark.parametrize("damage", ["a file gone", "another file in its place"])
+def test_the_timer_mends_where_names_went(shelved: Path, damage: str) -> None:
+    assert run("reindex", "--new") == 0
+    before = served(shelved)
+    DAMAGES[damage](shelved)
+    run("reindex", "--new")
+    if damage == "a file gone":
+        assert served(shelved) == before
+
+
+def test_what_was_in_the_way_is_put_aside(shelved: Path, capsys: pytest.CaptureFixture) -> None:
+    DAMAGES["another file in its place"](shelved)
+    run("reindex")
+    assert run("reindex", "--new") in (0, 1)
+    assert f"{WHEEL} of acme-tools was restored" in capsys.readouterr().err
+    (kept,) = (shelved / "quarantine").glob("*.whl")
+    assert kept.read_bytes() == Wheel(members={"e.py": b""}).build()
+    assert [path.name for path in (shelved / "drop").iterdir()] == []
+
+
+def lose(root: Path) -> None:
+    """Have the bytes of the wheel nowhere any more."""
+    (root / DIRECTORY / WHEEL).unlink()
+    blob(root, Wheel().build()).unlink()
+
+
+@pytest.mark.parametrize("way", ["dropped", "sent again", "put back"])
+def test_bytes_that_are_nowhere_are_listed_no_more_until_they_come_back(
+    shelved: Path, client: Client, capsys: pytest.CaptureFixture, way: str
+) -> None:
+    assert run("yank", "acme-tools", "1.0", "--reason", "wrong") == 0
+    before = listed(shelved)
+    lose(shelved)
     assert run("verify") == 1
     assert f"{WHEEL} of acme-tools cannot be read: No such file or directory" in capsys.readouterr().err
     assert run("reindex") == 1
+    assert f"{WHEEL} of acme-tools was published and is not on the shelf any more" in capsys.readouterr().err
     assert list(listed(shelved)) == ["acme_tools-1.0.tar.gz"]
+    assert run("reindex") == 1, "and is told each time"
+    if way == "dropped":
+        copy_in(shelved / "drop" / WHEEL, Wheel().build())
+    elif way == "sent again":
+        assert client.upload(WHEEL, Wheel().build()).status == 200
+    else:
+        copy_in(blob(shelved, Wheel().build()), Wheel().build())
+    assert run("reindex") == 0
+    assert listed(shelved) == before, "yanked, and of the time when it was published"
+    assert run("verify") == 0
+    assert len(journal(shelved, "publish")) == 2 and not journal(shelved, "remove")
+
+
+def test_a_missing_file_may_be_removed(shelved: Path) -> None:
+    lose(shelved)
+    assert run("reindex") == 1
     assert run("remove", "acme-tools", "1.0", "--reason", "lost") == 0
     assert run("verify") == 0
-
-
-def test_lost_metadata_are_restored(shelved: Path) -> None:
-    (shelved / DIRECTORY / f"{WHEEL}.metadata").unlink()
-    assert run("verify") == 1
     assert run("reindex") == 0
+
+
+def test_damage_that_nothing_shows_is_found_where_a_project_is_named(shelved: Path) -> None:
+    """A disk may change a bit without changing a time."""
+    path = shelved / DIRECTORY / WHEEL
+    times = (path.stat().st_atime_ns, path.stat().st_mtime_ns)
+    content = bytearray(path.read_bytes())
+    content[100] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=times)
+    assert run("verify") == 1
+    assert run("reindex", "acme-tools") == 1
+    assert list(listed(shelved)) == ["acme_tools-1.0.tar.gz"]
+    copy_in(shelved / "drop" / WHEEL, Wheel().build())
+    assert run("reindex") == 0
+    assert served(shelved)[WHEEL] == Wheel().build()
     assert run("verify") == 0
+
+
+def test_what_is_served_under_two_names_is_left_alone(shelved: Path, capsys: pytest.CaptureFixture) -> None:
+    """Two channels may have one package: the same bytes, published at two times."""
+    content = CondaPackage().build_it()
+    assert run("channel", "one", "two") == 0
+    for channel in ("one", "two"):
+        copy_in(shelved / "drop/conda" / channel / CondaPackage().filename, content)
+        assert run("reindex") == 0
+    before = snapshot(shelved)
+    capsys.readouterr()
+    assert run("reindex") == 0
+    assert (snapshot(shelved), capsys.readouterr().err) == (before, "")
 
 
 @pytest.mark.parametrize(
@@ -213,6 +342,9 @@ def test_lost_metadata_are_restored(shelved: Path) -> None:
         (lambda root: (root / DIRECTORY / f"{WHEEL}.metadata").write_bytes(b"x"), ".metadata of acme-tools is not"),
         (lambda root: (root / DIRECTORY / "acme_tools-2.0.tar.gz").write_bytes(b"x"), "never published: run reindex"),
         (lambda root: (root / "simple/acme-tools/index.json").write_text("{}"), "does not list what was published"),
+        (lambda root: (root / "simple/acme-tools/index.html.gz").unlink(), "does not list what was published"),
+        (lambda root: blob(root, Wheel().build()).unlink(), "is not in the store as it was published"),
+        (lambda root: replaced(blob(root, sdist()), b"x"), "is not in the store as it was published"),
     ],
 )
 def test_verify_finds(shelved: Path, capsys: pytest.CaptureFixture, spoil: object, says: str) -> None:
@@ -222,7 +354,7 @@ def test_verify_finds(shelved: Path, capsys: pytest.CaptureFixture, spoil: objec
     assert run("verify") == 1
     assert says in capsys.readouterr().err
     assert snapshot(shelved) == before
-    assert events(shelved, "verify")[-1]["reason"] == "1 projects, 1 problems"
+    assert journal(shelved, "verify")[-1]["reason"] == "1 projects, 1 problems"
 
 
 def test_yank_and_back(shelved: Path) -> None:
@@ -232,7 +364,7 @@ def test_yank_and_back(shelved: Path) -> None:
     assert {file["yanked"] for file in listed(shelved).values()} == {reason}
     html = (shelved / "simple/acme-tools/index.html").read_text()
     assert "<script>" not in html and 'data-yanked="broken: &quot;x&quot; &lt;script&gt; &amp; co"' in html
-    assert {event["who"] for event in events(shelved, "yank")} == {"carol"}
+    assert {event["who"] for event in journal(shelved, "yank")} == {"carol"}
     assert run("verify") == 0
     assert run("unyank", "acme-tools", "1") == 0
     after = snapshot(shelved)
@@ -264,14 +396,14 @@ def test_a_removed_name_is_still_never_asked_upstream(shelved: Path, client: Cli
 def test_what_is_not_there(
     shelved: Path, capsys: pytest.CaptureFixture, command: tuple[str, ...], release: tuple[str, str]
 ) -> None:
-    before = snapshot(shelved), (shelved / "journal.jsonl").read_bytes()
+    before = snapshot(shelved), journal(shelved)
     assert run(command[0], *release, *command[1:]) == 1
     assert capsys.readouterr().err.startswith("wheelhouse: ")
-    assert (snapshot(shelved), (shelved / "journal.jsonl").read_bytes()) == before
+    assert (snapshot(shelved), journal(shelved)) == before
 
 
 def test_a_file_that_is_still_being_copied_is_left_alone(client: Client, root: Path, monkeypatch: object) -> None:
-    monkeypatch.setattr(dropbox, "QUIET", 0.5)
+    monkeypatch.setattr(foreign, "QUIET", 0.5)
     content = Wheel().build()
     path = copy_in(root / DIRECTORY / WHEEL, content[:200])
     os.utime(path)
@@ -350,3 +482,114 @@ def test_progress_is_a_line_now_and_then_in_a_log(
     monkeypatch.setattr(progress, "LINE_EVERY", 0.0)
     assert run("verify") == 0
     assert "verify: 0 of 1 projects" in capsys.readouterr().err
+
+
+@pytest.fixture
+def many(client: Client, root: Path) -> list[str]:
+    """Four projects."""
+    names = [f"acme-{letter}" for letter in "abcd"]
+    for name in names:
+        wheel = Wheel(name.replace("-", "_"))
+        assert client.upload(wheel.filename, wheel.build()).status == 200
+    return names
+
+
+STOPPED: dict[str, tuple[type, str]] = {"verify": (VerifyProjects, "end"), "reindex": (Reindex, "look_after")}
+
+
+@pytest.mark.parametrize("command", STOPPED)
+def test_a_command_that_was_stopped_goes_on_where_it_was(
+    many: list[str], root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, command: str
+) -> None:
+    kind, step = STOPPED[command]
+    whole = getattr(kind, step)
+    seen: list[str] = []
+    stop_at = "acme-c"
+
+    def stopping(self: Any, place: str, *given: Any, **more: Any) -> None:
+        seen.append(place)
+        if place == stop_at:
+            raise KeyboardInterrupt
+        whole(self, place, *given, **more)
+
+    (root / "packages/acme-a/acme_a-1.0-py3-none-any.whl").unlink()
+    blob(root, Wheel("acme_a").build()).unlink()
+    monkeypatch.setattr(kind, step, stopping)
+    assert run(command) == 1
+    assert "goes on where this left off" in capsys.readouterr().err
+    assert seen == many[:3]
+    stop_at = ""
+    seen.clear()
+    assert run(command) == 1, "for what the first part found"
+    assert f"{command} goes on where it was stopped, after acme-b" in capsys.readouterr().err
+    assert seen == many[2:]
+    seen.clear()
+    run(command)
+    assert seen == many, "that one was through"
+    stop_at = "acme-c"
+    run(command)
+    stop_at = ""
+    seen.clear()
+    assert run(command, "acme-a") == 1
+    assert seen == ["acme-a"], "what somebody asks for is done whatever was stopped"
+    seen.clear()
+    run(command, "--from-start")
+    assert seen == many
+
+
+def test_an_outcome_counts_what_was_found_before_the_stop(many: list[str], root: Path) -> None:
+    (root / "simple/acme-a/index.json").write_text("{}")
+    assert run("verify") == 1
+    assert journal(root, "verify")[-1]["reason"] == "4 projects, 1 problems"
+
+
+def test_few_files_wait_to_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    monkeypatch.setattr(verify, "AHEAD", 6)
+    done: Future[str | None] = Future()
+
+    def start(place: str) -> verify.Started:
+        started.append(place)
+        return [done, done]
+
+    places = verify.in_order([str(number) for number in range(100)], start, lambda *_: None)
+    for number, place in enumerate(places):
+        assert place == str(number)
+        assert len(started) <= number + 5
+    assert len(started) == 100
+
+
+def test_a_file_that_is_published_meanwhile_is_no_stranger(shelved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the look at the rows and that at the directory, somebody publishes, and somebody removes."""
+    new = Wheel(version="2.0")
+    names = foreign.names
+    done: list[str] = []
+
+    def meanwhile(root: Path, where: PurePosixPath) -> list[str]:
+        if where.name == "acme-tools" and not done:
+            done.append("")
+            assert Client(application()).upload(new.filename, new.build()).status == 200
+            found = names(root, where)
+            assert cli.main(["remove", "acme-tools", "1.0", "--reason", "x"]) == 0
+            return found
+        return names(root, where)
+
+    monkeypatch.setattr(foreign, "names", meanwhile)
+    assert run("reindex") == 0
+    assert list(listed(shelved)) == [new.filename]
+    assert {event["who"] for event in journal(shelved, "publish")} == {"ada"}
+    assert not list((shelved / "quarantine").iterdir()) and not list((shelved / "drop").iterdir())
+    assert run("verify") == 0
+
+
+def test_what_waits_to_be_rendered_is_no_damage(shelved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kill came between the rows and what is served; `verify` says so, and any look mends it."""
+    monkeypatch.setattr(verify, "TRIES", 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "render", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run("yank", "acme-tools", "1.0", "--reason", "x") == 1
+    assert {file["yanked"] for file in listed(shelved).values()} == {False}
+    assert run("verify") == 1
+    assert run("reindex", "--new") == 0
+    assert {file["yanked"] for file in listed(shelved).values()} == {"x"}
+    assert run("verify") == 0

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from wheelhouse.logs import OneLine, printable
-from wheelhouse.web.responses import Refusal
+from wheelhouse.web.responses import HTTPError
 
 from .samples import MULTIPART, PASSWORD, Client, Wheel, basic, multipart
 
@@ -204,9 +204,12 @@ def test_a_signature_of_any_name_is_passed_over(client: Client, signature: str) 
 
 
 def test_no_sentence_shows_where_an_object_is(client: Client) -> None:
-    told = Refusal(400, f"Unrelated {object()!r} and {client.send!r} for <b>, \x1b[31mred\u202e.").answer
-    assert " at 0x" not in told.body.decode() and " at 0x" not in told.reason
-    assert told.body.decode() == "Unrelated this and <bound method Client.send of this> for <b>, \\x1b[31mred\\u202e.\n"
+    told = HTTPError(400, f"Unrelated {object()!r} and {client.send!r} for <b>, \x1b[31mred\u202e.").get_response()
+    assert " at 0x" not in told.get_data(as_text=True) and " at 0x" not in told.status
+    assert (
+        told.get_data(as_text=True)
+        == "Unrelated this and <bound method Client.send of this> for <b>, \\x1b[31mred\\u202e.\n"
+    )
 
 
 def test_what_is_sent_cannot_write_a_line_into_the_log() -> None:

@@ -11,7 +11,6 @@ import json
 import os
 import socket
 import sys
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NoReturn
@@ -19,16 +18,13 @@ from typing import NoReturn
 from packaging.utils import canonicalize_name
 
 from wheelhouse import config
-from wheelhouse.conda.channel import CHANNEL, Channels
+from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
-from wheelhouse.index import transaction
-from wheelhouse.index.dropbox import Report
-from wheelhouse.index.events import Journal
-from wheelhouse.index.reindex import Upkeep
-from wheelhouse.index.transaction import NotThere
+from wheelhouse.errors import WheelhouseError
+from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
-from wheelhouse.progress import progress
-from wheelhouse.store.local import Shelf
+from wheelhouse.maintenance import Maintenance
 
 
 def run() -> NoReturn:
@@ -46,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
-    except (ConfigError, NotThere) as error:
+    except (ConfigError, WheelhouseError) as error:
         print(f"wheelhouse: {error}", file=sys.stderr)
     except OSError as error:
         print(f"wheelhouse: {error.filename or 'the shelf'}: {error.strerror}.", file=sys.stderr)
@@ -66,10 +62,13 @@ def _parser() -> argparse.ArgumentParser:
 
     reindex = commands.add_parser(
         "reindex",
-        help="take in files that were copied in, and rewrite pages and indexes that differ from the files",
-        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones,"
-        " move the bad ones to the quarantine with the reason beside them, and rewrite the pages that differ. The same"
-        " for conda packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes.",
+        help="take in files that were copied in, and put back what is missing of what is published",
+        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones, and"
+        " move the bad ones to the quarantine with the reason beside them. See that every published file and page is"
+        " served: what is gone or was changed is restored where that is possible, and told where it is not. The same for"
+        " conda packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes. The files of projects"
+        " that are named are read to see whether they are what was published. A run over everything that is stopped is"
+        " gone on with by the next one.",
     )
     reindex.set_defaults(run=_reindex)
     reindex.add_argument(
@@ -80,13 +79,17 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser(
         "verify",
         help="compare every file with the hashes it was published with",
-        description="Read every published file and compare it with the hashes in the journal, and the pages with both;"
-        " conda packages with their channel's index. Changes nothing.",
+        description="Read every published file and compare it with the hashes it was published with, and compare the"
+        " pages and the channels' indexes with what is published. Changes nothing. A run over everything that is"
+        " stopped is gone on with by the next one.",
     )
     verify.set_defaults(run=_verify)
     for command in (reindex, verify):
         command.add_argument(
             "projects", nargs="*", metavar="PROJECT", help="only these projects (default: all, and all channels)"
+        )
+        command.add_argument(
+            "--from-start", action="store_true", help="do not go on where an earlier run over everything was stopped"
         )
 
     channel = commands.add_parser(
@@ -167,77 +170,47 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reindex(options: argparse.Namespace) -> int:
-    shelf, journal = _open()
-    upkeep = Upkeep(shelf, journal, options.by, most := _max_file_size())
-    start = time.time()
-    arrivals = upkeep.arrivals_since(shelf.looked_at()) if options.new else upkeep.arrivals()
-    wanted = _names(options.projects) or sorted({*arrivals} if options.new else {*upkeep.projects(), *arrivals})
-    for project in progress(wanted, len(wanted), "reindex", "project"):
-        upkeep.reindex(project, arrivals.get(project, ()))
-    report = upkeep.report
-    channels = Channels(shelf, journal, options.by, report, most)
-    touched = channels.names_since(shelf.looked_at()) if options.new else [] if options.projects else channels.names()
-    for channel in touched:
-        channels.reindex(channel)
-    channels.note_strays()
-    if wanted or touched or not options.new:
-        upkeep.finish()
-    if options.new and not report.problems:  # what is still being written is looked at again
-        shelf.looked(start)
-    print(f"{len(wanted)} projects, {len(report.published)} files published, {report.pages_written} pages rewritten.")
-    return _tell(report.problems)
+    maintenance = Maintenance(_index(), options.by, _max_file_size())
+    if options.new:
+        return maintenance.reindex_new()
+    return maintenance.reindex(_names(options.projects), from_start=options.from_start)
 
 
 def _verify(options: argparse.Namespace) -> int:
-    shelf, journal = _open()
-    upkeep = Upkeep(shelf, journal, options.by)
-    wanted = _names(options.projects) or upkeep.projects()
-    for project in progress(wanted, len(wanted), "verify", "project"):
-        upkeep.verify(project)
-    channels = Channels(shelf, journal, options.by, upkeep.report)
-    for channel in [] if options.projects else channels.names():
-        channels.verify(channel)
-    upkeep.note_verified(len(wanted))
-    print(f"{len(wanted)} projects, {len(upkeep.report.problems)} problems.")
-    return _tell(upkeep.report.problems)
+    return Maintenance(_index(), options.by).verify(_names(options.projects), from_start=options.from_start)
 
 
 def _channel(options: argparse.Namespace) -> int:
-    report = Report()
-    channels = Channels(*_open(), options.by, report, _max_file_size())
-    for channel in options.channels:
-        channels.make(channel)
-    print(f"{len(report.published)} files published, {report.pages_written} indexes written.")
-    return _tell(report.problems)
+    return Maintenance(_index(), options.by, _max_file_size()).channel(options.channels)
 
 
 def _yank(options: argparse.Namespace) -> int:
-    files = transaction.yank(*_open(), options.project, options.version, options.reason, options.by)
+    files = _index().yank(options.project, options.version, options.reason, options.by)
     return _done("yanked", files)
 
 
 def _unyank(options: argparse.Namespace) -> int:
-    return _done("unyanked", transaction.unyank(*_open(), options.project, options.version, options.by))
+    return _done("unyanked", _index().unyank(options.project, options.version, options.by))
 
 
 def _remove(options: argparse.Namespace) -> int:
-    files = transaction.remove(*_open(), options.project, options.version, options.reason, options.by)
+    files = _index().remove(options.project, options.version, options.reason, options.by)
     return _done("removed", files)
 
 
 def _intake(options: argparse.Namespace) -> int:
     from wheelhouse.intake import cli as intake_cli  # noqa: PLC0415  what it needs takes a second to load
 
-    shelf, journal = _open()
+    index = _index()
     if options.sets:
-        return intake_cli.tell_sets(shelf)
+        return intake_cli.tell_sets(index)
     directory = Path(os.environ.get("WHEELHOUSE_INTAKE", "/intake"))
-    wish = intake_cli.Wish(options.rollback, options.roll_forward, options.by)
-    return intake_cli.intake(shelf, journal, _config(), directory, wish)
+    wanted = intake_cli.Options(options.rollback, options.roll_forward, options.by)
+    return intake_cli.intake(index, _config(), directory, wanted)
 
 
 def _report(options: argparse.Namespace) -> int:
-    found = last_report.read(_open()[0])
+    found = last_report.read(_index().site)
     print(json.dumps(found, indent=1) if options.json else "\n".join(last_report.lines(found)))
     return 1 if found["last_run"]["problems"] else 0
 
@@ -275,9 +248,8 @@ def _max_file_size() -> int | None:
     return None
 
 
-def _open() -> tuple[Shelf, Journal]:
-    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
-    return shelf, Journal(shelf.journal)
+def _index() -> Index:
+    return open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
 
 
 def _channel_name(name: str) -> str:

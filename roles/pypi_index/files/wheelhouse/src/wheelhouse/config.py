@@ -2,7 +2,7 @@
 
 config.json, htpasswd   always there
 htpasswd.previous       while clients are given new passwords: those that were good before
-proxy.env, ca.pem       where the index asks upstream itself; see `outside`
+proxy.env, ca.pem       where the index asks upstream itself; see `network`
 """
 
 import json
@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse.upstream import http_client
-from wheelhouse.upstream.http_client import CA_FILE, PROXY_FILE, Outside
+from wheelhouse import network
+from wheelhouse.network import CA_FILE, PROXY_FILE, Network
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Settings:
     """Who to ask, for the sentences people are shown."""
     passwords: tuple[HtpasswdFile, ...]
     """Of now, and of before a change that is under way. Each name is in a file once."""
-    outside: Outside
+    network: Network
 
     def knows(self, user: str, password: str) -> bool:
         """Whether `user` has this password, or had it before a change that is under way."""
@@ -122,12 +122,12 @@ def load(directory: Path) -> Settings:
     """Read the files; raises `ConfigError`."""
     now, before = (directory / name for name in _PASSWORDS)
     passwords = _passwords(_read(now), now), _passwords(_read_if_there(before), before)
-    return _settings(directory / "config.json", passwords, _outside(directory))
+    return _settings(directory / "config.json", passwords, _network(directory))
 
 
-def _outside(directory: Path) -> Outside:
+def _network(directory: Path) -> Network:
     try:
-        return http_client.read(directory)
+        return network.read(directory)
     except OSError as error:
         raise ConfigError(f"{error.filename} cannot be read: {error.strerror}.") from error
     except ValueError as error:
@@ -146,7 +146,7 @@ def _passwords(content: bytes, path: Path) -> HtpasswdFile:
     return passwords
 
 
-def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Outside) -> Settings:
+def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Network) -> Settings:
     try:
         raw = json.loads(_read(path))
     except ValueError as error:
@@ -169,7 +169,7 @@ def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Outside)
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,
-        outside=way_out,
+        network=way_out,
     )
     if settings.minimum_age < 0:
         raise ConfigError(f"{path}: minimum_age must be a number of days, 0 for none.")

@@ -12,6 +12,14 @@ class NotFound(WheelhouseError):
     """What was asked for, or is to be changed, is not there."""
 
 
+class Denied(NotFound):
+    """It is somewhere else, and not let in from there: by the settings, by its age, or by what the intake found."""
+
+
+class Forbidden(WheelhouseError):
+    """This account may not do that."""
+
+
 class Conflict(WheelhouseError):
     """Another file has, or ever had, this one's name."""
 
@@ -29,7 +37,14 @@ class Full(WheelhouseError):
 
 
 class Unreachable(WheelhouseError):
-    """Another server did not answer, or not as it should."""
+    """Another server did not answer, or not as it should.
+
+    The HTTP client's text is the end of a sentence, for those who know what was asked for: `it answers 502`.
+    """
+
+
+class BrokenOff(Unreachable):
+    """Its answer came, and stopped in the middle."""
 
 
 class Damaged(WheelhouseError):

@@ -1,9 +1,9 @@
-"""What a line asks of a channel: a spec as people write it for conda."""
+"""What a line asks of a channel: a spec as people write it for conda.
+
+py-rattler takes a while to load, so that it is loaded when there is a spec, and not before.
+"""
 
 import re
-
-from rattler import Channel, MatchSpec
-from rattler.exceptions import InvalidMatchSpecError
 
 _NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 _BY_DEFAULT = ("conda-forge",)
@@ -12,6 +12,9 @@ _BY_DEFAULT = ("conda-forge",)
 
 def checked(text: str) -> str:
     """The text itself, if it is a spec; raises ValueError with the reason."""
+    from rattler import MatchSpec  # noqa: PLC0415
+    from rattler.exceptions import InvalidMatchSpecError  # noqa: PLC0415
+
     try:
         spec = MatchSpec(text)
     except InvalidMatchSpecError as error:
@@ -27,10 +30,14 @@ def checked(text: str) -> str:
 
 def name(text: str) -> str:
     """The package that a checked spec asks for."""
+    from rattler import MatchSpec  # noqa: PLC0415
+
     asked = MatchSpec(text).name
     return asked.normalized if asked else ""
 
 
 def default_address(channel: str) -> str | None:
     """Where a channel is that everybody knows."""
+    from rattler import Channel  # noqa: PLC0415
+
     return str(Channel(channel).base_url) if channel in _BY_DEFAULT else None

@@ -304,6 +304,12 @@ def _restrict(within: Limits) -> None:
         resource.setrlimit(what, (soft, hard))
 
 
+def hurry(seconds: int) -> None:
+    """Take no more processor time than this. For tasks that somebody waits for."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
+
+
 def _outcome(question: Mapping[str, Any], archive: int, tasks: Tasks, refusals: Any) -> Mapping[str, Any]:
     """What the task makes of the archive."""
     try:

@@ -3,14 +3,19 @@
 Whoever asks gets the same types and exceptions as from the modules that do the reading.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from wheelhouse.formats import conda_package, confined, distribution, sdist_requirements, validation
+from wheelhouse.formats import conda_package, confined, description, distribution, sdist_requirements, validation
 from wheelhouse.formats.conda_package import BadPackage, Package
 from wheelhouse.formats.confined import Refused
-from wheelhouse.formats.distribution import BadDistribution, Outline, parse_filename
+from wheelhouse.formats.description import Description, Needed
+from wheelhouse.formats.distribution import MAX_METADATA, BadDistribution, Outline, parse_filename
 from wheelhouse.formats.validation import Checked, Claims, Origin
+
+SECONDS_TO_DESCRIBE = 5
+"""Of processor time: somebody waits for the page."""
 
 
 def check(path: Path, filename: str, claims: Claims, origin: Origin) -> Checked:
@@ -39,6 +44,24 @@ def metadata(path: Path, filename: str) -> bytes:
     """The core metadata of the distribution at `path`. Raises `BadDistribution`, OSError."""
     found: str = _ask("metadata", path, filename)
     return found.encode("latin-1")
+
+
+def describe(path: Path, filename: str) -> Description:
+    """What a file says of itself to people: the core metadata, or the distribution, at `path`.
+
+    `filename` ends with `.metadata` if it is the former. A README that takes too long to render is left as it is.
+    Raises `BadDistribution`, OSError.
+    """
+    for rendered in (True, False):
+        try:
+            found = confined.run("describe", path, filename, rendered=rendered)
+        except Refused as error:
+            refused = error
+            continue
+        needed = tuple(Needed(**one) for one in found["requires"])
+        links = tuple((label, address) for label, address in found["links"])
+        return Description(**{**found, "requires": needed, "links": links})
+    raise BadDistribution(str(refused)) from refused
 
 
 def package(path: Path, filename: str, subdir: str | None) -> Package:
@@ -85,14 +108,30 @@ def _metadata(stream: IO[bytes], filename: str) -> str:
     return distribution.read_open(stream, filename).metadata.decode("latin-1")
 
 
+def _describe(stream: IO[bytes], filename: str, *, rendered: bool) -> dict[str, Any]:
+    confined.hurry(SECONDS_TO_DESCRIBE)
+    if filename.endswith(".metadata"):
+        metadata = stream.read(MAX_METADATA)
+    else:
+        metadata = distribution.read_open(stream, filename).metadata
+    return asdict(description.describe(metadata, rendered=rendered))
+
+
 def _package(stream: IO[bytes], filename: str, subdir: str | None) -> dict[str, Any]:
     found = conda_package.read_open(stream, filename, subdir)
     return {"record": found.record, "inside": found.inside, "scripts": found.scripts}
 
 
-_TASKS = {"check": _check, "requirements": _requirements, "metadata": _metadata, "package": _package}
+_TASKS = {
+    "check": _check,
+    "requirements": _requirements,
+    "metadata": _metadata,
+    "describe": _describe,
+    "package": _package,
+}
 
 
 def serve(descriptor: int) -> None:
     """Be the helper that forks readers."""
+    description.warm_up()
     confined.serve(descriptor, _TASKS, (BadDistribution, BadPackage))

@@ -1,63 +1,88 @@
-"""Files that were copied onto the shelf: they may be anybody's, half written, broken, or no files at all.
+"""Taking files in that were copied onto this host, into `drop/` or, by habit, into what is served.
 
-What is checked and published is a copy that nobody else can change. The file itself is opened without following a link
-and without waiting for anybody at its other end, and goes only if it is still the one that was copied.
+Each is received as a copy of our own and checked as an upload is. What passes is published by `Index` and goes from
+where it was; what does not is moved to the quarantine with the reason beside it, and what is no file at all is removed.
 """
 
 import contextlib
 import errno
 import os
-import stat
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import IO
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Generic, TypeVar
 
-from wheelhouse.store.local import Shelf
+from wheelhouse.errors import Conflict, Full
+from wheelhouse.formats import distribution, reading
+from wheelhouse.formats.conda_package import BadPackage
+from wheelhouse.formats.distribution import MAX_NAME, BadDistribution
+from wheelhouse.formats.validation import Claims, Origin
+from wheelhouse.index.events import MAX_REASON, QUARANTINE, Event, now, printable
+from wheelhouse.index.transaction import Incoming, Index
+from wheelhouse.progress import tell
+from wheelhouse.store import foreign
+from wheelhouse.store.foreign import Foreign, Seen, Unfit
+from wheelhouse.store.staging import FOUND
 
-QUIET = 2.0
-"""Seconds without a change after which a file that is not whole is taken for broken and not for being copied."""
 COPIED_IN = "copied in"
-"""`Event.origin` of a file that was found on the shelf."""
-MAX_DEPTH = 8
-"""Directories in each other that are looked into."""
-_KINDS = {
-    stat.S_IFLNK: "a link",
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFDIR: "a directory",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-}
+"""`Event.origin` of a file that was found."""
+NOT_TAKEN = (BadDistribution, BadPackage, Conflict, Unfit)
+"""What speaks against a file; the text is one sentence for whoever copied it."""
+BATCH = 64
+"""Files that are received before they are published together."""
+BATCH_BYTES = 2**28
+"""Bytes of such files."""
+
+T = TypeVar("T")
 
 
-class Unfit(Exception):
-    """What was copied in is not taken at all; the text is one sentence."""
-
-
-@dataclass
 class Report:
-    """What a run found and did."""
+    """What a run found and did. A problem is told as soon as it is found: somebody has to look at each."""
 
-    published: list[str] = field(default_factory=list)
-    """File names."""
-    pages_written: int = 0
-    problems: list[str] = field(default_factory=list)
-    """Sentences; somebody has to look at each."""
+    def __init__(self, tell: Callable[[str], None] = tell) -> None:
+        self._tell = tell
+        self.published = 0
+        """Files."""
+        self.restored = 0
+        """Files that were gone or changed where they are served, and were put back there from the store."""
+        self.pages_written = 0
+        self.problems = 0
+
+    def problem(self, sentence: str) -> None:
+        """Tell what is wrong."""
+        self.problems += 1
+        self._tell(sentence)
+
+    def put_back(self, what: str) -> None:
+        """Tell of a file that was restored."""
+        self.restored += 1
+        self._tell(f"{what} was restored.")
 
     @contextlib.contextmanager
-    def noting_errors(self, path: Path) -> Iterator[None]:
-        """Turn an error of the file system into a problem, so that the run goes on with the next file."""
+    def noting_errors(self, shown: str) -> Iterator[None]:
+        """Turn an error of the file system into a problem of a file, so that the run goes on with the next one."""
         try:
             yield
         except FileNotFoundError:
             pass  # taken away while we looked
-        except OSError as error:
-            advice = "give it and its directory to the user this runs as"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                advice = "make room on the index host's disk"
-            self.problems.append(f"{shown(path)} cannot be looked after ({error.strerror}): {advice}.")
+        except (OSError, Full) as error:
+            reason, advice = str(error), "give it and its directory to the user this runs as"
+            if isinstance(error, OSError):
+                reason = error.strerror or reason
+            if isinstance(error, Full) or error.errno in (errno.ENOSPC, errno.EDQUOT):
+                reason, advice = os.strerror(errno.ENOSPC), "make room on the index host's disk"
+            self.problem(f"{shown} cannot be looked after ({reason}): {advice}.")
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """What a file is of, as far as that is known."""
+
+    project: str | None = None
+    channel: str | None = None
+    """With the subdir."""
 
 
 @dataclass(frozen=True)
@@ -65,106 +90,250 @@ class Copy:
     """A file that was copied in, as it was when it was looked at."""
 
     path: Path
-    """Our own copy."""
-    before: os.stat_result
+    """Our own copy, in `Staging.incoming`."""
+    before: Seen
     """Of the file itself."""
 
 
-@contextlib.contextmanager
-def received(shelf: Shelf, path: Path, max_size: int | None = None) -> Iterator[Copy]:
-    """A copy of the file that nobody else writes to, gone after the block unless it was placed.
+class Drop:
+    """The directory that files are copied into, and what may become of one."""
 
-    Raises `Unfit` and OSError. `max_size` is the most bytes it may have.
-    """
-    with shelf.inside(path.parent) as directory:
-        before = os.stat(path.name, dir_fd=directory, follow_symlinks=False)
-        _is_file(path, before)
-        descriptor = os.open(path.name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-        with open(descriptor, "rb") as stream:
-            before = os.fstat(stream.fileno())
-            _is_file(path, before)
-            if max_size is not None and before.st_size > max_size:
-                raise Unfit(f"{shown(path)} is bigger than {max_size} bytes, the most this index takes.")
-            if before.st_size > shelf.room():
+    def __init__(self, index: Index, who: str, report: Report, max_file_size: int | None = None) -> None:
+        """`max_file_size` is the most bytes of a file that is taken."""
+        self.index = index
+        self.who = who
+        self.report = report
+        self._max_file_size = max_file_size
+
+    def dropped(self, *below: str) -> Iterator[Foreign]:
+        """Everything but directories in a part of the drop directory."""
+        staging = self.index.staging
+        top = PurePosixPath(staging.drop.relative_to(staging.root), *below)
+        return foreign.below(staging.root, top)
+
+    @contextlib.contextmanager
+    def received(self, file: Foreign) -> Iterator[Copy]:
+        """A copy of the file that nobody else writes to; raises `Unfit` and OSError."""
+        with file.opened(self._max_file_size) as (stream, before):
+            if before.size > self.index.staging.room():
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            with shelf.receive(_Bounded(stream, before.st_size)) as copy:
-                yield Copy(copy, before)
+            with self.index.staging.receive(stream) as path:
+                yield Copy(path, before)
+
+    def is_being_written(self, file: Foreign, before: Seen) -> bool:
+        """Whether what looks broken is half of a file that is being copied, and say so."""
+        if not file.is_being_written(before):
+            return False
+        self.report.problem(f"{file.shown} is still being written; the next run looks at it again.")
+        return True
+
+    def set_aside(
+        self,
+        file: Foreign,
+        reason: str,
+        of: Belonging | None = None,
+        found: PurePosixPath | None = None,
+    ) -> None:
+        """Move a file to the quarantine, or remove what is no file, and write down why; raises OSError.
+
+        `found` is where the file was found, if it is elsewhere by now.
+        """
+        event = Event(
+            QUARANTINE,
+            self.who,
+            now(),
+            COPIED_IN,
+            project=of.project if of else None,
+            channel=of.channel if of else None,
+            file=printable(file.name, MAX_NAME),
+            sha256=file.sha256() if file.is_file() else None,
+            reason=printable(reason, MAX_REASON),
+        )
+        if event.sha256 is None:
+            file.remove()
+            self.report.problem(f"{file.shown} was removed: {event.reason}")
+        else:
+            told = {
+                "found": os.fsencode(str(found or file.where)).decode(errors="replace"),
+                "reason": event.reason or "",
+                "sha256": event.sha256,
+                "time": event.time,
+            }
+            kept = self.index.staging.set_aside(file.path, told)
+            self.report.problem(
+                f"{file.shown} was moved to the quarantine as {foreign.shown(kept.name)}: {event.reason}"
+            )
+        self.index.note(event)
+
+    def to_drop(self, file: Foreign) -> Foreign:
+        """The file where it would have been dropped, if it was found elsewhere; raises OSError.
+
+        Its place is that of a published file, or of nothing.
+        """
+        staging = self.index.staging
+        if file.where.parts[0] == staging.drop.name:
+            return file
+        return Foreign(staging.root, PurePosixPath(staging.to_drop(file.path).relative_to(staging.root)))
+
+    def tidy(self) -> None:
+        """Remove the directories that `Staging.to_drop` made, where nothing is left in them."""
+        for above in (self.index.staging.drop, *(self.index.staging.drop / "conda").glob("[a-z]*")):
+            for directory in sorted(above.glob(f"{FOUND}*/**"), reverse=True):
+                with contextlib.suppress(OSError):
+                    directory.rmdir()
 
 
-def is_being_written(shelf: Shelf, path: Path, before: os.stat_result) -> bool:
-    """Whether a file that looks broken is half of one that is being copied. `before` is from before it was read."""
-    if time.time() - before.st_mtime < QUIET:
-        time.sleep(QUIET)
-    with shelf.inside(path.parent) as directory:
-        return not _is_same(before, os.stat(path.name, dir_fd=directory, follow_symlinks=False))
+@dataclass
+class _Waiting(Generic[T]):
+    """A file that passed its checks, to be published with others."""
+
+    file: Foreign
+    before: Seen
+    found: PurePosixPath
+    """Where `file` was found."""
+    group: str
+    incoming: T
 
 
-def tidy_away(shelf: Shelf, path: Path, before: os.stat_result) -> None:
-    """Remove a file that was dealt with, unless another one has come in its place meanwhile."""
-    with contextlib.suppress(FileNotFoundError), shelf.inside(path.parent) as directory:
-        if _is_same(before, os.stat(path.name, dir_fd=directory, follow_symlinks=False)):
-            os.unlink(path.name, dir_fd=directory)
-            os.fsync(directory)
+class TakeIn(ABC, Generic[T]):
+    """Takes files in, some at a time. What is published together has the same group; `T` is what `Index` is given."""
 
+    def __init__(self, drop: Drop) -> None:
+        self.drop = drop
 
-def is_file(shelf: Shelf, path: Path) -> bool:
-    """Whether something that was copied in is a file, and not a link or the like; raises OSError."""
-    with shelf.inside(path.parent) as directory:
-        return stat.S_ISREG(os.stat(path.name, dir_fd=directory, follow_symlinks=False).st_mode)
+    @abstractmethod
+    def admit(self, file: Foreign) -> bool:
+        """Whether a file is to be looked at, by its name alone; raises `NOT_TAKEN`."""
 
+    @abstractmethod
+    def check(self, file: Foreign, copy: Path) -> tuple[str, T]:
+        """Its group, and what is to be published; raises `NOT_TAKEN` and OSError."""
 
-def remove_unfit(shelf: Shelf, path: Path) -> None:
-    """Remove what is no file: a link, not what it leads to; raises OSError."""
-    with shelf.inside(path.parent) as directory:
-        os.unlink(path.name, dir_fd=directory)
-        os.fsync(directory)
+    @abstractmethod
+    def publish(self, group: str, files: Sequence[T]) -> list[str]:
+        """Publish files of one group, as `Index` does; raises what it raises."""
 
+    @abstractmethod
+    def belonging(self, file: Foreign) -> Belonging:
+        """What a file is said to be of in the journal when it is not taken."""
 
-def dropped(shelf: Shelf, below: Path) -> Iterator[Path]:
-    """Everything but directories below a part of the drop directory. Hidden files are those of copying programs."""
-    stack = [(below, 0)]
-    while stack:
-        directory, depth = stack.pop()
+    def take_in(self, files: Iterable[Foreign]) -> set[str]:
+        """Put files where they belong, or in the quarantine. Returns the groups of those that passed their checks."""
+        touched: set[str] = set()
+        remaining = iter(files)
+        while True:
+            with contextlib.ExitStack() as copies:
+                waiting: list[_Waiting[T]] = []
+                size = 0
+                for file in remaining:
+                    with self.drop.report.noting_errors(file.shown):
+                        if one := self._checked(file, copies):
+                            waiting.append(one)
+                            size += one.before.size
+                    if len(waiting) >= BATCH or size >= BATCH_BYTES:
+                        break
+                if not waiting:
+                    return touched
+                self._publish(waiting)
+                touched |= {one.group for one in waiting}
+
+    def _checked(self, file: Foreign, copies: contextlib.ExitStack) -> _Waiting[T] | None:
+        """A file that is as it should be, with a copy that is there until `copies` end; None if there is nothing to do.
+
+        Raises OSError.
+        """
         try:
-            with shelf.inside(directory) as descriptor:
-                entries = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in os.scandir(descriptor))
-        except OSError:
-            continue  # gone, or a link now
-        for name, is_directory in entries:
-            path = directory / name
-            if name.startswith("."):
+            if not file.is_file():
+                with self.drop.received(file):
+                    pass  # says why not
+            if not self.admit(file):
+                return None
+            copy = copies.enter_context(self.drop.received(file))
+            try:
+                group, incoming = self.check(file, copy.path)
+            except (BadDistribution, BadPackage):
+                if self.drop.is_being_written(file, copy.before):
+                    return None
+                raise
+        except NOT_TAKEN as error:
+            self.drop.set_aside(file, str(error), self.belonging(file))
+            return None
+        return _Waiting(file, copy.before, file.where, group, incoming)
+
+    def _publish(self, waiting: Sequence[_Waiting[T]]) -> None:
+        """All of a group at once, or one by one where one of them is not taken."""
+        groups: dict[str, list[_Waiting[T]]] = defaultdict(list)
+        for one in waiting:
+            groups[one.group].append(one)
+        published: list[_Waiting[T]] = []
+        for files in groups.values():
+            if len({one.file.name for one in files}) == len(files):
+                with contextlib.suppress(*NOT_TAKEN, OSError, Full):
+                    self._put(files)
+                    published += files
+                    continue
+            for one in files:
+                with self.drop.report.noting_errors(one.file.shown):
+                    try:
+                        self._put([one])
+                        published.append(one)
+                    except NOT_TAKEN as error:
+                        self.drop.set_aside(one.file, str(error), self.belonging(one.file), one.found)
+        if published:
+            self.drop.index.sync()
+        for one in published:
+            with self.drop.report.noting_errors(one.file.shown):
+                one.file.tidy_away(one.before)
+
+    def _put(self, together: Sequence[_Waiting[T]]) -> None:
+        """Raises `NOT_TAKEN`, OSError, `Full`."""
+        for one in together:
+            one.file = self.drop.to_drop(one.file)
+        new = self.publish(together[0].group, [one.incoming for one in together])
+        self.drop.report.published += len(new)
+
+
+class ProjectFiles(TakeIn[Incoming]):
+    """What was copied in for Python projects."""
+
+    def __init__(self, drop: Drop, only: Collection[str] = ()) -> None:
+        """With `only`, what is not of these projects stays where it is."""
+        super().__init__(drop)
+        self._only = only
+
+    def dropped(self) -> Iterator[Foreign]:
+        """Those in the drop directory."""
+        for file in self.drop.dropped():
+            if is_for_a_channel(file):
                 continue
-            if is_directory:
-                if depth < MAX_DEPTH:
-                    stack.append((path, depth + 1))
-            else:
-                yield path
+            if file.name.endswith(".metadata"):  # of a shelf that was copied as a whole; they are made anew
+                with self.drop.report.noting_errors(file.shown):
+                    file.remove()
+                continue
+            yield file
+
+    def admit(self, file: Foreign) -> bool:
+        """Whether it is one of the projects; raises `BadDistribution`."""
+        project = distribution.parse_filename(file.name).project
+        return not self._only or project in self._only
+
+    def check(self, file: Foreign, copy: Path) -> tuple[str, Incoming]:
+        """As an upload is; raises `BadDistribution`, OSError."""
+        checked = reading.check(copy, file.name, Claims(), Origin.COPIED_IN)
+        return checked.distribution.name.project, Incoming(copy, checked)
+
+    def publish(self, group: str, files: Sequence[Incoming]) -> list[str]:
+        """Publish files of the project `group`."""
+        return self.drop.index.publish(files, self.drop.who, COPIED_IN, allow_second_sdist=True, durable=False)
+
+    def belonging(self, file: Foreign) -> Belonging:
+        """The project that its name says."""
+        with contextlib.suppress(BadDistribution):
+            return Belonging(project=distribution.parse_filename(file.name).project)
+        return Belonging()
 
 
-def shown(path: Path) -> str:
-    """A file's name for people; it may hold whatever somebody chose to put into it."""
-    name = path.name
-    return name if name.isprintable() and name.isascii() else ascii(name)[:300]
-
-
-class _Bounded:
-    """A file's first bytes: as many as it had when it was looked at."""
-
-    def __init__(self, stream: IO[bytes], size: int) -> None:
-        self._stream = stream
-        self._left = size
-
-    def read(self, size: int = -1) -> bytes:
-        piece = self._stream.read(self._left if size < 0 else min(size, self._left))
-        self._left -= len(piece)
-        return piece
-
-
-def _is_file(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode), "something else")
-        raise Unfit(f"{shown(path)} is {kind}, and only files are taken: copy the file itself.")
-
-
-def _is_same(before: os.stat_result, after: os.stat_result) -> bool:
-    return (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+def is_for_a_channel(file: Foreign) -> bool:
+    """Whether a file in the drop directory is meant for a conda channel."""
+    _, *parts = file.where.parts
+    return len(parts) > 1 and parts[0] == "conda" and not file.name.endswith((".whl", ".tar.gz", ".zip"))

@@ -94,6 +94,11 @@ class PublishedPackage:
     missing: bool
 
     @property
+    def published_at(self) -> datetime:
+        """When it was published here, aware: the time of the file that is served."""
+        return instant(self.at)
+
+    @property
     def name(self) -> str:
         """With its subdir."""
         return f"{self.subdir}/{self.file}"
@@ -128,15 +133,39 @@ def is_known(connection: Connection, project: str) -> bool:
     return connection.execute(select(table.c.id).where(table.c.name == project)).first() is not None
 
 
+def is_published(connection: Connection, project: str) -> bool:
+    """Whether it has files that are listed."""
+    table = tables.projects
+    wanted = select(table.c.id).where(table.c.name == project, table.c.listed > 0)
+    return connection.execute(wanted).first() is not None
+
+
+def spokesman(connection: Connection, project: str) -> str | None:
+    """The version that speaks for a project, rather not yanked, rather no pre-release; None without files."""
+    table = tables.projects
+    return connection.execute(select(table.c.version).where(table.c.name == project, table.c.listed > 0)).scalar()
+
+
+def releases(connection: Connection, project: str) -> list[bytes]:
+    """The sort keys of the project's versions that have files, the highest first."""
+    table = tables.files
+    mine = (table.c.project == project) & table.c.removed.is_(None) & ~table.c.missing
+    wanted = select(table.c.version_key).where(mine).distinct().order_by(table.c.version_key.desc())
+    return list(connection.execute(wanted).scalars())
+
+
 def files(
     connection: Connection,
     project: str,
     *,
     names: Iterable[str] | None = None,
     version_key: bytes | None = None,
+    lowest: bytes | None = None,
     removed: bool = False,
 ) -> dict[str, PublishedFile]:
     """The project's published files by name, missing ones among them: all, or those with some names or of a version.
+
+    Or those of a version and of all higher ones, the `lowest`.
 
     With `removed` all that ever were.
     """
@@ -146,6 +175,8 @@ def files(
         wanted = wanted.where(table.c.file.in_(list(names)))
     if version_key is not None:
         wanted = wanted.where(table.c.version_key == version_key)
+    if lowest is not None:
+        wanted = wanted.where(table.c.version_key >= lowest)
     if not removed:
         wanted = wanted.where(table.c.removed.is_(None))
     return {row.file: _file(row) for row in connection.execute(wanted)}
@@ -224,6 +255,11 @@ def was_quarantined(connection: Connection, sha256: str | None, reason: str | No
     table = tables.quarantined
     wanted = select(table.c.id).where(table.c.sha256 == sha256, table.c.reason == reason)
     return connection.execute(wanted.limit(1)).first() is not None
+
+
+def remembered(connection: Connection, key: str) -> str | None:
+    """The text that is kept under a name; None if there is none."""
+    return connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == key)).scalar() or None
 
 
 def intake_lock(connection: Connection) -> str | None:

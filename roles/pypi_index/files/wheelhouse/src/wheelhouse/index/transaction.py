@@ -51,11 +51,18 @@ class Index(CondaChanges, IntakeChanges):
     """
 
     def publish(
-        self, files: Sequence[Incoming], who: str, origin: str, *, allow_second_sdist: bool = False
+        self,
+        files: Sequence[Incoming],
+        who: str,
+        origin: str,
+        *,
+        allow_second_sdist: bool = False,
+        durable: bool = True,
     ) -> list[str]:
         """Publish files of one project, all on its page at once; the same bytes again are fine, and heal what is lost.
 
-        Returns the names of those that were not published before. When this returns they are on the disk and listed.
+        Returns the names of those that were not published before. When this returns they are on the disk and listed;
+        with `durable=False` they are listed, and a crash may undo that until `sync`.
         Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
         """
         if not files:
@@ -63,7 +70,7 @@ class Index(CondaChanges, IntakeChanges):
         (project,) = {one.checked.distribution.name.project for one in files}
         contents = [(hashlib.sha256(content).hexdigest(), content) for one in files if (content := _metadata(one))]
         with self._storing({_sha256(one): one.path for one in files}, contents) as keep:
-            with self.database.change(project) as connection:
+            with self.database.change(project, durable=durable) as connection:
                 published = queries.files(connection, project, names=[one.filename for one in files])
                 new: list[str] = []
                 dirty: set[str] = set()
@@ -75,7 +82,7 @@ class Index(CondaChanges, IntakeChanges):
                 keep()
                 dirty |= note_missing(connection, project, dict.fromkeys(published, False))
             # Even if all is known: a kill may have come between rows and pages.
-            self.render(project, *dirty, fresh={one.filename for one in files})
+            self.render(project, *dirty, fresh={one.filename for one in files}, durable=durable)
         return new
 
     def yank(self, project: str, version: str, reason: str, who: str) -> list[str]:

@@ -19,6 +19,8 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 from pip_audit._service.osv import OsvService
 
+from wheelhouse.errors import Unreachable
+
 AT_ONCE = 25
 """Releases that one pip-audit looks up, one after the other."""
 _PROGRAMS = 4
@@ -35,17 +37,17 @@ class Advisory:
     names: frozenset[str]
     """Its identifiers: `PYSEC-2024-1`, `CVE-2024-1`."""
     name: str
-    """The one it is told by."""
+    """The one it is reported by."""
     summary: str
     fixed: tuple[str, ...]
     """Versions."""
 
 
-class Unavailable(Exception):
+class Unavailable(Unreachable):
     """Nobody could be asked; the text is the end of a sentence."""
 
 
-class Source:
+class Advisories:
     """Answers the questions that OSV answers; raises `Unavailable`."""
 
     def __init__(self, where: str | None, client: httpx.Client) -> None:
@@ -71,7 +73,7 @@ class Source:
 
 
 def look_up(releases: Iterable[Release], address: str) -> Mapping[Release, list[Advisory] | None]:
-    """What is known about each release; None if it could not be looked up. `address` is that of a `Source`."""
+    """What is known about each release; None if it could not be looked up. `address` is that of `Advisories`."""
     wanted = sorted(set(releases))
     chunks = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
     found: dict[Release, list[Advisory] | None] = dict.fromkeys(wanted)
@@ -86,7 +88,8 @@ def _audit(releases: list[Release], address: str) -> dict[Release, list[Advisory
     with tempfile.TemporaryDirectory() as directory:
         asked = Path(directory) / "releases.txt"
         asked.write_text("".join(f"{project}=={version}\n" for project, version in releases))
-        command = [sys.executable, "-m", "pip_audit", "--strict", "--no-deps", "--disable-pip", "--requirement", asked]
+        command = [sys.executable, "-m", "pip_audit", "--strict", "--no-deps", "--disable-pip"]
+        command += ["--requirement", str(asked)]
         command += ["--vulnerability-service", "osv", "--osv-url", address, "--format", "json", "--desc", "on"]
         command += ["--progress-spinner", "off", "--cache-dir", directory]
         environment = {"PATH": os.environ.get("PATH", ""), "HOME": directory, "NO_PROXY": "127.0.0.1"}

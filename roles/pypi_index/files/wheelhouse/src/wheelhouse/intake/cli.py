@@ -3,23 +3,26 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from wheelhouse import network
 from wheelhouse.config import Settings
-from wheelhouse.index.events import ROLL_FORWARD, ROLLBACK, Event, Journal, now
-from wheelhouse.index.transaction import NotThere
+from wheelhouse.errors import Busy, WheelhouseError
+from wheelhouse.index.transaction import Index
 from wheelhouse.intake import report, request, result, rollback
-from wheelhouse.intake.request import PlanError
+from wheelhouse.intake.request import RequestError
+from wheelhouse.intake.result import Result
 from wheelhouse.intake.run import Run
-from wheelhouse.store.local import Shelf
-from wheelhouse.upstream import http_client
+
+log = logging.getLogger(__name__)
+_STOPPED = "The run was stopped, or failed in a way that its log tells."
 
 
 @dataclass(frozen=True)
-class Wish:
+class Options:
     """What else than bringing in the list is wanted."""
 
     rollback: str | None = None
@@ -28,35 +31,32 @@ class Wish:
     by: str = "somebody"
 
 
-def intake(shelf: Shelf, journal: Journal, settings: Settings, directory: Path, wish: Wish) -> int:
+def intake(index: Index, settings: Settings, directory: Path, options: Options) -> int:
     """Run it; returns the exit code. `directory` has the list, and `proxy.env` and `ca.pem` for the way out.
 
-    Raises `NotThere` for a set that is not there.
+    Raises `NotFound` for a set that is not there; what nobody expects is raised as it is.
     """
     started = datetime.now(UTC)
-    try:
-        with shelf.locked_intake(), _quiet("wheelhouse.upstream.simple_index"):
-            if wish.rollback:
-                journal.append([_event(ROLLBACK, rollback.put_back(shelf, wish.rollback, wish.by).to, wish.by)])
-            elif wish.roll_forward and (in_force := rollback.in_force(shelf)):
-                rollback.lift(shelf)
-                journal.append([_event(ROLL_FORWARD, in_force.to, wish.by)])
-            return _one_run(shelf, journal, settings, directory, started)
-    except BlockingIOError:
-        print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
-        return 1
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(index.database.alone("intake"))
+        except Busy:
+            print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
+            return 1
+        stack.enter_context(_quiet("wheelhouse.upstream.simple_index"))
+        if options.rollback:
+            rollback.put_back(index, options.rollback, options.by)
+        elif options.roll_forward and rollback.in_force(index):
+            index.lift(options.by)
+        return _one_run(index, settings, directory, started)
 
 
-def tell_sets(shelf: Shelf) -> int:
+def tell_sets(index: Index) -> int:
     """Print the sets that can be put back, newest first; returns the exit code."""
-    in_force = rollback.in_force(shelf)
-    for name in reversed(rollback.sets(shelf)):
+    in_force = rollback.in_force(index)
+    for name in reversed(rollback.sets(index)):
         print(f"{name}  put back" if in_force and in_force.to == name else name)
     return 0
-
-
-def _event(what: str, name: str, who: str) -> Event:
-    return Event(what, who, now(), reason=f"the set of {name}")
 
 
 @contextlib.contextmanager
@@ -71,41 +71,50 @@ def _quiet(name: str) -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _one_run(shelf: Shelf, journal: Journal, settings: Settings, directory: Path, started: datetime) -> int:
-    problems: list[str] = ["The run was stopped, or failed in a way that its log tells."]
-    how = "failed"
-    told: set[str] = set()
+def _one_run(index: Index, settings: Settings, directory: Path, started: datetime) -> int:
+    problems, how, told = [_STOPPED], "failed", set[str]()
     try:
         wanted = request.read(directory, settings.reserved, settings.denied)
-        run = Run(shelf, journal, settings, wanted, http_client.read(directory))
-        outcomes = run()
-        report.write(shelf, settings, wanted, outcomes)
-        problems = [*_rollback(shelf), *result.problems(outcomes)]
-        told = {one for each in outcomes for one in each.unresolved.values()}
+        with Run(index, settings, wanted, _network(directory)) as run:
+            results = run()
+        report.write(index, settings, wanted, results)
+        problems = [*_rollback(index), *result.problems(results)]
+        told = {one for each in results for one in each.unresolved.values()}
         how = "something is kept back" if problems else "done"
-        print(
-            f"{len(wanted.lines)} lines, {sum(len(one.releases) for one in outcomes)} releases:"
-            f" {sum(one.fetched for one in outcomes)} files fetched,"
-            f" {sum(len(one.published) for one in outcomes)} published,"
-            f" {sum(len(one.yanked) for one in outcomes)} yanked."
-        )
-    except PlanError as error:
+        _print_sum(len(wanted.lines), results)
+    except RequestError as error:
         problems = error.faults
-    except ValueError as error:  # of `http_client.read`, which knows no secrets
-        problems = [str(error)]
-    except NotThere as error:
+    except WheelhouseError as error:
         problems = [str(error)]
     except OSError as error:
         problems = [f"{error.filename or 'The shelf'}: {error.strerror}; the next run goes on where this one stopped."]
     finally:
-        report.note_run(shelf, started, how, problems)
+        report.note_run(index, started, how, problems)
     for problem in problems:
         if problem not in told:
             print(problem, file=sys.stderr)
     return 1 if problems else 0
 
 
-def _rollback(shelf: Shelf) -> list[str]:
+def _network(directory: Path) -> network.Network:
+    """The way out; raises OSError, and `RequestError` with a sentence in which no secret is."""
+    try:
+        return network.read(directory)
+    except ValueError as error:
+        raise RequestError([str(error)]) from None
+
+
+def _print_sum(lines: int, results: Iterable[Result]) -> None:
+    results = list(results)
+    print(
+        f"{lines} lines, {sum(len(one.releases) for one in results)} releases:"
+        f" {sum(one.fetched for one in results)} files fetched,"
+        f" {sum(len(one.published) for one in results)} published,"
+        f" {sum(len(one.yanked) for one in results)} yanked."
+    )
+
+
+def _rollback(index: Index) -> list[str]:
     """A sentence while an earlier set is in force."""
-    in_force = rollback.in_force(shelf)
+    in_force = rollback.in_force(index)
     return [in_force.sentence] if in_force else []

@@ -7,21 +7,21 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from wheelhouse.index.transaction import NotThere
-from wheelhouse.store.local import Shelf
+from wheelhouse.errors import NotFound
+from wheelhouse.store.site import Site
 
 DATA, LAST_RUN = "intake.json", "last-run.json"
 _MARKS = {"block": "blocked", "warn": "noted"}
 
 
-def read(shelf: Shelf) -> dict[str, Any]:
-    """The report with how the last run went as `last_run`; `NotThere` while no run has come to its end."""
+def read(site: Site) -> dict[str, Any]:
+    """The report with how the last run went as `last_run`; `NotFound` while no run has come to its end."""
     try:
-        found: dict[str, Any] = {"last_run": json.loads((shelf.reports / LAST_RUN).read_bytes())}
-        if (shelf.reports / DATA).exists():
-            found |= json.loads((shelf.reports / DATA).read_bytes())
+        found: dict[str, Any] = {"last_run": json.loads((site.reports / LAST_RUN).read_bytes())}
+        if (site.reports / DATA).exists():
+            found |= json.loads((site.reports / DATA).read_bytes())
     except FileNotFoundError:
-        raise NotThere("No run of intake has come to its end yet.") from None
+        raise NotFound("No run of intake has come to its end yet.") from None
     return found
 
 

@@ -1,13 +1,12 @@
-"""What was chosen for each line: a file that people can read, compare and review, in TOML.
+"""What was chosen for each line: a text that people can read, compare and review, in TOML.
 
-It says what the list comes to. What of that is on the shelf is in the journal; why the rest is not, in the report.
+It says what the list comes to. What of that is published is in the index; why the rest is not, in the report.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import msgspec
 import tomli_w
 from packaging.version import Version
 
@@ -34,7 +33,7 @@ class Pin:
     needed_by: tuple[str, ...]
     """Projects; none if it is only asked for."""
     files: Mapping[str, str]
-    """File name -> SHA-256, hex. What is on the shelf by other ways is not among them.
+    """File name -> SHA-256, hex. Files of the company's own projects are not among them.
 
     The name of a conda package begins with its subdir: `noarch/six-1.16.0-pyh6c4a22f_0.conda`.
     """
@@ -49,7 +48,7 @@ class Closure:
     pins: tuple[Pin, ...]
     """By name, then by version."""
     inputs: str = ""
-    """A digest of everything the choice depends on; see `resolve`."""
+    """A digest of everything the choice depends on; see `pypi.resolver`."""
     asked: tuple[str, ...] = ()
     """The projects that were looked at to make it."""
     channel: str = ""
@@ -59,9 +58,35 @@ class Closure:
         """What one of the pins is known by."""
         return (f"{self.channel}::{pin.project}" if self.channel else pin.project), pin.version
 
+    def in_order(self) -> list[str]:
+        """The projects, each after those that it needs (but for circles, which have no such order).
 
-@dataclass(frozen=True)
-class Move:
+        Installers read one project's page after another, and no page promises anything about another. So a closure is
+        published from its leaves to its root: whatever an installer can choose, everything it needs is there already.
+        """
+        needs: dict[str, set[str]] = {pin.project: set() for pin in self.pins}
+        for pin in self.pins:
+            for other in pin.needed_by:
+                if other in needs:
+                    needs[other].add(pin.project)
+        ordered: dict[str, None] = {}
+        entered: set[str] = set()
+        # Roots first, so that in a circle the one that was asked for comes last.
+        roots = sorted(pin.project for pin in self.pins if not pin.needed_by)
+        for root in [*roots, *sorted(needs)]:
+            stack = [(root, False)]
+            while stack:
+                project, is_done = stack.pop()
+                if is_done:
+                    ordered.setdefault(project)
+                elif project not in entered:
+                    entered.add(project)
+                    stack.append((project, True))
+                    stack += [(other, False) for other in sorted(needs[project], reverse=True)]
+        return list(ordered)
+
+
+class Move(msgspec.Struct):
     """A release that came into a closure or left it."""
 
     line: str
@@ -73,6 +98,28 @@ class Move:
     """`asked for`, or `needed by numpy, pandas`."""
 
 
+class _Release(msgspec.Struct):
+    """A pin, as the text has it."""
+
+    project: str
+    version: str
+    needed_by: list[str]
+    targets: list[str]
+    files: dict[str, str]
+
+
+class _Closure(msgspec.Struct, omit_defaults=True):
+    line: str
+    release: list[_Release]
+    channel: str = ""
+    inputs: str = ""
+    looked_at: list[str] = []
+
+
+class _Text(msgspec.Struct):
+    closure: list[_Closure]
+
+
 @dataclass
 class Lock:
     """All closures, by line."""
@@ -80,54 +127,47 @@ class Lock:
     closures: dict[str, Closure] = field(default_factory=dict)
 
     def text(self) -> str:
-        """The file."""
-        lines = [
-            {
-                "line": closure.line,
-                **({"channel": closure.channel} if closure.channel else {}),
-                **({"inputs": closure.inputs, "looked_at": list(closure.asked)} if closure.inputs else {}),
-                "release": [
-                    {
-                        "project": pin.project,
-                        "version": str(pin.version),
-                        "needed_by": list(pin.needed_by),
-                        "targets": list(pin.targets),
-                        "files": {name: f"sha256:{digest}" for name, digest in sorted(pin.files.items())},
-                    }
-                    for pin in closure.pins
-                ],
-            }
-            for closure in self.closures.values()
-        ]
-        return HEADER + tomli_w.dumps({"closure": lines})
+        """The lock in TOML."""
+        closures = [msgspec.to_builtins(_written(closure)) for closure in self.closures.values()]
+        # For people, the releases come last.
+        return HEADER + tomli_w.dumps({"closure": [{**one, "release": one.pop("release")} for one in closures]})
 
 
-def read(path: Path) -> Lock:
-    """The lock in a file; an empty one if it is not there or makes no sense, since it can be made again."""
+def parse(text: str | None) -> Lock:
+    """The lock that a text is; an empty one if there is none or it makes no sense, since it can be made again."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-        closures = [
-            Closure(
-                line=one["line"],
-                inputs=one.get("inputs", ""),
-                asked=tuple(one.get("looked_at", ())),
-                channel=one.get("channel", ""),
-                pins=tuple(
-                    Pin(
-                        project=release["project"],
-                        version=release["version"] if one.get("channel") else Version(release["version"]),
-                        targets=tuple(release["targets"]),
-                        needed_by=tuple(release["needed_by"]),
-                        files={name: digest.removeprefix("sha256:") for name, digest in release["files"].items()},
-                    )
-                    for release in one["release"]
-                ),
-            )
-            for one in raw["closure"]
-        ]
-    except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+        found = msgspec.toml.decode(text or "closure = []", type=_Text)
+        return Lock({one.line: _closure(one) for one in found.closure})
+    except ValueError:  # of TOML, of msgspec, or of a version
         return Lock()
-    return Lock({closure.line: closure for closure in closures})
+
+
+def _written(closure: Closure) -> _Closure:
+    pins = [
+        _Release(
+            pin.project,
+            str(pin.version),
+            list(pin.needed_by),
+            list(pin.targets),
+            {name: f"sha256:{digest}" for name, digest in sorted(pin.files.items())},
+        )
+        for pin in closure.pins
+    ]
+    return _Closure(closure.line, pins, closure.channel, closure.inputs, list(closure.asked))
+
+
+def _closure(written: _Closure) -> Closure:
+    pins = tuple(
+        Pin(
+            one.project,
+            one.version if written.channel else Version(one.version),
+            tuple(one.targets),
+            tuple(one.needed_by),
+            {name: digest.removeprefix("sha256:") for name, digest in one.files.items()},
+        )
+        for one in written.release
+    )
+    return Closure(written.line, pins, written.inputs, tuple(written.looked_at), written.channel)
 
 
 def moves(before: Mapping[str, Versions], after: Lock) -> list[Move]:

@@ -1,14 +1,18 @@
 """What the company lets in: which findings block, and which exceptions are granted until when."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import date
+from typing import Annotated, Any, Literal
 
+from msgspec import Meta, Struct, field
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from wheelhouse.formats.validation import Verdict
+from wheelhouse.intake.typed import Address, Reader, Shown, Text
 
 CHECKS = (
     "archive",
@@ -22,16 +26,16 @@ CHECKS = (
     "scripts",
     "lookalike",
 )
-"""What is looked at, in the order in which reports tell it; `archive` always blocks."""
+"""What is looked at, in the order in which reports list it; `archive` always blocks."""
 VERDICTS: Mapping[str, Verdict] = {
     name: Verdict.WARN if name in ("removed", "scripts") else Verdict.BLOCK for name in CHECKS
 }
 """What a finding means unless the policy says otherwise: a release that has vanished upstream may stay, and
 many good packages run something when Python starts."""
+OnShelf = Literal["yank", "report"]
 
 
-@dataclass(frozen=True)
-class Exemption:
+class Exemption(Struct, frozen=True):
     """A finding that the company lives with for a while."""
 
     project: str
@@ -58,8 +62,7 @@ class Exemption:
             return False
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """Every rule that the inventory sets."""
 
     minimum_age: int = 3
@@ -84,3 +87,78 @@ class Policy:
             if today <= exemption.until and exemption.covers(project, version, about):
                 return exemption
         return None
+
+
+def read(raw: object, reader: Reader) -> Policy:
+    """The policy as the list has it; what is wrong with it is noted by `reader`."""
+    given: Mapping[str, Any] = reader.value(raw, dict[str, Any], "policy must be a mapping.") or {}
+    if unknown := sorted(given.keys() - set(Policy.__struct_fields__)):
+        reader.faults.append(f"policy has a key this program does not know: {', '.join(unknown)}.")
+    days = "policy: minimum_age is {value!r}; write a number of days, 0 for none."
+    fate = "policy: on_shelf is {value!r}; write yank or report."
+    spdx = "policy: licences: {value!r} is no SPDX identifier; write one such as MIT."
+    return Policy(
+        minimum_age=reader.value(given.get("minimum_age", 3), Annotated[int, Meta(ge=0)], days) or 0,
+        licences=tuple(reader.each(given.get("licences", []), _Licence, spdx)),
+        advisories=_advisories(given.get("advisories"), reader),
+        verdicts={**VERDICTS, **dict(_verdicts(given.get("verdicts", {}), reader))},
+        on_shelf=reader.value(given.get("on_shelf", "yank"), OnShelf, fate) or "yank",
+        exceptions=tuple(_exceptions(given.get("exceptions", []), reader)),
+    )
+
+
+class _Licence(Text):
+    @classmethod
+    def parsed(cls, text: str) -> str:
+        """In its canonical form."""
+        try:
+            return str(canonicalize_license_expression(text))
+        except InvalidLicenseExpression as error:
+            raise ValueError(str(error)) from None
+
+
+def _advisories(raw: object, reader: Reader) -> str | None:
+    if not raw:
+        return None
+    if isinstance(raw, str) and raw.startswith("/"):
+        return raw
+    if isinstance(raw, str) and "@" in raw:
+        reader.faults.append("policy: advisories must be an address without credentials.")
+        return None
+    return reader.value(raw, Address, "policy: advisories must be an absolute directory, or an address with https://.")
+
+
+def _verdicts(raw: object, reader: Reader) -> Iterator[tuple[str, Verdict | None]]:
+    given = reader.value(raw, dict[str, Any], "policy: verdicts must be a mapping of checks to block, warn or off.")
+    for check, wanted in (given or {}).items():
+        if check not in CHECKS or check == "archive":
+            reader.faults.append(f"policy: verdicts: there is no check {check!r}; there are {', '.join(CHECKS[1:])}.")
+            continue
+        otherwise = f"policy: verdicts: {check} is {{value!r}}; write block, warn or off."
+        if found := reader.value(wanted, Literal["block", "warn", "off"], otherwise):
+            yield check, None if found == "off" else Verdict(found)
+
+
+_Said = Annotated[str, Meta(min_length=1)]
+
+
+class _Exception(Struct, forbid_unknown_fields=True):
+    """An exception as the inventory has it."""
+
+    package: _Said
+    """A requirement: the project, and the versions it is for."""
+    advisory: _Said
+    reason: _Said
+    until: _Said
+    """2026-12-31"""
+
+
+def _exceptions(raw: object, reader: Reader) -> Iterator[Exemption]:
+    otherwise = "policy: exceptions: {value} must have package, advisory, reason and until, each a text."
+    for one in reader.each(raw, _Exception, otherwise):
+        try:
+            package, until = Requirement(one.package), date.fromisoformat(one.until)
+        except ValueError as error:
+            reader.faults.append(f"policy: exceptions: {Shown(one)} is not understood: {error}.")
+            continue
+        yield Exemption(canonicalize_name(package.name), package.specifier, one.advisory, one.reason, until)

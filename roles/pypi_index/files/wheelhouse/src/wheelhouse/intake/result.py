@@ -1,4 +1,4 @@
-"""What a run comes to in one of its parts, see `part`."""
+"""What a run comes to in one of its sources, see `source`."""
 
 import sys
 from collections.abc import Iterable
@@ -6,11 +6,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from wheelhouse.formats.validation import Verdict
-from wheelhouse.index.denied_releases import Releases
 from wheelhouse.intake.checks import Opinion, Release
 from wheelhouse.intake.lock import Closure, Key, Lock, Pin
 from wheelhouse.intake.request import Line
 from wheelhouse.intake.rollback import Rollback
+
+Denied = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
+"""Project -> version -> why, as a sentence, and which checks and advisories an exception may name."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Shelved:
 
 
 @dataclass
-class Outcome:
+class Result:
     """What a run came to."""
 
     lock: Lock = field(default_factory=Lock)
@@ -42,7 +44,7 @@ class Outcome:
     """Files."""
     yanked: list[str] = field(default_factory=list)
     """File names."""
-    refused: Releases = field(default_factory=dict)
+    denied: Denied = field(default_factory=dict)
     """What is kept from clients by whichever way they ask for it."""
     exposed: list[str] = field(default_factory=list)
     """Sentences on what installers were offered, or are, though it is vulnerable."""
@@ -125,6 +127,6 @@ class Outcome:
         return list(dict.fromkeys(found))
 
 
-def problems(outcomes: Iterable[Outcome]) -> list[str]:
-    """The same of several parts."""
-    return list(dict.fromkeys(sentence for outcome in outcomes for sentence in outcome.problems()))
+def problems(results: Iterable[Result]) -> list[str]:
+    """The same of several sources."""
+    return list(dict.fromkeys(sentence for result in results for sentence in result.problems()))

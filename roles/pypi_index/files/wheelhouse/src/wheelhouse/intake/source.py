@@ -1,4 +1,4 @@
-"""The parts of a run, PyPI's releases and the packages of each conda channel: the same steps, in ways of their own."""
+"""Where packages come from: PyPI, and each conda channel. A run takes all of them through the same steps."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,54 +9,63 @@ import httpx
 from packaging.version import Version
 
 from wheelhouse.config import Settings
-from wheelhouse.index.events import Journal
+from wheelhouse.errors import NotFound
+from wheelhouse.index.transaction import Index
 from wheelhouse.intake.advisories import Advisory
-from wheelhouse.intake.history import History
 from wheelhouse.intake.lock import Lock
-from wheelhouse.intake.request import Line, Plan
-from wheelhouse.intake.result import Outcome
+from wheelhouse.intake.published import Published
+from wheelhouse.intake.request import Line, Request
+from wheelhouse.intake.result import Result
 from wheelhouse.intake.rollback import Rollback
-from wheelhouse.store.local import Shelf
 
+MAX_SAID = 600
+"""Characters of a resolver's own words that are repeated."""
 Distribution = tuple[str, Version]
 """A project of PyPI and its version."""
 Known = tuple[Mapping[Distribution, list[Advisory] | None], str]
 """What is known about each, None if that could not be looked up; and why, the end of a sentence."""
 
 
+class Unresolvable(NotFound):
+    """Nothing fits a line."""
+
+
 @dataclass(frozen=True)
 class Context:
-    """What all parts work with."""
+    """What all sources work with."""
 
-    shelf: Shelf
-    journal: Journal
+    index: Index
+    published: Published
     settings: Settings
-    plan: Plan
-    history: History
+    request: Request
     client: httpx.Client
     """The way out."""
     look_up: Callable[[Iterable[Distribution]], Known]
     today: date
 
 
-class Part(Protocol):
+class Source(Protocol):
     """The steps, in the order in which a run takes them. Each may raise OSError."""
 
-    outcome: Outcome
-    lines: Sequence[Line]
-    """Of the list."""
+    @property
+    def result(self) -> Result:
+        """What it has come to so far."""
 
-    def hold(self, rollback: Rollback | None) -> list[str]:
-        """Withdraw what the set that was put back does not have, or bring back what was withdrawn so; says which."""
+    @property
+    def lines(self) -> Sequence[Line]:
+        """Of the list."""
+
+    def apply_rollback(self, rollback: Rollback | None) -> list[str]:
+        """Withdraw what the set that was put back does not have, or offer what was withdrawn so; returns the former."""
 
     def resolve(self, before: Lock) -> None:
         """Find out what the lines come to; `before` is what they came to the last time."""
 
-    def note(self) -> None:
+    def describe(self) -> None:
         """Gather what is known of every release that a line comes to."""
 
     def fetch(self) -> None:
-        """Have every file of theirs on the shelf or in quarantine, or a finding instead of it."""
+        """Have every file of theirs published or in quarantine, or a finding instead of it."""
 
     def check(self) -> None:
         """Form an opinion on each, and on all that earlier runs let in."""
@@ -67,8 +76,8 @@ class Part(Protocol):
     def withdraw(self) -> None:
         """Have installers pass over what was let in and turns out to be vulnerable, if the policy says so."""
 
-    def keep_back(self) -> None:
+    def quarantine(self) -> None:
         """Write down what stays in quarantine, and why; what no line wants any more goes."""
 
-    def look_back(self) -> None:
-        """Note what is on the shelf now, and what is refused."""
+    def conclude(self) -> None:
+        """Note what is published now, and what is denied."""

@@ -9,6 +9,7 @@ Nothing here is worth a backup: what is missing is fetched again. What a file wa
 """
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -27,6 +28,8 @@ GIVE_UP = 10.0
 _HELD_BACK = 2**16
 """Bytes at the end of such a file that nobody gets before the whole is known to be right."""
 _LOOK_EVERY = 0.02
+_SHARES = 8
+"""Of the room that is left; more than there are processes that fill it."""
 
 
 class Cache:
@@ -36,6 +39,8 @@ class Cache:
         """Makes no directory yet: most policies need none."""
         self._files = root / "cached"
         self._incoming = root / "incoming"
+        self._unlooked = 0
+        """Bytes that may still come before it is time to look how many there are."""
 
     @contextlib.contextmanager
     def fetching(self, project: str, filename: str) -> Iterator["Received | Followed"]:
@@ -80,7 +85,7 @@ class Cache:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         path = Path(name)
         try:
-            with open(descriptor, "wb") as stream:
+            with open(descriptor, "wb", buffering=0) as stream:
                 yield Received(path, stream)
         finally:
             path.unlink(missing_ok=True)
@@ -90,7 +95,7 @@ class Cache:
         """The same for a file known by its SHA-256 (hex): what came of it before is there, and what came stays."""
         make_directory(self._incoming)
         path = self._incoming / f"{sha256}.part"
-        with path.open("ab+") as stream:
+        with path.open("ab+", buffering=0) as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             received = Received(path, stream)
             stream.seek(0)
@@ -103,7 +108,7 @@ class Cache:
         return self._files / project / filename
 
     def place(self, received: "Received", project: str, filename: str) -> None:
-        """Keep a received file under its name."""
+        """Keep a received file under its name. Raises OSError, also if the file is not what was received."""
         received.sync()
         make_directory(self._files / project)
         # The name itself is not synced: a crash that loses it costs one more download.
@@ -129,12 +134,17 @@ class Cache:
         """Throw away one file."""
         self.path(project, filename).unlink(missing_ok=True)
 
-    def trim(self, most: int, last_asked: Callable[[str], float]) -> None:
+    def trim(self, most: int, last_asked: Callable[[str], float], added: int) -> None:
         """Throw away what was not used for longest until all that is kept has at most `most` bytes.
 
+        `added` bytes have come since it was called last. As long as there is much room, that is all that is looked at:
+        the other processes, of which there are few, each have a share of the room.
         When a file was used, nobody but the gateway knows; `last_asked` is when a client looked at its project last,
         and where the file system notes when a file was read, that counts as well.
         """
+        self._unlooked -= added
+        if self._unlooked > 0:
+            return
         try:
             descriptor = os.open(self._files, os.O_RDONLY | os.O_DIRECTORY)
         except (FileNotFoundError, NotADirectoryError):
@@ -150,6 +160,7 @@ class Cache:
                     break
                 path.unlink(missing_ok=True)
                 total -= status.st_size
+            self._unlooked = (most - total) // _SHARES
         except (BlockingIOError, FileNotFoundError):
             pass  # somebody else is at it
         finally:
@@ -197,8 +208,12 @@ class Received:
     def write(self, piece: bytes) -> None:
         """Append; raises OSError, and then the piece does not count."""
         rest = memoryview(piece)
-        while rest:
-            rest = rest[self._stream.write(rest) :]
+        try:
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+        except OSError:
+            self._cut(self.size)
+            raise
         self.count(piece)
         if self.size - self._synced >= _SYNC_EVERY:
             self.sync()
@@ -210,9 +225,14 @@ class Received:
 
     def restart(self) -> None:
         """Throw away what has come so far."""
-        self._stream.truncate(0)
+        self._cut(0)
         self._digest = hashlib.sha256()
         self.size = self._synced = 0
+
+    def _cut(self, size: int) -> None:
+        """Leave `size` bytes, and go on behind them."""
+        self._stream.truncate(size)
+        self._stream.seek(size)
 
     def give_up(self) -> None:
         """Keep nothing of it; whoever follows goes on alone."""
@@ -220,8 +240,9 @@ class Received:
         fcntl.flock(self._stream, fcntl.LOCK_UN)
 
     def sync(self) -> None:
-        """Have it on the disk, for others to read."""
-        self._stream.flush()
+        """Have it on the disk, for others to read. Raises OSError, also if there is more in it, or less, than came."""
+        if os.fstat(self._stream.fileno()).st_size != self.size:
+            raise OSError(errno.EIO, "The file has other bytes than were received", str(self.path))
         os.fchmod(self._stream.fileno(), 0o644)
         os.fsync(self._stream.fileno())
         self._synced = self.size

@@ -19,7 +19,6 @@ import hashlib
 import os
 import shutil
 import stat
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -110,6 +109,18 @@ class Site:
         is_copy = there.st_dev != kept.st_dev and stat.S_ISREG(there.st_mode)
         return is_copy and (there.st_size, int(there.st_mtime)) == (kept.st_size, int(kept.st_mtime))
 
+    def is_untouched(self, path: str, key: str, size: int | None, at: float | None) -> bool:
+        """Whether what is at `path` is placed, and looks as `place` left it: its size, its time and its mode.
+
+        Whoever writes into it where it lies writes into the store. `at` is that of `place`, None for whatever it is.
+        """
+        if not self.is_placed(path, key):
+            return False
+        status = (self.root / path).lstat()
+        is_as_long = size is None or status.st_size == size
+        is_as_old = at is None or int(status.st_mtime) == int(at)
+        return is_as_long and is_as_old and status.st_mode == stat.S_IFREG | FILE_MODE
+
     def names(self, directory: str) -> set[str]:
         """What is in a directory; nothing if it is not there."""
         try:
@@ -142,6 +153,13 @@ class Site:
         if changed and durable:
             sync_directory(page.parent)
         return changed
+
+    def stale_forms(self, path: str, content: bytes) -> list[str]:
+        """Those of a page and its compressed siblings that `write_page` would write, as paths."""
+        forms = {path: _as_it_is, f"{path}.gz": igzip.decompress}
+        if path.rpartition("/")[2] == WITH_ZSTD:
+            forms[f"{path}.zst"] = _unzstd
+        return [form for form, unpack in forms.items() if not _holds(self.root / form, content, unpack)]
 
     def remove(self, path: str) -> None:
         """Take away a file, or a directory with all that is in it, at once; what is gone already is fine."""
@@ -220,12 +238,7 @@ class Site:
 
     def _displace(self, stranger: Path) -> None:
         """Move what somebody put into the tree to the drop directory, to be treated like what is dropped there."""
-        below = self._staging.drop
-        if stranger.is_relative_to(self.conda):
-            channel = stranger.relative_to(self.conda).parts[0]
-            self._staging.make_dropped(channel)
-            below = below / "conda" / channel
-        stranger.rename(Path(tempfile.mkdtemp(dir=below)) / stranger.name)
+        self._staging.to_drop(stranger)
 
 
 def _holds(path: Path, content: bytes, unpack: _Turn) -> bool:

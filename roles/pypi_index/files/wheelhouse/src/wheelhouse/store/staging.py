@@ -19,10 +19,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
+from wheelhouse.store.foreign import Foreign
+
 FILE_MODE = 0o644
+FOUND = "found."
+"""What the names of directories in `drop` begin with that hold what was found elsewhere."""
 _STALE = 86_400
 """Seconds after which a file in `incoming` is what a kill left behind."""
 _SET_ASIDE = 90 * 86_400
@@ -96,35 +100,42 @@ class Staging:
         for name in names:
             (self._placing / name).unlink(missing_ok=True)
 
-    @contextlib.contextmanager
-    def inside(self, directory: Path) -> Iterator[int]:
-        """A descriptor of a directory below `root`, reached from there without following any link.
-
-        Whoever owns a directory that was copied in could put a link in its place at any moment.
-        """
-        descriptor = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            for part in directory.relative_to(self.root).parts:
-                above = descriptor
-                descriptor = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=above)
-                os.close(above)
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
     def set_aside(self, path: Path, reason: dict[str, str]) -> Path:
-        """Move a file that may not stay where it is to the quarantine, and write down why."""
+        """Move a file below `root` that may not stay where it is to the quarantine, and write down why."""
         name = path.name.encode(errors="surrogateescape")[-_LONGEST:].decode(errors="replace")
         kept = self.quarantine / f"{time.strftime(_WHEN, time.gmtime())}-{name}"
         while kept.exists():
             kept = kept.with_name(f"{kept.name}~")
         told = kept.with_name(f"{kept.name}.reason.json")
         write_file(told, json.dumps(reason, indent=2).encode() + b"\n", self.incoming)
-        with self.inside(path.parent) as directory:
-            os.rename(path.name, kept, src_dir_fd=directory)
-            os.fsync(directory)
+        self._foreign(path).move(kept)
         sync_directory(self.quarantine)
         return kept
+
+    def to_drop(self, path: Path) -> Path:
+        """Move something below `root` to the drop directory, to a place of its own, as if somebody had copied it there.
+
+        What was found in a channel's subdir is dropped for that one.
+        """
+        top, *directories = path.relative_to(self.root).parts[:-1]
+        above = self.drop
+        if top == "conda" and directories:
+            self.make_dropped(directories[0])
+            above, directories = self.drop / top / directories[0], directories[1:]
+        else:
+            directories = []
+        target = Path(tempfile.mkdtemp(prefix=FOUND, dir=above))
+        target.chmod(0o755)
+        for name in directories:
+            target /= name
+            make_directory(target)
+        sync_directory(above)
+        self._foreign(path).move(target / path.name)
+        sync_directory(target)
+        return target / path.name
+
+    def _foreign(self, path: Path) -> Foreign:
+        return Foreign(self.root, PurePosixPath(path.relative_to(self.root)))
 
     def make_dropped(self, channel: str) -> None:
         """Make the directory for what is copied in for a conda channel."""

@@ -5,8 +5,8 @@ SHA-256 and the age that is asked for, and its contents must be what the page pr
 """
 
 import contextlib
-import errno
 import hashlib
+import html
 import logging
 import os
 import re
@@ -25,16 +25,18 @@ from packaging.version import Version
 from simple_repository.content_negotiation import Format
 from simple_repository.model import File, Meta, ProjectDetail
 from simple_repository.parser import parse_html_project_page, parse_json_project_page
+from simple_repository.serializer import serialize
 
+from wheelhouse.errors import Damaged, Denied, NotFound, Unreachable
 from wheelhouse.formats.distribution import MAX_METADATA, MAX_NAME, SAFE_NAME
-from wheelhouse.index import denied_releases, simple_pages
+from wheelhouse.index import denied_releases
 from wheelhouse.index.denied_releases import Refused
-from wheelhouse.index.simple_pages import Files
+from wheelhouse.network import Network
 from wheelhouse.store.downloads import Cache, Received
-from wheelhouse.upstream import http_client
-from wheelhouse.upstream.http_client import Outside, Unreachable, get
-from wheelhouse.upstream.ttl_cache import Recent
-from wheelhouse.web.responses import Answer, Refusal
+from wheelhouse.upstream import download, http_client
+from wheelhouse.upstream.download import Promised
+from wheelhouse.upstream.http_client import get
+from wheelhouse.upstream.ttl_cache import SingleFlightCache
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +49,12 @@ PAGE_TIME = 30.0
 MAX_FILES = 50_000
 """Files on all the pages that are remembered, at about 1.5 KiB each."""
 METADATA = ".metadata"
+Files = dict[str, File]
+"""The files of one project, by file name."""
 
 _ACCEPTED = f"{Format.JSON_V1.value}, {Format.HTML_V1.value};q=0.2, {Format.HTML_LEGACY.value};q=0.01"
-_CONTENT_TYPES = {Format.JSON_V1: Format.JSON_V1.value, Format.HTML_LEGACY: "text/html; charset=utf-8"}
 _NOT_FOUND = (404, 410)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-
-class _Damaged(Exception):
-    """A file is not what the page promises; the text is the end of a sentence."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Upstream:
 
     url: str
     """With a slash at its end."""
-    outside: Outside
+    network: Network
     minimum_age: timedelta
     refused: Mapping[str, Refused] = field(default_factory=dict)
     """Versions of the project that is asked for which the intake has refused."""
@@ -99,19 +98,17 @@ class Upstream:
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """A file to be fetched, and what is known of it."""
+class FileBody:
+    """A file that is on its way to a client."""
 
-    url: str
-    sha256: str
     size: int | None
     """Bytes; None if upstream does not say."""
-    at_most: int | None
-    """Bytes; None for no limit."""
+    pieces: Iterable[bytes]
+    """Raise `Unreachable`, `Damaged` and `Denied` where they break off."""
 
 
 class Mirror:
-    """Answers for public projects. Whether a project may be asked for is `upstream`'s to know."""
+    """Public projects through this index. Whether a project may be asked for is for the caller to know."""
 
     def __init__(
         self,
@@ -122,78 +119,91 @@ class Mirror:
         patient: bool = False,
         given: Callable[[str, str, str], None] = lambda *_: None,
         last_asked: Callable[[str], float] = lambda _: 0.0,
+        denied: Callable[[str, str], str | None] = lambda *_: None,
     ) -> None:
         """`page_age` is how long a page is used again, in seconds, `max_files` how many files may be remembered.
 
         Who is `patient` waits for an upstream that fails for a while. `given` is told of each file that a client gets
         from upstream, before it has all of it: project, name, SHA-256. `last_asked` says when somebody looked at a
-        project last.
+        project last, `denied` why a file (project, name) may not be had any more, once it has come.
         """
         self._cache = cache
         self._patient = patient
         self._given = given
         self._last_asked = last_asked
-        self._pages: Recent[Files | None] = Recent(page_age, max_files, lambda files: len(files or ()))
+        self._denied = denied
+        self._pages: SingleFlightCache[Files | None] = SingleFlightCache(
+            page_age, max_files, lambda files: len(files or ())
+        )
         self._lock = threading.Lock()
-        self._client: tuple[Outside, httpx.Client] | None = None
+        self._client: tuple[Network, httpx.Client] | None = None
 
-    def page(self, upstream: Upstream, project: str, accept: str, *, direct: bool = False) -> Answer:
-        """The project's page, as JSON or HTML; raises `Refusal`. With `direct`, clients get the files from upstream."""
+    def page(self, upstream: Upstream, project: str, form: Format, *, direct: bool = False) -> bytes:
+        """The project's page, as JSON or HTML. With `direct`, clients get the files from upstream.
+
+        Raises `NotFound`, `Denied` if nothing of it is let in, `Unreachable`.
+        """
         listed = self.files(upstream, project).values()
         objections = [upstream.objection(file) for file in listed]
         files = [file for file, objection in zip(listed, objections, strict=True) if not objection]
         if listed and not files:
             # Instead of an empty page, which nobody could explain.
             log.warning("Nothing of %s is let in, for example: %s", project, objections[-1])
-            raise Refusal(404, f"Nothing of {project} is let in, for example: {objections[-1]}")
-        form = Format.JSON_V1 if Format.JSON_V1.value in accept else Format.HTML_LEGACY
-        headers = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": str(PAGE_AGE)}
-        return Answer(
-            200, simple_pages.rendered(_detail(project, files, direct=direct), form), _CONTENT_TYPES[form], headers
-        )
+            raise Denied(f"Nothing of {project} is let in, for example: {objections[-1]}")
+        return _rendered(_detail(project, files, direct=direct), form)
 
-    def file(self, upstream: Upstream, project: str, filename: str, *, head: bool) -> Answer:
-        """A file of the project, or the metadata of one: kept, or on its way from upstream; raises `Refusal`.
+    def file(self, upstream: Upstream, project: str, filename: str, *, head: bool = False) -> FileBody:
+        """A file of the project, or the metadata of one: kept, or on its way from upstream.
 
-        With `head`, nothing is fetched but the page.
+        With `head`, nothing is fetched but the page, and nothing is in it. Raises `NotFound`, `Denied`, `Unreachable`,
+        `Damaged`.
         """
         if kept := self._cache.open(project, filename):
             size = os.fstat(kept.fileno()).st_size
             if head:
                 kept.close()
-            return _file_answer(() if head else FileWrapper(kept, 2**16), size)
-        files = self.files(upstream, project)
-        wanted = _wanted(upstream, files, project, filename)
+            return FileBody(size, () if head else FileWrapper(kept, 2**16))
+        promised = _promised(upstream, self.files(upstream, project), project, filename)
         if head:
-            return _file_answer((), wanted.size)
-        pieces = self._pieces(upstream, wanted, project, filename)
-        with _refusing(filename):
+            return FileBody(promised.size, ())
+        pieces = self._pieces(upstream, promised, project)
+        with _said_of(filename):
             next(pieces)
             if filename.endswith(METADATA):  # small, so that what is wrong can be told
-                return Answer(200, b"".join(pieces), "application/octet-stream", _FOREVER)
-        return _file_answer(_cut_short_if_broken(pieces, filename), wanted.size)
+                content = b"".join(pieces)
+                return FileBody(len(content), (content,))
+        return FileBody(promised.size, pieces)
 
     def files(self, upstream: Upstream, project: str) -> Files:
-        """Everything upstream lists, by file name; raises `Refusal`."""
+        """Everything upstream lists, by file name; raises `NotFound`, `Unreachable`."""
         url = f"{upstream.url}{project}/"
-        with _refusing(project):
+        with _said_of(project):
             files = self._pages.get(url, lambda: self._fetch_page(upstream, url, project))
         if files is None:
-            raise Refusal(404, f"{project} is neither on this index nor upstream.")
+            raise NotFound(f"{project} is neither on this index nor upstream.")
         return files
 
+    def client(self, network: Network) -> httpx.Client:
+        """The client of this process, made when it is first needed and when the network's settings have changed."""
+        with self._lock:
+            if self._client is None or self._client[0] != network:
+                # The old one is not closed: files may still be coming through it.
+                self._client = (network, http_client.client(network, patient=self._patient))
+            return self._client[1]
+
     def _fetch_page(self, upstream: Upstream, url: str, project: str) -> Files | None:
-        client = self.client(upstream.outside)
+        client = self.client(upstream.network)
         return http_client.patiently(lambda: _fetch_page(client, url, project), 3 if self._patient else 1)
 
-    def _pieces(self, upstream: Upstream, wanted: _Wanted, project: str, filename: str) -> Iterator[bytes]:
+    def _pieces(self, upstream: Upstream, promised: Promised, project: str) -> Iterator[bytes]:
         """Have a file come once, whoever else asks for it, in other processes too; gives its bytes as they come.
 
-        Raises `Unreachable`, `_Damaged`, OSError. The first piece is empty: what is raised before it can still be told
-        to the client.
+        Raises `Unreachable`, `Damaged`, `Denied`, OSError. The first piece is empty: what is raised before it can still
+        be told to the client.
         """
         sent = 0
-        is_kept = upstream.keep is None or (wanted.size or 0) <= upstream.keep
+        filename = promised.name
+        is_kept = upstream.keep is None or (promised.size or 0) <= upstream.keep
         while is_kept:
             if found := self._cache.open(project, filename):
                 with found:
@@ -208,7 +218,7 @@ class Mirror:
                     log.error("Nothing can be kept of %s (%s).", filename, error.strerror)
                     break
                 if isinstance(part, Received):
-                    yield from self._fetch(upstream, wanted, project, filename, part, sent)
+                    yield from self._fetch(upstream, promised, project, part, sent)
                     return
                 for piece in part.pieces(sent):
                     if not sent:
@@ -220,114 +230,86 @@ class Mirror:
                 if part.is_stuck:
                     break
                 # Whoever it came for has gone, or has failed with it.
-        yield from self._fetch(upstream, wanted, project, filename, None, sent)
+        yield from self._fetch(upstream, promised, project, None, sent)
 
     def _fetch(
-        self, upstream: Upstream, wanted: _Wanted, project: str, filename: str, kept: Received | None, sent: int
+        self, upstream: Upstream, promised: Promised, project: str, kept: Received | None, sent: int
     ) -> Iterator[bytes]:
         """Fetch a file and keep it, if there is somewhere to, and room; but for the first bytes, which were `sent`."""
-        client = self.client(upstream.outside)
-        digest, size = hashlib.sha256(), 0
-        with get(client, wanted.url, {"Accept-Encoding": "identity"}) as response:
-            if response.status_code != 200:
-                raise Unreachable(f"it answers {response.status_code} for {filename}")
-            if wanted.size is not None and response.headers.get("Content-Length", str(wanted.size)) != str(wanted.size):
-                raise _Damaged("its size is not the one in upstream's page")
-            yield b""
-            held = b""
-            for piece in response.iter_raw():
+        digest, size, held = hashlib.sha256(), 0, b""
+        with contextlib.closing(download.stream(self.client(upstream.network), promised)) as pieces:
+            yield next(pieces)
+            for piece in pieces:
                 digest.update(piece)
                 size += len(piece)
-                kept = kept and self._keep(kept, piece, filename)
-                if wanted.at_most is not None and size > wanted.at_most:
-                    raise _Damaged("it is bigger than it may be")
+                kept = kept and _keep(kept, piece, promised.name)
                 # Nobody gets the last piece, and so the whole file, before it is known to be right.
                 if held:
                     yield held
                 skipped = min(sent, len(piece))
                 sent -= skipped
                 held = piece[skipped:]
-        if wanted.size not in (None, size):
-            raise _Damaged("its size is not the one in upstream's page")
-        if digest.hexdigest() != wanted.sha256:
-            raise _Damaged("its SHA-256 is not the one in upstream's page")
-        self._given(project, filename, wanted.sha256)
+        if promised.size not in (None, size):
+            raise Damaged("its size is not the one in upstream's page")
+        if digest.hexdigest() != promised.sha256:
+            raise Damaged("its SHA-256 is not the one in upstream's page")
+        self._given(project, promised.name, promised.sha256)
         if kept:
             try:
-                self._cache.place(kept, project, filename)
+                self._cache.place(kept, project, promised.name)
                 if upstream.keep is not None:
-                    self._cache.trim(upstream.keep, self._last_asked)
-                log.info("Fetched %s of %s, %d bytes.", filename, project, size)
+                    self._cache.trim(upstream.keep, self._last_asked, size)
+                log.info("Fetched %s of %s, %d bytes.", promised.name, project, size)
             except OSError as error:
-                log.error("%s was not kept (%s).", filename, error.strerror)
+                log.error("%s was not kept (%s).", promised.name, error.strerror)
+        # Behind its placing: what is denied from now on is seen here, or by whoever throws denied files away.
+        if sentence := self._denied(project, promised.name):
+            self._cache.forget_file(project, promised.name)
+            raise Denied(sentence)
         if held:
             yield held
 
-    def _keep(self, received: Received, piece: bytes, filename: str) -> Received | None:
-        """Keep a piece. None if there is no room: then the file only passes through, and nothing is left of it."""
-        try:
-            received.write(piece)
-        except OSError as error:
-            log.error("%s is not kept (%s): make room for the index's cache.", filename, error.strerror)
-            received.give_up()
-            return None
-        return received
 
-    def client(self, way: Outside) -> httpx.Client:
-        """The client of this process, made when it is first needed and when the way out has changed."""
-        with self._lock:
-            if self._client is None or self._client[0] != way:
-                # The old one is not closed: files may still be coming through it.
-                self._client = (way, way.client(patient=self._patient))
-            return self._client[1]
-
-
-_FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
-
-
-def _file_answer(body: Iterable[bytes], size: int | None) -> Answer:
-    # Where upstream tells no size, the file goes out in chunks, and the end of a broken one is missing as well.
-    length = {} if size is None else {"Content-Length": str(size)}
-    return Answer(200, body, "application/octet-stream", {**_FOREVER, **length})
+def _keep(received: Received, piece: bytes, filename: str) -> Received | None:
+    """Keep a piece. None if there is no room: then the file only passes through, and nothing is left of it."""
+    try:
+        received.write(piece)
+    except OSError as error:
+        log.error("%s is not kept (%s): make room for the index's cache.", filename, error.strerror)
+        received.give_up()
+        return None
+    return received
 
 
 @contextlib.contextmanager
-def _refusing(what: str) -> Iterator[None]:
-    """Turn what is wrong upstream into a `Refusal`."""
+def _said_of(what: str) -> Iterator[None]:
+    """Make whole sentences of what is wrong upstream."""
     try:
         yield
     except Unreachable as error:
-        raise Refusal(503, f"{what} is not on this index, and upstream fails: {error}; try again later.") from None
-    except _Damaged as error:
+        sentence = f"{what} is not on this index, and upstream fails: {error}; try again later."
+        raise Unreachable(sentence) from None
+    except Damaged as error:
         log.error("%s was not taken from upstream: %s.", what, error)
-        raise Refusal(502, f"{what} was not taken from upstream: {error}.") from None
+        raise Damaged(f"{what} was not taken from upstream: {error}.") from None
 
 
-def _cut_short_if_broken(pieces: Iterator[bytes], filename: str) -> Iterator[bytes]:
-    """The pieces; where they break off, gunicorn closes the connection and the client misses bytes it was promised."""
-    try:
-        yield from pieces
-    except (Unreachable, _Damaged) as error:
-        log.error("%s was not taken from upstream: %s.", filename, error)
-        raise ConnectionResetError(errno.ECONNRESET, "The file broke off.") from None
-
-
-def _wanted(upstream: Upstream, files: Files, project: str, filename: str) -> _Wanted:
-    """What to fetch for `filename`; raises `Refusal`."""
+def _promised(upstream: Upstream, files: Files, project: str, filename: str) -> Promised:
+    """What to fetch for `filename`; raises `NotFound`, `Denied`."""
     file = files.get(filename.removesuffix(METADATA))
     if file is None:
-        raise Refusal(404, f"{filename} is not among the files of {project} upstream.")
+        raise NotFound(f"{filename} is not among the files of {project} upstream.")
     if sentence := upstream.objection(file):
-        raise Refusal(404, sentence)
+        raise Denied(sentence)
     if file.filename == filename:
-        return _Wanted(file.url, file.hashes["sha256"], file.size, file.size)
+        return Promised(filename, file.url, file.hashes["sha256"], file.size, file.size)
     if not isinstance(file.dist_info_metadata, dict):
-        raise Refusal(404, f"Upstream has no metadata for {file.filename}, or no SHA-256 of them.")
+        raise NotFound(f"Upstream has no metadata for {file.filename}, or no SHA-256 of them.")
     if sentence := upstream.changed(filename, file.dist_info_metadata["sha256"]):
-        raise Refusal(404, sentence)
+        raise Denied(sentence)
     parts = urlsplit(file.url)
     url = parts._replace(path=f"{parts.path}{METADATA}").geturl()
-    return _Wanted(url, file.dist_info_metadata["sha256"], None, MAX_METADATA)
+    return Promised(filename, url, file.dist_info_metadata["sha256"], None, MAX_METADATA)
 
 
 def _fetch_page(client: httpx.Client, url: str, project: str) -> Files | None:
@@ -407,9 +389,20 @@ def _sha256(hashes: object) -> dict[str, str] | None:
     return None
 
 
+def _rendered(page: ProjectDetail, form: Format) -> bytes:
+    if form is not Format.JSON_V1:
+        # simple-repository puts the reason into the HTML as it is
+        page = replace(page, files=tuple(_escaped(file) for file in page.files))
+    return serialize(page, form).encode()
+
+
+def _escaped(file: File) -> File:
+    return replace(file, yanked=html.escape(file.yanked)) if isinstance(file.yanked, str) else file
+
+
 def _detail(project: str, files: list[File], *, direct: bool) -> ProjectDetail:
     """The page for our clients, who get the files from us unless it is `direct`."""
-    api_version = simple_pages.API_VERSION if all(file.size is not None for file in files) else "1.0"
+    api_version = "1.1" if all(file.size is not None for file in files) else "1.0"
     ours = tuple(
         file if direct else replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files
     )

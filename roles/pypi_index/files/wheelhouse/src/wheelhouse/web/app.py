@@ -11,22 +11,31 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import BaseConverter, Map, Rule
+from werkzeug.wrappers import Request, Response
+
 from wheelhouse.config import Config
+from wheelhouse.errors import WheelhouseError
 from wheelhouse.formats import confined
-from wheelhouse.index import permissions, simple_pages
-from wheelhouse.index.events import Journal
-from wheelhouse.index.file_names import Names
+from wheelhouse.index import permissions
+from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
+from wheelhouse.index.transaction import Index
 from wheelhouse.logs import OneLine
 from wheelhouse.store.downloads import Cache
-from wheelhouse.store.local import Shelf
 from wheelhouse.web import xmlrpc
-from wheelhouse.web.html import Front
-from wheelhouse.web.responses import Answer, Environ, Refusal, StartResponse
+from wheelhouse.web.html import Pages
+from wheelhouse.web.responses import HTTPError, http_error, path_of
 from wheelhouse.web.upload import upload_application
-from wheelhouse.web.upstream_routes import OffTheShelf
+from wheelhouse.web.upstream_routes import UpstreamRoutes
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -40,99 +49,111 @@ def application() -> "Application":
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in ("pypiserver", "httpx"):  # they log each request, and so does gunicorn
         logging.getLogger(library).setLevel(logging.WARNING)
-    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
-    # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
-    tempfile.tempdir = str(shelf.incoming)
-    shelf.sweep()
-    if not (shelf.simple / "index.json").exists():  # nothing was ever published, and installers ask all the same
-        simple_pages.write_root(shelf)
+    index = open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
+    # Temporary files belong on the shelf's disk: /tmp may be small, and in memory.
+    tempfile.tempdir = str(index.staging.incoming)
+    index.render_dirty()
+    index.sweep()
     cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
     cache.sweep()
-    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf, cache)
+    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), index, cache)
+
+
+class _Rest(BaseConverter):
+    """All that follows in a path, whatever it is: whether it is a name is for the one who answers."""
+
+    regex = r"(?s:.*)"
+    part_isolating = False
 
 
 class Application:
     """Sends a request to the part of the program that answers it."""
 
-    def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
+    def __init__(self, config: Config, index: Index, cache: Cache) -> None:
         self._config = config
-        self._shelf = shelf
-        self._names = Names(Journal(shelf.journal))
-        self._uploads = upload_application(config, shelf, self._names)
-        self._catalogue = Catalogue(Journal(shelf.journal))
-        self._off_the_shelf = off_the_shelf = OffTheShelf(config, shelf, cache)
-        self._front = front = Front(config, shelf, self._catalogue)
-        self._pages: dict[str, Callable[[Environ], Answer]] = {
-            "/": front.home,
-            "/search": front.search,
-            "/projects/*": front.project,
-            "/project/*": front.published,
-            "/pypi/*": front.published,
-            "/assets/*": front.asset,
-            "/simple/*": off_the_shelf.page,
-            "/cached/*": off_the_shelf.file,
+        self._index = index
+        self._uploads = upload_application(config, index)
+        self._catalogue = Catalogue(index.database)
+        self._upstream = upstream = UpstreamRoutes(config, index, cache)
+        pages = Pages(config, index, self._catalogue)
+        routes: dict[str, Callable[..., Response]] = {
+            "/": pages.home,
+            "/search": pages.search,
+            "/projects/<rest:name>": pages.project,
+            "/project/<rest:path>": pages.published,
+            "/pypi/<rest:path>": pages.published,
+            "/assets/<rest:name>": pages.asset,
+            "/simple/<rest:name>": upstream.page,
+            "/cached/<rest:path>": upstream.file,
             "/health": self._health,
-            "/publishers/*": self._publisher,
+            "/publishers/<rest:user>": self._publisher,
+            "/<name>": pages.named,
         }
-        """What answers GET, by path; `*` is the rest of one."""
+        """What answers GET and HEAD. `rest` may be empty, and have slashes in it."""
+        rules = [Rule(path, endpoint=answer) for path, answer in routes.items()]
+        self._routes = Map(rules, converters={"rest": _Rest}, merge_slashes=False).bind("index")
 
     def warm_up(self) -> None:
-        """Do now what the first visitor would have to wait for: seconds, with a long journal."""
+        """Do now what the first visitor would have to wait for, and what nobody waits for."""
         confined.warm_up()
-        threading.Thread(target=self._off_the_shelf.watch, daemon=True).start()
-        self._catalogue.counts()
-        self._names.warm_up()
+        threading.Thread(target=self._upstream.watch, daemon=True).start()
 
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        request = Request(environ)
         try:
-            if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-                self._refuse_foreign_pages(environ)
-            if environ["PATH_INFO"] == "/" and environ["REQUEST_METHOD"] == "POST":
+            if request.method not in ("GET", "HEAD"):
+                self._refuse_foreign_pages(request)
+            if environ["PATH_INFO"] == "/" and request.method == "POST":
                 return self._uploads(environ, start_response)
-            answer = self._answer(environ)
-        except Refusal as refusal:
-            answer = refusal.answer
+            response = self._answer(request)
+        except WheelhouseError as error:
+            response = http_error(error).get_response()
+        except HTTPError as error:
+            response = error.get_response()
         except Exception:
-            log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            answer = Refusal(500, "The index failed to handle this; its log says why.").answer
-        body = answer.send(start_response)
-        return [] if environ["REQUEST_METHOD"] == "HEAD" else body
+            log.exception("%s %s failed.", request.method, environ["PATH_INFO"])
+            response = HTTPError(500, "The index failed to handle this; its log says why.").get_response()
+        return response(environ, start_response)
 
-    def _answer(self, environ: Environ) -> Answer:
-        """Raises `Refusal`."""
-        path = "/" + environ["PATH_INFO"].lstrip("/")
-        if path == "/RPC2" and environ["REQUEST_METHOD"] == "POST":
-            return xmlrpc.answer(self._catalogue, environ)
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            raise Refusal(405, f"Uploads go to {self._config.current().index_url}/ and nothing else is sent here.")
-        top, slash, _ = path[1:].partition("/")
-        if page := self._pages.get(path) or self._pages.get(f"/{top}{slash}*"):
-            return page(environ)
-        if not slash:
-            return self._front.named(environ)
-        raise Refusal(404, "There is no such page on this index.")
+    def _answer(self, request: Request) -> Response:
+        """Raises `HTTPError`, `WheelhouseError`."""
+        path = path_of(request.environ)
+        if path == "/RPC2" and request.method == "POST":
+            return xmlrpc.answer(self._catalogue, request)
+        if request.method not in ("GET", "HEAD"):
+            raise HTTPError(405, f"Uploads go to {self._config.current().index_url}/ and nothing else is sent here.")
+        try:
+            answer, parts = self._routes.match(path)
+        except HTTPException:
+            raise HTTPError(404, "There is no such page on this index.") from None
+        response: Response = answer(request, **parts)
+        return response
 
-    def _refuse_foreign_pages(self, environ: Environ) -> None:
-        """Raises `Refusal` for what a page of another site has a browser send, which adds the login by itself.
+    def _refuse_foreign_pages(self, request: Request) -> None:
+        """Raises `HTTPError` for what a page of another site has a browser send, which adds the login by itself.
 
         Browsers say whose page it was, in one of two headers; twine, uv and the like send neither.
         """
         origins, sites = (None, _origin(self._config.current().index_url)), (None, "same-origin", "none")
-        if environ.get("HTTP_ORIGIN") not in origins or environ.get("HTTP_SEC_FETCH_SITE") not in sites:
-            raise Refusal(403, FOREIGN_PAGE)
+        if request.headers.get("Origin") not in origins or request.headers.get("Sec-Fetch-Site") not in sites:
+            raise HTTPError(403, FOREIGN_PAGE)
 
-    def _publisher(self, environ: Environ) -> Answer:
-        """`/publishers/<user>`: whether they may publish anything. The gateway asks before it reads an upload."""
-        user = environ["PATH_INFO"].removeprefix("/publishers/").encode("latin-1").decode(errors="replace")
+    def _publisher(self, _: Request, user: str) -> Response:
+        """Whether somebody may publish anything. The gateway asks before it reads an upload."""
         settings = self._config.current()
         if not settings.publishes.get(user):
-            raise Refusal(403, permissions.nothing(user, settings.ask))
-        return Answer(200)
+            raise HTTPError(403, permissions.nothing(user, settings.ask))
+        return Response(content_type="text/plain; charset=utf-8")
 
-    def _health(self, environ: Environ) -> Answer:
-        if not os.access(self._shelf.incoming, os.W_OK):
-            raise Refusal(503, "The shelf cannot be written to.")
-        return Answer(200, json.dumps({"status": "ok"}).encode(), "application/json")
+    def _health(self, _: Request) -> Response:
+        if not os.access(self._index.staging.incoming, os.W_OK):
+            raise HTTPError(503, "The shelf cannot be written to.")
+        try:
+            self._catalogue.counts()
+        except SQLAlchemyError as error:
+            log.error("The database cannot be read: %s", type(error).__name__)
+            raise HTTPError(503, "The index's database cannot be read.") from None
+        return Response(json.dumps({"status": "ok"}), content_type="application/json")
 
 
 def _origin(url: str) -> str:

@@ -11,15 +11,21 @@ from http import HTTPStatus
 from importlib.resources import files
 from math import ceil
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
+from wheelhouse.errors import NotFound
+from wheelhouse.index import queries
 from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
-from wheelhouse.store.local import Shelf
-from wheelhouse.web.responses import Answer, Environ, Refusal
+from wheelhouse.index.transaction import Index
+from wheelhouse.web import project_page
+from wheelhouse.web.project_page import Descriptions
+from wheelhouse.web.responses import redirect
 from wheelhouse.web.upstream_routes import Whereabouts, whereabouts
 
 LATEST = 20
@@ -44,31 +50,31 @@ HEADERS = {
 _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 
 
-class Front:
+class Pages:
     """Answers GET requests with pages."""
 
-    def __init__(self, config: Config, shelf: Shelf, catalogue: Catalogue) -> None:
+    def __init__(self, config: Config, index: Index, catalogue: Catalogue) -> None:
         self._config = config
-        self._shelf = shelf
+        self._index = index
         self._catalogue = catalogue
         self._assets = _assets()
         self._templates = _templates(self._assets)
+        self._descriptions = Descriptions(index.store)
 
-    def home(self, environ: Environ) -> Answer:
+    def home(self, _: Request) -> Response:
         """The front page."""
         projects, files_ = self._catalogue.counts()
         return self._page("home.html", projects=projects, files=files_, latest=self._catalogue.latest(LATEST))
 
-    def search(self, environ: Environ) -> Answer:
+    def search(self, request: Request) -> Response:
         """`/search?q=WORDS&page=N`: projects that have the words; all of them without words."""
-        asked = parse_qs(environ["QUERY_STRING"], errors="replace")
-        query = " ".join(asked.get("q", [""])[0][:MAX_QUERY].split())
-        page = _number(asked.get("page", ["1"])[0])
+        query = " ".join(request.args.get("q", "")[:MAX_QUERY].split())
+        page = _number(request.args.get("page", "1"))
         start = (page - 1) * RESULTS
         found = self._catalogue.search(query, start, RESULTS)
         pages = max(1, ceil(found.total / RESULTS))
         if page > pages:
-            return _redirect(f"/search?{urlencode({'q': query, 'page': pages})}", HTTPStatus.FOUND)
+            return redirect(f"/search?{urlencode({'q': query, 'page': pages})}", HTTPStatus.FOUND)
         name = normalised("-".join(terms(query)))
         return self._page(
             "search.html",
@@ -81,49 +87,59 @@ class Front:
             elsewhere=self._elsewhere(name) if name else None,
         )
 
-    def project(self, environ: Environ) -> Answer:
+    def project(self, _: Request, name: str) -> Response:
         """`/projects/<name>/`; another spelling is sent to the normal one."""
-        rest = environ["PATH_INFO"].removeprefix("/projects/")
-        asked = rest.removesuffix("/")
-        name = normalised(asked)
-        if name is None:
+        asked, name_ = name, normalised(name.removesuffix("/"))
+        if name_ is None:
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
-        if rest != f"{name}/":
-            return _redirect(f"/projects/{name}/", HTTPStatus.MOVED_PERMANENTLY)
-        project = self._catalogue.project(name)
+        if asked != f"{name_}/":
+            return redirect(f"/projects/{name_}/", HTTPStatus.MOVED_PERMANENTLY)
+        project = project_page.load(self._index.database, name_, MAX_RELEASES)
         if project is None:
-            near = self._catalogue.near(name, NEAR)
-            elsewhere = self._elsewhere(name)
-            return self._page("missing.html", HTTPStatus.NOT_FOUND, name=name, elsewhere=elsewhere, near=near)
-        return self._page("project.html", project=project, max_releases=MAX_RELEASES)
+            near = self._catalogue.near(name_, NEAR)
+            elsewhere = self._elsewhere(name_)
+            return self._page("missing.html", HTTPStatus.NOT_FOUND, name=name_, elsewhere=elsewhere, near=near)
+        settings = self._config.current()
+        description = self._descriptions.of(project.best)
+        return self._page(
+            "project.html",
+            project=project,
+            description=description,
+            requirements=project_page.by_extra(description.requires) if description else {},
+            commands=project_page.install_commands(name_, settings, is_prerelease=project.is_prerelease),
+            may_publish=project_page.publishers(name_, settings.publishes),
+        )
 
-    def published(self, environ: Environ) -> Answer:
+    def published(self, _: Request, path: str) -> Response:
         """`/project/<name>/<version>/` and the like, which hatch and others print when they have published."""
-        return self._lead_to(environ["PATH_INFO"].split("/")[2])
+        return self._lead_to(path.split("/", maxsplit=1)[0])
 
-    def named(self, environ: Environ) -> Answer:
-        """`/<name>`, which is what flit prints; raises `Refusal` if there is no such project."""
-        name = normalised(environ["PATH_INFO"].lstrip("/"))
-        if name is None or self._catalogue.project(name) is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "There is no such page on this index.")
-        return self._lead_to(name)
+    def named(self, _: Request, name: str) -> Response:
+        """`/<name>`, which is what flit prints; raises `NotFound` if there is no such project."""
+        project = normalised(name)
+        if project is None or not self._is_published(project):
+            raise NotFound("There is no such page on this index.")
+        return self._lead_to(project)
 
-    def _lead_to(self, text: str) -> Answer:
+    def _is_published(self, project: str) -> bool:
+        with self._index.database.read() as connection:
+            return queries.is_published(connection, project)
+
+    def _lead_to(self, text: str) -> Response:
         name = normalised(text)
         if name is None:
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
-        return _redirect(f"/projects/{name}/", HTTPStatus.FOUND)
+        return redirect(f"/projects/{name}/", HTTPStatus.FOUND)
 
-    def asset(self, environ: Environ) -> Answer:
-        """`/assets/<name>`: a style or script, which never changes under its name; raises `Refusal`."""
-        name = environ["PATH_INFO"].removeprefix("/assets/")
+    def asset(self, _: Request, name: str) -> Response:
+        """A style or script, which never changes under its name; raises `NotFound`."""
         for hashed, content in self._assets.values():
             if name == hashed:
                 headers = {"Cache-Control": "max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
-                return Answer(HTTPStatus.OK, content, _TYPES[name.rpartition(".")[2]], headers)
-        raise Refusal(HTTPStatus.NOT_FOUND, "There is no such file on this index.")
+                return Response(content, headers=headers, content_type=_TYPES[name.rpartition(".")[2]])
+        raise NotFound("There is no such file on this index.")
 
-    def _page(self, template: str, status: int = HTTPStatus.OK, **shown: Any) -> Answer:
+    def _page(self, template: str, status: int = HTTPStatus.OK, **shown: Any) -> Response:
         settings = self._config.current()
         address = urlsplit(settings.index_url)
         text = self._templates.get_template(template).render(
@@ -131,14 +147,14 @@ class Front:
             host=address.netloc,
             hostname=address.hostname,
             contact_url=_contact_url(settings),
-            has_reports=self._shelf.reports.is_dir(),
+            has_reports=self._index.site.reports.is_dir(),
             **shown,
         )
-        return Answer(status, text.encode(), HTML, HEADERS)
+        return Response(text, status, HEADERS, content_type=HTML)
 
     def _elsewhere(self, name: str) -> Whereabouts:
         """What happens to an installer that asks for a name that is not on the shelf: see `elsewhere` in parts.html."""
-        return whereabouts(name, self._config.current(), self._shelf)
+        return whereabouts(name, self._config.current(), self._index)
 
 
 def render_static(template: str, settings: Settings, **shown: Any) -> str:
@@ -171,7 +187,15 @@ def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
         auto_reload=False,
     )
     templates.globals["asset"] = lambda name: f"/assets/{assets[name][0]}"
-    templates.filters |= {"day": _day, "size": _size, "instant": _instant, "path": quote, "thousands": "{:,}".format}
+    templates.filters |= {
+        "day": _day,
+        "size": _size,
+        "instant": _instant,
+        "path": quote,
+        "thousands": "{:,}".format,
+        "came_from": project_page.came_from,
+        "safe_html": Markup,  # only of what `formats.description` rendered
+    }
     return templates
 
 
@@ -184,10 +208,6 @@ def _assets() -> dict[str, tuple[str, bytes]]:
             content = file.read_bytes()
             found[file.name] = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}", content
     return found
-
-
-def _redirect(location: str, status: int) -> Answer:
-    return Answer(status, headers={"Location": location})
 
 
 def _number(text: str) -> int:

@@ -1,15 +1,19 @@
-"""What goes back over HTTP: answers, and refusals with a sentence that people can act on."""
+"""What goes back over HTTP: responses, and errors with a sentence that people can act on."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Request, Response
+
+from wheelhouse import errors
+from wheelhouse.errors import WheelhouseError
 from wheelhouse.logs import printable
 
-Environ = dict[str, Any]
-StartResponse = Callable[..., Any]
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 MAX_REASON = 300
 """Characters of a reason phrase; gateways read a status line into a small buffer."""
@@ -19,46 +23,63 @@ _HEADERS = {
     HTTPStatus.UNAUTHORIZED: {"WWW-Authenticate": 'Basic realm="index"'},
     HTTPStatus.METHOD_NOT_ALLOWED: {"Allow": "GET, HEAD"},
 }
+_STATUS: tuple[tuple[type[WheelhouseError], HTTPStatus], ...] = (
+    (errors.NotFound, HTTPStatus.NOT_FOUND),
+    (errors.Forbidden, HTTPStatus.FORBIDDEN),
+    (errors.Unreachable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.Damaged, HTTPStatus.BAD_GATEWAY),
+    (errors.Conflict, HTTPStatus.CONFLICT),
+    (errors.Rejected, HTTPStatus.BAD_REQUEST),
+    (errors.Busy, HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.Full, HTTPStatus.INSUFFICIENT_STORAGE),
+)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer. A body that is not bytes is sent in its pieces, and says in `headers` how long it is."""
+class HTTPError(HTTPException):
+    """A response above 399 with a sentence.
 
-    status: int
-    body: bytes | Iterable[bytes] = b""
-    content_type: str = "text/plain; charset=utf-8"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    reason: str = ""
-    """By default the standard phrase for the status."""
-
-    def send(self, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer as a WSGI application does."""
-        headers = {"Content-Type": self.content_type, **self.headers}
-        if isinstance(self.body, bytes):
-            headers["Content-Length"] = str(len(self.body))
-        start_response(f"{self.status} {self.reason or HTTPStatus(self.status).phrase}", list(headers.items()))
-        return [self.body] if isinstance(self.body, bytes) else self.body
-
-
-class Refusal(Exception):
-    """An HTTP answer above 399 with a sentence.
-
-    twine shows people the reason phrase of a refusal, uv its body and Poetry both, so both hold the sentence.
+    twine shows people the reason phrase of an error, uv its body and Poetry both, so both hold the sentence.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
-        self.status = status
+        self.code = status
         # on one line, which is what clients show, on a terminal
         self.sentence = printable(_OBJECT.sub("this", " ".join(sentence.split())))
         super().__init__(self.sentence)
 
-    @property
-    def answer(self) -> Answer:
+    def get_response(self, *_: Any, **__: Any) -> Response:
         """What to send."""
+        status = HTTPStatus(self.code or HTTPStatus.INTERNAL_SERVER_ERROR)
         reason = re.sub(r"[^ -~]", "?", self.sentence)
         if len(reason) > MAX_REASON:
             reason = reason[: MAX_REASON - 3] + "..."
-        return Answer(
-            self.status, f"{self.sentence}\n".encode(), headers=_HEADERS.get(HTTPStatus(self.status), {}), reason=reason
+        return Response(
+            f"{self.sentence}\n",
+            f"{status.value} {reason}",
+            _HEADERS.get(status, {}),
+            content_type="text/plain; charset=utf-8",
         )
+
+
+def http_error(error: WheelhouseError) -> HTTPError:
+    """What to answer where something went wrong."""
+    for kind, status in _STATUS:
+        if isinstance(error, kind):
+            return HTTPError(status, str(error))
+    return HTTPError(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+
+def streamed(pieces: Iterable[bytes], size: int | None, content_type: str, headers: dict[str, str]) -> Response:
+    """A response that is sent as its pieces come. Without a size (bytes) its end is told by the connection."""
+    length = {} if size is None else {"Content-Length": str(size)}
+    return Response(pieces, headers={**headers, **length}, content_type=content_type, direct_passthrough=True)
+
+
+def redirect(location: str, status: int) -> Response:
+    """Sends a client on."""
+    return Response(status=status, headers={"Location": location}, content_type="text/plain; charset=utf-8")
+
+
+def path_of(environ: "WSGIEnvironment") -> str:
+    """The path that is asked for, with one slash at its beginning."""
+    return "/" + Request(environ).path.lstrip("/")

@@ -5,24 +5,28 @@ installed by mistake. Nor is one that the administrator denied, nor a release th
 """
 
 import contextlib
+import errno
 import logging
 import os
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal, NoReturn
 
 from pypiserver.config import Config as PypiserverConfig
+from simple_repository.content_negotiation import Format
+from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
+from wheelhouse.errors import Damaged, Denied, NotFound, Unreachable
 from wheelhouse.formats.distribution import MAX_NAME, SAFE_NAME
-from wheelhouse.index import denied_releases
+from wheelhouse.index import denied_releases, queries
 from wheelhouse.index.permissions import covers, normalised
-from wheelhouse.index.served_files import Seen
+from wheelhouse.index.transaction import Index
 from wheelhouse.store.downloads import Cache
-from wheelhouse.store.local import Shelf
-from wheelhouse.upstream.simple_index import METADATA, Mirror, Upstream
-from wheelhouse.web.responses import Answer, Environ, Refusal
+from wheelhouse.upstream.simple_index import METADATA, PAGE_AGE, Mirror, Upstream
+from wheelhouse.web.responses import redirect, streamed
 
 PUBLIC_INDEX = PypiserverConfig.default_with_overrides().fallback_url
 """Where pypiserver sends clients unless told otherwise: the public index. Ends with a slash."""
@@ -34,74 +38,94 @@ WATCH_EVERY = 2.0
 """Seconds after which a change is seen while nobody asks."""
 Whereabouts = Literal["reserved", "removed", "denied", "closed", "public"]
 """Why a name that has no page on the shelf is nowhere else either; or `public`: it may be asked for upstream."""
+_CONTENT_TYPES = {Format.JSON_V1: Format.JSON_V1.value, Format.HTML_LEGACY: "text/html; charset=utf-8"}
+_OF_A_PAGE = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": str(PAGE_AGE)}
+_FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 
 
-def whereabouts(project: str, settings: Settings, shelf: Shelf) -> Whereabouts:
+def whereabouts(project: str, settings: Settings, index: Index) -> Whereabouts:
     """Where a client finds `project`, a normalised name without a page on the shelf."""
     if covers(settings.reserved, project):
         return "reserved"
-    if shelf.has_project(project):
+    if _is_ours(project, index):
         return "removed"
     if covers(settings.denied, project):
         return "denied"
     return "closed" if settings.upstream == "closed" else "public"
 
 
-class OffTheShelf:
+def _is_ours(project: str, index: Index) -> bool:
+    """Whether anything of it was ever published, or was copied in and waits to be."""
+    with index.database.read() as connection:
+        return queries.is_known(connection, project) or bool(index.site.names(f"packages/{project}"))
+
+
+class UpstreamRoutes:
     """Answers for what is not on the shelf."""
 
-    def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
+    def __init__(self, config: Config, index: Index, cache: Cache) -> None:
         self._config = config
-        self._shelf = shelf
+        self._index = index
         self._cache = cache
-        self._mirror = Mirror(cache, given=self._note, last_asked=self._last_asked)
-        self._file_names = Seen(shelf)
-        self._refused = denied_releases.Watched(shelf)
-        self._asked = shelf.locks / "asked"
+        self._mirror = Mirror(cache, given=self._note, last_asked=self._last_asked, denied=self._denied)
+        self._refused = denied_releases.Watched(index.database)
+        self._asked = index.site.locks / "asked"
         """An empty file for each public project; its time is that of the last look at it."""
         self._seen: tuple[Settings, denied_releases.Releases] | None = None
 
-    def page(self, environ: Environ) -> Answer:
-        """What to answer to `GET /simple/<rest>` when there is no such page; raises `Refusal`."""
+    def page(self, request: Request, name: str) -> Response:
+        """`/simple/<name>` where there is no such page; raises `NotFound`, `Unreachable`."""
         settings = self._settings()
-        rest = environ["PATH_INFO"].removeprefix("/simple/")
-        name = rest.removesuffix("/")
+        asked, name = name, name.removesuffix("/")
         project = normalised(name)
         if project is None:
-            raise Refusal(404, f"{name[:100]!a} is not the name of a Python project.")
-        if rest != f"{project}/":
-            return Answer(301, headers={"Location": f"/simple/{project}/"})
+            raise NotFound(f"{name[:100]!a} is not the name of a Python project.")
+        if asked != f"{project}/":
+            return redirect(f"/simple/{project}/", 301)
         if sentence := self._why_not(project, settings):
-            raise Refusal(404, sentence)
-        accept = environ.get("HTTP_ACCEPT", "")
+            raise NotFound(sentence)
+        accept = request.headers.get("Accept", "")
+        form = Format.JSON_V1 if Format.JSON_V1.value in accept else Format.HTML_LEGACY
         if settings.upstream != "redirect":
             self._ask(project)
-            return self._mirror.page(self._upstream(settings, project), project, accept)
+            return _page(self._mirror.page(self._upstream(settings, project), project, form), form)
         if not self._refused.current().get(project):
-            return Answer(302, headers={"Location": f"{upstream_url(settings)}{project}/"})
-        return self._without_refused(settings, project, accept)
+            return redirect(f"{upstream_url(settings)}{project}/", 302)
+        return _page(self._without_refused(settings, project, form), form)
 
-    def file(self, environ: Environ) -> Answer:
-        """What to answer to `GET /cached/<rest>` when there is no such file, or to HEAD; raises `Refusal`."""
+    def file(self, request: Request, path: str) -> Response:
+        """`/cached/<project>/<file>` where there is no such file, or HEAD.
+
+        Raises `NotFound`, `Denied`, `Unreachable`, `Damaged`.
+        """
         settings = self._settings()
-        project, _, filename = environ["PATH_INFO"].removeprefix("/cached/").partition("/")
+        project, _, filename = path.partition("/")
         is_name = normalised(project) == project and SAFE_NAME.fullmatch(filename) and len(filename) <= MAX_NAME
         if settings.upstream != "cached" or not is_name:
-            raise Refusal(404, "There is no such file on this index.")
-        if sentence := self._why_not(project, settings):
-            raise Refusal(404, sentence)
-        head = environ["REQUEST_METHOD"] == "HEAD"
-        upstream = self._upstream(settings, project)
-        if sentence := denied_releases.of(upstream.refused, filename.removesuffix(METADATA)):
-            raise Refusal(404, sentence)
-        return self._mirror.file(upstream, project, filename, head=head)
+            raise NotFound("There is no such file on this index.")
+        if sentence := self._objection(project, filename, settings):
+            raise Denied(sentence)
+        body = self._mirror.file(self._upstream(settings, project), project, filename, head=request.method == "HEAD")
+        return streamed(_cut_short_if_broken(body.pieces, filename), body.size, "application/octet-stream", _FOREVER)
+
+    def watch(self) -> NoReturn:
+        """See to it that what is denied or refused leaves the cache at once, also while nobody asks the program."""
+        while True:
+            time.sleep(WATCH_EVERY)
+            self._settings()
+
+    def _objection(self, project: str, filename: str, settings: Settings) -> str | None:
+        """Why a file is not to be had through the cache, as a sentence; None if it is."""
+        refused = self._refused.current().get(project, {})
+        return self._why_not(project, settings) or denied_releases.of(refused, filename.removesuffix(METADATA))
+
+    def _denied(self, project: str, filename: str) -> str | None:
+        """Why a file that has just come may not be had any more, as a sentence; None if it may."""
+        return self._objection(project, filename, self._config.current())
 
     def _note(self, project: str, filename: str, sha256: str) -> None:
         """Remember a file that a client gets from upstream."""
-        try:
-            self._file_names.note(project, filename, sha256)
-        except OSError as error:
-            log.error("What %s is cannot be remembered: %s.", filename, error.strerror)
+        self._index.note_served(project, filename, sha256)
 
     def _ask(self, project: str) -> None:
         """Note that somebody looked at a project, no oftener than it matters."""
@@ -118,37 +142,30 @@ class OffTheShelf:
         except OSError:
             return 0.0
 
-    def watch(self) -> NoReturn:
-        """See to it that what is denied or refused leaves the cache at once, also while nobody asks the program."""
-        while True:
-            time.sleep(WATCH_EVERY)
-            self._settings()
-
-    def _without_refused(self, settings: Settings, project: str, accept: str) -> Answer:
-        """Upstream's page but for what the intake has refused; raises `Refusal` if it cannot be had.
+    def _without_refused(self, settings: Settings, project: str, form: Format) -> bytes:
+        """Upstream's page but for what the intake has refused; raises `NotFound` if it cannot be had.
 
         A client that is sent upstream would find all of it there. The index host may have no way out under this policy.
         """
         upstream = replace(self._upstream(settings, project), minimum_age=timedelta())
         try:
-            return self._mirror.page(upstream, project, accept, direct=True)
-        except Refusal as refusal:
-            if refusal.status < 500:
-                raise
+            return self._mirror.page(upstream, project, form, direct=True)
+        except Unreachable:
             why = "; ".join(f"{version}: {one.sentence}" for version, one in upstream.refused.items())
-            raise Refusal(
-                404,
+            raise Denied(
                 f"{project} is not let in as it is, since the intake refused {why} To have another version let in,"
-                f" {settings.ask}.",
+                f" {settings.ask}."
             ) from None
 
     def _upstream(self, settings: Settings, project: str) -> Upstream:
+        with self._index.database.read() as connection:
+            seen = queries.served(connection, project)
         return Upstream(
             upstream_url(settings),
-            settings.outside,
+            settings.network,
             timedelta(days=settings.minimum_age),
             self._refused.current().get(project, {}),
-            self._file_names.of(project),
+            seen,
             settings.cache_size,
         )
 
@@ -160,7 +177,7 @@ class OffTheShelf:
             "denied": f"{project} is not let in from outside; to change that, {settings.ask}.",
             "closed": f"{project} is not on {settings.index_url}; to have it let in, {settings.ask}.",
             "public": None,
-        }[whereabouts(project, settings, self._shelf)]
+        }[whereabouts(project, settings, self._index)]
 
     def _settings(self) -> Settings:
         """The settings of now. When they have changed, files that may not be served any more leave the cache.
@@ -183,3 +200,16 @@ class OffTheShelf:
 def upstream_url(settings: Settings) -> str:
     """The index that is asked for what is not on the shelf, with a slash at its end."""
     return settings.upstream_url or PUBLIC_INDEX
+
+
+def _page(content: bytes, form: Format) -> Response:
+    return Response(content, headers=_OF_A_PAGE, content_type=_CONTENT_TYPES[form])
+
+
+def _cut_short_if_broken(pieces: Iterable[bytes], filename: str) -> Iterator[bytes]:
+    """The pieces; where they break off, gunicorn closes the connection and the client misses bytes it was promised."""
+    try:
+        yield from pieces
+    except (Unreachable, Damaged, Denied) as error:
+        log.error("%s was not taken from upstream: %s.", filename, str(error).removesuffix("."))
+        raise ConnectionResetError(errno.ECONNRESET, "The file broke off.") from None

@@ -6,9 +6,10 @@ from typing import Any
 from xml.parsers.expat import ExpatError
 
 from defusedxml.xmlrpc import DefusedExpatParser
+from werkzeug.wrappers import Request, Response
 
 from wheelhouse.index.search import Catalogue
-from wheelhouse.web.responses import Answer, Environ, Refusal
+from wheelhouse.web.responses import HTTPError
 
 MAX_BODY = 16 * 2**10
 """Bytes of a request."""
@@ -29,9 +30,9 @@ _NO_CALL = (
 )
 
 
-def answer(catalogue: Catalogue, environ: Environ) -> Answer:
-    """What to answer to a call; raises `Refusal` where what was sent is none."""
-    method, parameters = _call(_body(environ))
+def answer(catalogue: Catalogue, request: Request) -> Response:
+    """What to answer to a call; raises `HTTPError` where what was sent is none."""
+    method, parameters = _call(_body(request))
     if method != "search":
         return _fault(_NO_METHOD, "This index knows the method search alone, which is what pip search calls.")
     words = _words(parameters)
@@ -46,21 +47,18 @@ def answer(catalogue: Catalogue, environ: Environ) -> Answer:
     return _answer(xmlrpc.client.dumps((hits,), methodresponse=True))
 
 
-def _body(environ: Environ) -> bytes:
-    """Raises `Refusal`."""
-    try:
-        length = int(environ.get("CONTENT_LENGTH") or -1)
-    except ValueError:
-        length = -1
-    if length < 0:
-        raise Refusal(HTTPStatus.LENGTH_REQUIRED, "The search does not say how long it is: send a Content-Length.")
+def _body(request: Request) -> bytes:
+    """Raises `HTTPError`."""
+    length = request.content_length
+    if length is None:
+        raise HTTPError(HTTPStatus.LENGTH_REQUIRED, "The search does not say how long it is: send a Content-Length.")
     if length > MAX_BODY:
-        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The search is bigger than {MAX_BODY} bytes.")
-    return environ["wsgi.input"].read(length)
+        raise HTTPError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The search is bigger than {MAX_BODY} bytes.")
+    return request.get_data(cache=False)
 
 
 def _call(body: bytes) -> tuple[str | None, tuple[Any, ...]]:
-    """Name and parameters of the method; raises `Refusal`.
+    """Name and parameters of the method; raises `HTTPError`.
 
     Entities and document types, which is what XML bombs are made of, are refused before anything is expanded.
     """
@@ -71,7 +69,7 @@ def _call(body: bytes) -> tuple[str | None, tuple[Any, ...]]:
         parser.close()
         return call.getmethodname(), call.close()
     except _NO_CALL as error:
-        raise Refusal(HTTPStatus.BAD_REQUEST, "This is not the call by XML-RPC that pip search sends.") from error
+        raise HTTPError(HTTPStatus.BAD_REQUEST, "This is not the call by XML-RPC that pip search sends.") from error
 
 
 def _words(parameters: tuple[Any, ...]) -> list[str] | None:
@@ -91,9 +89,9 @@ def _words(parameters: tuple[Any, ...]) -> list[str] | None:
     return list(words)
 
 
-def _fault(code: int, sentence: str) -> Answer:
+def _fault(code: int, sentence: str) -> Response:
     return _answer(xmlrpc.client.dumps(xmlrpc.client.Fault(code, sentence)))
 
 
-def _answer(text: str) -> Answer:
-    return Answer(HTTPStatus.OK, text.encode(), "text/xml; charset=utf-8")
+def _answer(text: str) -> Response:
+    return Response(text, content_type="text/xml; charset=utf-8")

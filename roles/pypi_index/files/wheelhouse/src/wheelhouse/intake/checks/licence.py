@@ -42,21 +42,12 @@ _SPDX = get_spdx_licensing()
 def check(release: Release, world: World) -> Iterator[Finding]:
     """At most one finding."""
     allowed = frozenset(world.policy.licences)
-    if not allowed or (release.metadata is None and release.package is None):
+    if not allowed or not release.is_described:
         return
-    said = of(release)
-    if said is None:
+    if release.licences is None:
         yield Finding("licence", "It names no licence in a form that can be compared with the list of allowed ones.")
-    elif not any(_is_covered(expression, allowed) for expression in said):
-        yield Finding("licence", f"Its licence, {' or '.join(said)}, is not among the allowed ones.")
-
-
-def of(release: Release) -> tuple[str, ...] | None:
-    """The licence of a release, as `says` tells it."""
-    if release.package:
-        expression = _expression(release.package.licence)
-        return (expression,) if expression else None
-    return says(release.metadata) if release.metadata is not None else None
+    elif not any(_is_covered(expression, allowed) for expression in release.licences):
+        yield Finding("licence", f"Its licence, {' or '.join(release.licences)}, is not among the allowed ones.")
 
 
 def says(metadata: bytes) -> tuple[str, ...] | None:
@@ -66,8 +57,8 @@ def says(metadata: bytes) -> tuple[str, ...] | None:
     except BadMetadata:
         return None
     for text in (fields.get("license_expression"), fields.get("license")):
-        if expression := _expression(text):
-            return (expression,)
+        if found := spdx(text):
+            return (found,)
     ends = [
         classifier.rpartition(" :: ")[2]
         for classifier in fields.get("classifiers", [])
@@ -82,7 +73,8 @@ def _all_known(ends: list[str]) -> bool:
     return all(end in _CLASSIFIERS for end in ends)
 
 
-def _expression(text: str | None) -> str | None:
+def spdx(text: str | None) -> str | None:
+    """The SPDX expression that a text is; None if it is none."""
     try:
         return str(canonicalize_license_expression(text)) if text and len(text) < 300 else None
     except InvalidLicenseExpression:

@@ -8,7 +8,6 @@ from packaging.version import Version
 from simple_repository.model import File
 
 from wheelhouse.formats.validation import Verdict
-from wheelhouse.index.simple_pages import Files
 from wheelhouse.intake.advisories import Advisory
 from wheelhouse.intake.policy import Exemption, Policy
 
@@ -22,8 +21,10 @@ class Release:
     """A text for conda packages."""
     files: Mapping[str, File]
     """Those that the company takes, by name; `File.upload_time` is upstream's."""
-    metadata: bytes | None
-    """Core metadata of one of the files; None if none could be read, or it is a conda package."""
+    is_described: bool = False
+    """Whether anything could be read that would name a licence: core metadata, or upstream's record of a package."""
+    licences: tuple[str, ...] | None = None
+    """SPDX expressions, of which any will do; None if no licence is named in a form that can be read."""
     shelved: frozenset[str] = frozenset()
     """Names of the files that are on the shelf already."""
     broken: tuple[str, ...] = ()
@@ -49,8 +50,6 @@ class Release:
 class Package:
     """What only conda packages have."""
 
-    licence: str | None
-    """As upstream's record says."""
     inside: tuple[tuple[str, Version], ...]
     """The Python distributions that it installs, in any of its builds."""
     nameless: tuple[str, ...] = ()
@@ -63,8 +62,11 @@ class World:
 
     policy: Policy
     today: date
-    upstream: Mapping[str, Files | None]
-    """Project -> what upstream lists today; None if it has nothing of this name. It may have been impossible to ask."""
+    upstream: Mapping[str, Mapping[str, File] | None]
+    """Project -> which of the files that are looked at upstream lists today; None if it has nothing of this name.
+
+    A project is missing where upstream could not be asked.
+    """
     advisories: Mapping[tuple[str, Version], list[Advisory] | None]
     """None, or nothing, for what could not be looked up."""
     why_no_advisories: str = ""

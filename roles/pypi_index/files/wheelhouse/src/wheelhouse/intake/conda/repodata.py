@@ -26,9 +26,10 @@ from conda_package_streaming.package_streaming import zstd
 from rattler import Channel, MatchSpec, PackageFormatSelection, RepoDataRecord, SparseRepoData
 from simple_repository.model import File
 
+from wheelhouse.errors import Unreachable
 from wheelhouse.intake.conda.platforms import NOARCH
 from wheelhouse.store.downloads import make_directory
-from wheelhouse.upstream.http_client import Unreachable, get, patiently
+from wheelhouse.upstream.http_client import get, patiently
 
 Records = dict[str, dict[str, Any]]
 """File name -> record."""

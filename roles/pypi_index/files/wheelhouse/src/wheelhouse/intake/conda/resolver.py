@@ -24,8 +24,8 @@ from wheelhouse.formats.validation import Verdict
 from wheelhouse.intake.conda.platforms import NOARCH, by_platform, subdir, virtual_packages
 from wheelhouse.intake.conda.repodata import Listing, UpstreamChannel
 from wheelhouse.intake.lock import Closure, Pin
-from wheelhouse.intake.pypi.resolver import MAX_SAID, Unresolvable
-from wheelhouse.intake.request import Line, Plan
+from wheelhouse.intake.request import Line, Request
+from wheelhouse.intake.source import MAX_SAID, Unresolvable
 
 PATIENCE = timedelta(minutes=10)
 """For one resolution."""
@@ -43,16 +43,16 @@ class Solved:
 class Resolver:
     """Resolves lines against one channel each."""
 
-    def __init__(self, plan: Plan, directory: Path, today: date) -> None:
+    def __init__(self, request: Request, directory: Path, today: date) -> None:
         """`directory` is for files in the making."""
-        self._policy = plan.policy
-        self._platforms = by_platform(plan.targets)
+        self._policy = request.policy
+        self._platforms = by_platform(request.targets)
         self._directory = directory
         self._today = today
         # The end of today, so that a second run of a day chooses the same.
         now = min(datetime.now(UTC), datetime.combine(today, time.max, UTC))
-        self._newest = now - timedelta(days=plan.policy.minimum_age)
-        self._is_aged = plan.policy.minimum_age > 0 and plan.policy.verdict("age") is Verdict.BLOCK
+        self._newest = now - timedelta(days=request.policy.minimum_age)
+        self._is_aged = request.policy.minimum_age > 0 and request.policy.verdict("age") is Verdict.BLOCK
 
     def closure(self, line: Line, channel: UpstreamChannel, last: Closure | None, digest: str | None) -> Solved:
         """Everything the line needs; `digest` is that of `last`. Raises `Unresolvable`, `Unreachable`."""

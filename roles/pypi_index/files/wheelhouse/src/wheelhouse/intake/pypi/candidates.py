@@ -1,9 +1,11 @@
-"""What may be chosen of each project: what is on the shelf, and what the policy lets in from upstream.
+"""What may be chosen of each project: what is published, and what the policy lets in from upstream.
 
 uv is shown this and nothing else, so whatever it resolves, an internal name never comes from outside, no release is
 younger than it may be, and no upstream code runs here while something is resolved.
 """
 
+import hashlib
+import json
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -15,15 +17,19 @@ from simple_repository.model import File
 from wheelhouse.formats.distribution import BadDistribution, FileName, parse_filename
 from wheelhouse.formats.validation import Verdict
 from wheelhouse.index.permissions import covers
-from wheelhouse.index.simple_pages import Files
-from wheelhouse.intake.history import History
 from wheelhouse.intake.policy import Policy
-from wheelhouse.upstream.simple_index import Mirror, Upstream
-from wheelhouse.web.responses import Refusal
+from wheelhouse.intake.published import Published
+from wheelhouse.intake.pypi.listings import Files, Listings
+from wheelhouse.upstream.simple_index import Upstream
+from wheelhouse.upstream.ttl_cache import SingleFlightCache
+
+MAX_FILES = 60_000
+"""Files of projects that are held in memory, at about 2 KiB each; the pages of all others are on the disk."""
+_WHOLE_RUN = 7 * 86_400.0
 
 
 @dataclass(frozen=True)
-class Seen:
+class Project:
     """One project, as this run sees it."""
 
     files: Files
@@ -38,62 +44,65 @@ class Seen:
     """Releases of which files are kept out of sight, each with a sentence on one of them."""
 
 
-class View:
-    """What this run sees. Safe for many threads; each project is looked at once."""
+class Candidates:
+    """What this run sees. Safe for many threads; upstream is asked once for each project."""
 
     def __init__(
         self,
-        mirror: Mirror,
+        listings: Listings,
         upstream: Upstream,
-        history: History,
+        published: Published,
         policy: Policy,
         names: tuple[tuple[str, ...], tuple[str, ...]],
         today: date,
     ) -> None:
         """`upstream` has no minimum age of its own; `names` are the patterns of reserved and of denied names."""
-        self._mirror = mirror
+        self._listings = listings
         self._upstream = upstream
         self._aged = replace(upstream, minimum_age=timedelta(days=policy.minimum_age))
-        self._history = history
+        self._published = published
         self._policy = policy
         self._reserved, self._denied = names
         self._today = today
-        self._seen: dict[str, Seen] = {}
+        self._projects: SingleFlightCache[Project] = SingleFlightCache(_WHOLE_RUN, MAX_FILES, _weight)
         self._lock = threading.Lock()
+        self._digests: dict[str, tuple[str, bool]] = {}
 
-    def project(self, name: str) -> Seen:
-        """The project of this normalised name; raises `Refusal` if upstream does not answer."""
-        with self._lock:
-            if seen := self._seen.get(name):
-                return seen
-        seen = self._look(name)  # twice at worst
-        with self._lock:
-            return self._seen.setdefault(name, seen)
+    def project(self, name: str) -> Project:
+        """The project of this normalised name; raises `Unreachable` if upstream does not answer."""
+        return self._projects.get(name, lambda: self._look(name))
 
-    def looked_at(self) -> dict[str, Seen]:
-        """Everything that anybody asked for so far."""
+    def digest(self, name: str) -> tuple[str, bool]:
+        """Of everything about a project's files that a choice may depend on, and whether it is the company's own.
+
+        Where the files lie is not among it. Raises `Unreachable`.
+        """
         with self._lock:
-            return dict(self._seen)
+            known = self._digests.get(name)
+        return known or _digest(self.project(name))
 
     def is_own(self, name: str) -> bool:
         """Whether a project is the company's own, and so never looked for upstream."""
-        return covers(self._reserved, name) or self._history.is_own(name)
+        return covers(self._reserved, name) or self._published.is_own(name)
 
-    def _look(self, name: str) -> Seen:
-        shelved = self._history.files(name)
+    def _look(self, name: str) -> Project:
+        found = self._found(name)
+        with self._lock:
+            self._digests[name] = _digest(found)
+        return found
+
+    def _found(self, name: str) -> Project:
+        published = {filename: file.simple for filename, file in self._published.files(name).items()}
         if self.is_own(name):
-            note = "" if shelved else f"{name} is one of the company's own names, and nothing of it is on the shelf."
-            return Seen(shelved, None, True, note)
+            note = "" if published else f"{name} is one of the company's own names, and nothing of it is on the shelf."
+            return Project(published, None, True, note)
         if covers(self._denied, name):
-            return Seen({}, None, False, f"{name} is denied by the index's own settings.")
-        try:
-            listed = self._mirror.files(self._upstream, name)
-        except Refusal as refusal:
-            if refusal.status != 404:
-                raise
-            return Seen(shelved, None, False, "" if shelved else f"There is no project {name} upstream.")
+            return Project({}, None, False, f"{name} is denied by the index's own settings.")
+        listed = self._listings.of(name)
+        if listed is None:
+            return Project(published, None, False, "" if published else f"There is no project {name} upstream.")
         hidden: dict[Version, str] = {}
-        files = {filename: file for filename, file in shelved.items() if filename not in listed}
+        files = {filename: file for filename, file in published.items() if filename not in listed}
         for filename, file in listed.items():
             try:
                 parsed = parse_filename(filename)
@@ -103,13 +112,13 @@ class View:
                 continue
             if objection := self._objection(parsed, file):
                 hidden.setdefault(parsed.version, objection)
-            elif filename in shelved and shelved[filename].hashes == file.hashes:
+            elif filename in published and published[filename].hashes == file.hashes:
                 # from here, where its metadata are as well
-                ours = shelved[filename]
+                ours = published[filename]
                 files[filename] = replace(file, url=ours.url, dist_info_metadata=ours.dist_info_metadata)
             else:
                 files[filename] = file
-        return Seen(files, listed, False, "", hidden)
+        return Project(files, listed, False, "", hidden)
 
     def _objection(self, parsed: FileName, file: File) -> str | None:
         """Why a file upstream is kept out of sight, as a sentence; None if it is not."""
@@ -125,3 +134,20 @@ class View:
             return True
         about = frozenset({check})
         return self._policy.exception(parsed.project, parsed.version, about, self._today) is not None
+
+
+def is_published(file: File) -> bool:
+    """Whether a candidate is published here, and need not come from upstream."""
+    return file.url.startswith("../../packages/")
+
+
+def _weight(project: Project) -> int:
+    return 1 + max(len(project.files), len(project.upstream or ()))
+
+
+def _digest(project: Project) -> tuple[str, bool]:
+    known = sorted(
+        (file.filename, file.hashes.get("sha256"), file.requires_python, bool(file.yanked))
+        for file in project.files.values()
+    )
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest(), project.own

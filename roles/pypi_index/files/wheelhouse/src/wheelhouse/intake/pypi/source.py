@@ -1,7 +1,7 @@
 """The releases of PyPI: resolve, fetch, check, publish."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -10,367 +10,402 @@ from pathlib import Path
 from packaging.version import Version
 from simple_repository.model import File
 
+from wheelhouse.errors import Conflict, Damaged, NotFound, Unreachable
 from wheelhouse.formats import reading, validation
 from wheelhouse.formats.distribution import BadDistribution, parse_filename
 from wheelhouse.formats.validation import Checked, Claims, Origin, Verdict
-from wheelhouse.index import denied_releases, transaction
-from wheelhouse.index.denied_releases import Refused
-from wheelhouse.index.events import UNYANK, YANK
-from wheelhouse.index.transaction import Conflict
-from wheelhouse.intake import fetch, publish
-from wheelhouse.intake.checks import Release, World, look_at
+from wheelhouse.index import events, queries
+from wheelhouse.index.events import QUARANTINE, Event
+from wheelhouse.index.queries import PublishedFile
+from wheelhouse.index.transaction import Incoming
+from wheelhouse.intake.checks import Release, World, licence, look_at
 from wheelhouse.intake.fetch import Wanted
-from wheelhouse.intake.history import WHO
-from wheelhouse.intake.lock import Closure, Lock, Pin
+from wheelhouse.intake.lock import Closure, Key, Lock, Pin
 from wheelhouse.intake.policy import CHECKS
-from wheelhouse.intake.publish import Staged
-from wheelhouse.intake.pypi.candidates import View
-from wheelhouse.intake.pypi.loopback_index import Service
-from wheelhouse.intake.pypi.resolver import Resolver, Unresolvable
+from wheelhouse.intake.published import WHO
+from wheelhouse.intake.pypi.candidates import Candidates
+from wheelhouse.intake.pypi.loopback_index import LoopbackIndex
+from wheelhouse.intake.pypi.resolver import Resolver
 from wheelhouse.intake.request import Line
-from wheelhouse.intake.result import Outcome, Shelved
+from wheelhouse.intake.result import Denied, Result, Shelved
 from wheelhouse.intake.rollback import Rollback, is_ours
-from wheelhouse.intake.source import Context
+from wheelhouse.intake.source import Context, Unresolvable
 from wheelhouse.progress import progress
 from wheelhouse.upstream.simple_index import METADATA
-from wheelhouse.web.responses import Refusal
 
 AT_ONCE = 4
-"""Lines that are resolved at the same time."""
+"""Lines that are resolved, and pages that are asked for, at the same time."""
 
 
 class PyPI:
-    """One part of a run, see `part.Part`."""
+    """See `source.Source`."""
 
-    def __init__(self, context: Context, view: View, service: Service) -> None:
-        """`service` is to be `serving` until everything is checked; its quarantine is where files are fetched to."""
-        self.outcome = Outcome()
-        self._shelf = context.shelf
-        self._journal = context.journal
+    def __init__(self, context: Context, candidates: Candidates, loopback: LoopbackIndex) -> None:
+        """`loopback` is to be `serving` until everything is checked; its quarantine is where files are fetched to."""
+        self.result = Result()
+        self.lines = [line for line in context.request.lines if not line.channel]
+        self._index = context.index
+        self._published = context.published
         self._settings = context.settings
-        self._plan = context.plan
-        self.lines = [line for line in context.plan.lines if not line.channel]
+        self._request = context.request
         self._today = context.today
-        self._history = context.history
-        self._client = context.client
         self._look_up = context.look_up
-        self._view = view
-        self._service = service
-        self._quarantine = service.quarantine
-        self._staged: dict[str, list[Staged]] = {}
+        self._candidates = candidates
+        self._loopback = loopback
+        self._quarantine = loopback.quarantine
+        self._incoming: dict[str, list[Incoming]] = {}
         """The good files in quarantine, by project."""
 
-    def hold(self, rollback: Rollback | None) -> list[str]:
+    def apply_rollback(self, rollback: Rollback | None) -> list[str]:
         """By yanking, which leaves them to those who ask for the exact version."""
         withdrawn: list[str] = []
         pins = {
-            (pin.project, name) for one in self.outcome.lock.closures.values() for pin in one.pins for name in pin.files
+            (pin.project, name) for one in self.result.lock.closures.values() for pin in one.pins for name in pin.files
         }
-        for project in [name for name in self._history.projects() if not self._view.is_own(name)]:
+        for project in self._projects():
             gone: list[str] = []
             back: list[str] = []
-            for name, file in self._history.files(project).items():
-                later = (
-                    rollback and (project, name) not in pins and rollback.is_later(self._history.since(project, name))
-                )
-                if later and not file.yanked:
+            for name, file in self._published.files(project).items():
+                later = rollback and (project, name) not in pins and rollback.is_later(file.published_at)
+                if later and file.yanked is None:
                     gone.append(name)
                 elif not later and is_ours(file.yanked):
                     back.append(name)
             if gone and rollback:
-                withdrawn += transaction.mark(self._shelf, self._journal, YANK, project, gone, rollback.reason, WHO)
+                withdrawn += self._index.mark(project, gone, rollback.reason, WHO)
             if back:
-                transaction.mark(self._shelf, self._journal, UNYANK, project, back, None, WHO)
+                self._index.mark(project, back, None, WHO)
         return withdrawn
 
     def resolve(self, before: Lock) -> None:
         """With uv, several lines at the same time."""
-        outcome = self.outcome
         closures = {line: closure for line, closure in before.closures.items() if not closure.channel}
         self._look_ahead({name for closure in closures.values() for name in closure.asked})
-        with self._shelf.scratch() as directory, ThreadPoolExecutor(AT_ONCE) as pool:
-            resolver = Resolver(self._service, self._view, self._plan.targets, directory)
+        with self._index.staging.scratch() as directory, ThreadPoolExecutor(AT_ONCE) as pool:
+            resolver = Resolver(self._loopback, self._candidates, self._request.targets, directory)
 
             def resolved(line: Line) -> Closure | Unresolvable:
                 try:
                     return resolver.closure(line, closures.get(line.text))
                 except Unresolvable as error:
                     return error
-                except Refusal as refusal:
-                    return Unresolvable(f"{line.text!r} cannot be resolved: {refusal.sentence}")
+                except Unreachable as error:
+                    return Unresolvable(f"{line.text!r} cannot be resolved: {error}")
 
             answers = progress(pool.map(resolved, self.lines), len(self.lines), "resolve", "line")
             for line, answer in zip(self.lines, answers, strict=True):
                 if isinstance(answer, Closure):
-                    outcome.lock.closures[line.text] = answer
+                    self.result.lock.closures[line.text] = answer
                 else:
-                    outcome.keep(line.text, str(answer), closures.get(line.text))
+                    self.result.keep(line.text, str(answer), closures.get(line.text))
 
-    def _look_ahead(self, names: set[str]) -> None:
-        """Ask upstream for many pages at once, which one after the other would take long."""
+    def _look_ahead(self, names: Iterable[str]) -> None:
+        """Ask upstream for several pages at once, which one after the other would take long."""
 
         def look(name: str) -> None:
-            with contextlib.suppress(Refusal):  # whoever needs it is told
-                self._view.project(name)
+            with contextlib.suppress(Unreachable):  # whoever needs it is told
+                self._candidates.digest(name)
 
-        with ThreadPoolExecutor(AT_ONCE * 2) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(look, sorted(names)))
 
-    def note(self) -> None:
-        """From upstream's pages, and those of the shelf."""
-        for closure in self.outcome.lock.closures.values():
+    def describe(self) -> None:
+        """From upstream's pages, and from what is published."""
+        pins: dict[str, list[Pin]] = {}
+        for closure in self.result.lock.closures.values():
             for pin in closure.pins:
-                if not self._view.is_own(pin.project):
-                    self._add(pin)
+                pins.setdefault(pin.project, []).append(pin)
+        for project in sorted(pins):
+            if not self._candidates.is_own(project):
+                known = self._known_files(project)
+                for pin in pins[project]:
+                    self._add(pin, known)
 
-    def fetch(self) -> None:
-        """What neither the shelf nor the quarantine has."""
-        outcome = self.outcome
-        wanted: dict[tuple[str, str], Wanted] = {}
-        for release in outcome.releases.values():
-            for name, file in release.files.items():
-                if not self._is_shelved(release.project, name):
-                    wanted[release.project, name] = Wanted(release.project, file)
-        missing = [one for one in wanted.values() if not self._staged_path(one).exists()]
-        failed = fetch.fetch(missing, self._client, self._quarantine, self._settings.max_file_size)
-        for_uv = {name for name in self._service.fetched if not name.endswith(METADATA)}
-        outcome.fetched = len(missing) - len(failed) + len(for_uv)
-        for one, error in failed.items():
-            key = one.project, parse_filename(one.file.filename).version
-            if isinstance(error, fetch.Damaged):
-                outcome.broken(key, str(error))
-            else:
-                outcome.waits(key, one.file.filename, error)
-
-    def _add(self, pin: Pin) -> None:
-        """Note the release of a pin, with what is known of its files."""
+    def _add(self, pin: Pin, known: Mapping[str, File]) -> None:
+        """Note the release of a pin, with what is `known` of the project's files."""
         key = pin.project, pin.version
-        known = self.outcome.releases.get(key)
-        shown = self._all_files(pin.project)
-        files = dict(known.files) if known else {}
+        release = self.result.releases.get(key, Release(*key, {}))
+        files = dict(release.files)
         gone: list[str] = []
         for name, digest in pin.files.items():
-            if name in shown and shown[name].hashes.get("sha256") == digest:
-                files[name] = shown[name]
+            if name in known and known[name].hashes.get("sha256") == digest:
+                files[name] = known[name]
             else:
                 gone.append(f"{name} is neither upstream nor on the shelf with the SHA-256 that the lock has.")
-        broken = (*(known.broken if known else ()), *gone)
-        self.outcome.releases[key] = Release(*key, files, None, broken=tuple(dict.fromkeys(broken)))
+        broken = tuple(dict.fromkeys((*release.broken, *gone)))
+        self.result.releases[key] = replace(release, files=files, broken=broken)
 
-    def _all_files(self, project: str) -> Mapping[str, File]:
-        """Of a public project: the shelf's, and those upstream, whatever the policy says to them."""
+    def _known_files(self, project: str) -> Mapping[str, File]:
+        """Of a public project: what is published, and what is upstream, whatever the policy says to that."""
+        published = {name: file.simple for name, file in self._published.files(project).items()}
+        return {**published, **(self._listed(project) or {})}
+
+    def _listed(self, project: str) -> Mapping[str, File] | None:
+        """What upstream lists; nothing if it does not answer, None if it has nothing of this name."""
         try:
-            listed = self._view.project(project).upstream or {}
-        except Refusal:
-            listed = {}
-        return {**self._history.files(project), **listed}
+            return self._candidates.project(project).upstream
+        except Unreachable:
+            return {}
+
+    def fetch(self) -> None:
+        """What is neither published nor in quarantine."""
+        result = self.result
+        missing: list[Wanted] = []
+        for project, keys in self._by_project():
+            published = self._published.files(project)
+            wanted = {name: file for key in keys for name, file in result.releases[key].files.items()}
+            missing += [
+                Wanted(project, file)
+                for name, file in wanted.items()
+                if name not in published and not self._path(project, name).exists()
+            ]
+        failed = self._quarantine.fetch_all(missing)
+        for_uv = {name for name in self._loopback.fetched if not name.endswith(METADATA)}
+        result.fetched = len(missing) - len(failed) + len(for_uv)
+        for one, error in failed.items():
+            key = one.project, parse_filename(one.file.filename).version
+            if isinstance(error, Damaged):
+                result.broken(key, str(error))
+            else:
+                result.waits(key, one.file.filename, error)
 
     def check(self) -> None:
         """As an upload is checked, and by the policy."""
-        outcome = self.outcome
-        self._add_shelved()
-        for key, release in progress(sorted(outcome.releases.items()), len(outcome.releases), "check", "release"):
-            metadata = None
-            record: list[str] = []
-            scripts: list[str] = []
-            new_scripts = False
-            for name, file in sorted(release.files.items()):
-                if self._is_shelved(release.project, name):
-                    metadata = metadata or self._shelved_metadata(release.project, name)
-                    known = self._history.event(release.project, name).findings or ()
-                    record += validation.record_among(known)
-                    scripts += validation.scripts_among(known)
-                    if self._history.files(release.project)[name].hashes["sha256"] != file.hashes["sha256"]:
-                        outcome.broken(key, f"{name} is on the shelf with other contents than upstream has.")
-                elif (path := self._quarantine.path(release.project, name)).exists():
-                    try:
-                        checked = _checked(path, name, file.hashes["sha256"])
-                    except BadDistribution as error:
-                        outcome.broken(key, str(error))
-                        continue
-                    metadata = metadata or checked.distribution.metadata
-                    digest = checked.distribution.hashes["sha256"]
-                    if sentence := transaction.names_objection(self._history.names, release.project, name, digest):
-                        outcome.broken(key, sentence)
-                        continue
-                    record += checked.record
-                    scripts += checked.scripts
-                    new_scripts = new_scripts or bool(checked.scripts)
-                    self._staged.setdefault(release.project, []).append(Staged(path, checked, file.upload_time))
-            shelved = frozenset(name for name in release.files if self._is_shelved(release.project, name))
-            outcome.releases[key] = replace(
-                outcome.releases[key],
-                metadata=metadata,
-                shelved=shelved,
-                record=tuple(dict.fromkeys(record)),
-                scripts=tuple(dict.fromkeys(scripts)),
-                scripts_are_new=new_scripts and self._had_no_scripts(*key),
-            )
+        result = self.result
+        self._add_published()
+        for key, published in progress(self._with_published(), len(result.releases), "check", "release"):
+            self._check(key, published)
         world = self._world()
-        outcome.opinions = {key: look_at(release, world) for key, release in outcome.releases.items()}
+        result.opinions = {key: look_at(release, world) for key, release in result.releases.items()}
 
-    def _had_no_scripts(self, project: str, version: Version | str) -> bool:
-        """Whether there are wheels of other releases on the shelf, and none runs anything by itself.
+    def _with_published(self) -> Iterator[tuple[Key, dict[str, PublishedFile]]]:
+        """The releases, each with what is published of its project."""
+        for project, keys in self._by_project():
+            published = self._published.files(project)
+            yield from ((key, published) for key in keys)
 
-        They are read for this, since the journal of before says nothing about it. That is seldom needed.
+    def _check(self, key: Key, published: Mapping[str, PublishedFile]) -> None:
+        """Read the files of one release; `published` are those of its project."""
+        release = self.result.releases[key]
+        described: bytes | None = None
+        record: list[str] = []
+        scripts: list[str] = []
+        new_scripts = False
+        for name, file in sorted(release.files.items()):
+            if name in published:
+                described = described or self._published_metadata(published[name])
+                record += validation.record_among(published[name].findings)
+                scripts += validation.scripts_among(published[name].findings)
+                if published[name].sha256 != file.hashes["sha256"]:
+                    self.result.broken(key, f"{name} is on the shelf with other contents than upstream has.")
+            elif checked := self._check_file(key, name, file):
+                described = described or checked.distribution.metadata
+                record += checked.record
+                scripts += checked.scripts
+                new_scripts = new_scripts or bool(checked.scripts)
+        self.result.releases[key] = replace(
+            self.result.releases[key],
+            is_described=described is not None,
+            licences=licence.says(described) if described is not None else None,
+            shelved=frozenset(name for name in release.files if name in published),
+            record=tuple(dict.fromkeys(record)),
+            scripts=tuple(dict.fromkeys(scripts)),
+            scripts_are_new=new_scripts and self._had_no_scripts(key, published),
+        )
+
+    def _check_file(self, key: Key, name: str, file: File) -> Checked | None:
+        """Check a file in quarantine; None if it is not there, or no good."""
+        path = self._path(key[0], name)
+        if not path.exists():
+            return None
+        try:
+            checked = _checked(path, name, file.hashes["sha256"])
+        except BadDistribution as error:
+            self.result.broken(key, str(error))
+            return None
+        if sentence := self._published.objection(key[0], name, checked.distribution.hashes["sha256"]):
+            self.result.broken(key, sentence)
+            return None
+        self._incoming.setdefault(key[0], []).append(Incoming(path, checked, file.upload_time))
+        return checked
+
+    def _had_no_scripts(self, key: Key, published: Mapping[str, PublishedFile]) -> bool:
+        """Whether there are published wheels of other releases, and none runs anything by itself.
+
+        They are read for this, since events of before say nothing about it. That is seldom needed.
         """
         wheels = [
-            name
-            for name in self._history.files(project)
-            if name.endswith(".whl") and parse_filename(name).version != version and self._is_shelved(project, name)
+            file for name, file in published.items() if name.endswith(".whl") and parse_filename(name).version != key[1]
         ]
-        for name in wheels:
+        for file in wheels:
             try:
-                if reading.check(self._shelf.package(project, name), name, Claims(), Origin.OUTSIDE).scripts:
-                    return False
+                with self._published.bytes_of(file.sha256) as path:
+                    if reading.check(path, file.file, Claims(), Origin.OUTSIDE).scripts:
+                        return False
             except BadDistribution:  # let in when less was looked at
                 return False
         return bool(wheels)
 
-    def _add_shelved(self) -> None:
+    def _add_published(self) -> None:
         """Note what earlier runs let in: what is known of it may have changed."""
-        releases = self.outcome.releases
-        names = [name for name in self._history.projects() if not self._view.is_own(name)]
-        self._look_ahead(set(names))
-        for name in names:
-            shown = self._all_files(name)
-            for filename, file in self._history.files(name).items():
-                key = name, parse_filename(filename).version
-                release = releases.get(key, Release(*key, {}, None))
-                if filename not in release.files:
+        releases = self.result.releases
+        projects = self._projects()
+        self._look_ahead(projects)
+        for project in projects:
+            listed = self._listed(project) or {}
+            for name, file in self._published.files(project).items():
+                key = project, parse_filename(name).version
+                release = releases.get(key, Release(*key, {}))
+                if name not in release.files:
                     # with upstream's time, if upstream still has it
-                    files = {**release.files, filename: shown.get(filename, file)}
+                    files = {**release.files, name: listed.get(name, file.simple)}
                     releases[key] = replace(release, files=files)
 
     def _world(self) -> World:
-        releases = self.outcome.releases.values()
-        known, why = self._look_up({one for release in releases for one in release.distributions})
-        own = {name for name in self._history.projects() if self._view.is_own(name)}
-        upstream = {name: seen.upstream for name, seen in self._view.looked_at().items()}
-        return World(self._plan.policy, self._today, upstream, known, why, frozenset({*own, *self._settings.reserved}))
+        releases = self.result.releases
+        known, why = self._look_up({one for release in releases.values() for one in release.distributions})
+        own = frozenset({*self._published.own_projects(), *self._settings.reserved})
+        upstream: dict[str, dict[str, File] | None] = {}
+        for project, keys in self._by_project():
+            with contextlib.suppress(Unreachable):
+                listed = self._candidates.project(project).upstream
+                names = {name for key in keys for name in releases[key].files}
+                upstream[project] = None if listed is None else {name: listed[name] for name in names if name in listed}
+        return World(self._request.policy, self._today, upstream, known, why, own)
 
     def publish(self) -> None:
         """Project by project, what is needed before what needs it."""
-        outcome = self.outcome
-        for closure in outcome.lock.closures.values():
-            if outcome.is_held(closure):
+        result = self.result
+        for closure in result.lock.closures.values():
+            if result.is_held(closure):
                 continue
             wanted = {(pin.project, name) for pin in closure.pins for name in pin.files}
             try:
-                for project in publish.in_order(closure):
-                    if self._view.is_own(project):
-                        continue
-                    files = [one for one in self._staged.get(project, []) if (project, one.filename) in wanted]
-                    waiting = [one for one in files if one.path.exists()]  # another line has brought in the others
-                    outcome.published += publish.publish(self._shelf, self._journal, self._history, project, waiting)
+                for project in closure.in_order():
+                    files = [one for one in self._incoming.get(project, ()) if (project, one.filename) in wanted]
+                    if files:
+                        result.published += self._index.publish(files, WHO, WHO, allow_second_sdist=True)
             except Conflict as error:
-                outcome.incomplete[closure.line] = f"{closure.line!r} cannot be published: {error}"
+                result.incomplete[closure.line] = f"{closure.line!r} cannot be published: {error}"
 
     def withdraw(self) -> None:
         """By yanking it."""
-        for project, version in sorted(self.outcome.opinions):
-            advisories = self.outcome.advisories((project, version))
-            if not advisories or all(file.yanked for file in self._shelved(project, version).values()):
-                continue
-            names = ", ".join(advisories)
-            fate = "yank it, or grant an exception"
-            if self._plan.policy.on_shelf == "yank":
-                fate = "it is yanked now"
-                reason = f"vulnerable: {names}"
-                yanked = transaction.yank(self._shelf, self._journal, project, str(version), reason, WHO)
-                self.outcome.yanked += yanked
-            self.outcome.exposed.append(f"{project} {version} is on the shelf and vulnerable ({names}): {fate}.")
+        for project, keys in self._by_project():
+            published = self._published.files(project)
+            for key in sorted(keys):
+                advisories = self.result.advisories(key)
+                of_release = _of_release(published, key)
+                if not advisories or all(file.yanked is not None for file in of_release.values()):
+                    continue
+                names = ", ".join(advisories)
+                fate = "yank it, or grant an exception"
+                if self._request.policy.on_shelf == "yank":
+                    fate = "it is yanked now"
+                    self.result.yanked += self._index.yank(project, str(key[1]), f"vulnerable: {names}", WHO)
+                self.result.exposed.append(f"{project} {key[1]} is on the shelf and vulnerable ({names}): {fate}.")
 
-    def keep_back(self) -> None:
-        """In the journal."""
-        kept: set[Path] = set()
-        blocked: dict[tuple[str, str, str], tuple[str, str]] = {}
-        for key, release in self.outcome.releases.items():
-            reasons = self.outcome.reasons(key)
-            for name, file in release.files.items():
-                path = self._quarantine.path(release.project, name)
-                if path.exists():
-                    kept.add(path)
+    def quarantine(self) -> None:
+        """In the audit."""
+        present: set[Path] = set()
+        blocked: list[Event] = []
+        for project, keys in self._by_project():
+            published = self._published.files(project)
+            for key in keys:
+                reasons = self.result.reasons(key)
+                for name, file in sorted(self.result.releases[key].files.items()):
+                    path = self._path(project, name)
+                    if name in published or not path.exists():
+                        continue
+                    present.add(path)
                     if reasons:
-                        blocked[release.project, str(release.version), name] = file.hashes["sha256"], reasons
-        publish.keep_back(self._journal, self._history, blocked)
-        if not self.outcome.incomplete:  # else what came of a file is there to be continued
-            self._quarantine.keep_only(kept)
+                        digest = file.hashes["sha256"]
+                        what = Event(QUARANTINE, WHO, events.now(), WHO, project, version=str(key[1]), file=name)
+                        blocked.append(replace(what, sha256=digest, reason=reasons))
+        self._index.quarantine(blocked)
+        if not self.result.incomplete:  # else what came of a file is there to be continued
+            self._quarantine.files.keep_only(present)
 
-    def look_back(self) -> None:
-        """By the journal."""
-        self._date()
-        for project, version in self.outcome.releases:
-            files = {
-                name: file
-                for name, file in self._history.files(project).items()
-                if parse_filename(name).version == version
-            }
-            if files:
-                since = min(self._history.since(project, name) for name in files)
-                yanked = all(file.yanked for file in files.values())
-                self.outcome.shelved[project, version] = Shelved(since, yanked)
-        self.outcome.refused = self._refused()
-        denied_releases.save(self._shelf, self.outcome.refused)
+    def conclude(self) -> None:
+        """By the rows."""
+        for project in self._projects():
+            self._date(project)
+        for project, keys in self._by_project():
+            published = self._published.files(project)
+            for key in keys:
+                if files := _of_release(published, key):
+                    since = min(file.published_at for file in files.values())
+                    yanked = all(file.yanked is not None for file in files.values())
+                    self.result.shelved[key] = Shelved(since, yanked)
+        self.result.denied = self._denied()
+        self._index.deny(self.result.denied)
 
-    def _date(self) -> None:
-        """Give files from outside upstream's time: those that were let in before the journal had it."""
-        for project in [name for name in self._history.projects() if not self._view.is_own(name)]:
-            shown = self._all_files(project)
-            times: dict[str, datetime] = {}
-            for name, file in self._history.files(project).items():
-                there = shown.get(name)
-                if there and there.hashes == file.hashes and there.upload_time:
-                    at = there.upload_time.replace(microsecond=0)
-                    if at != file.upload_time and self._is_shelved(project, name):
-                        times[name] = at
-            if times:
-                transaction.date(self._shelf, self._journal, project, times, WHO)
+    def _date(self, project: str) -> None:
+        """Give files from outside upstream's time: those that were let in before that was written down."""
+        listed = self._listed(project) or {}
+        times: dict[str, datetime] = {}
+        for name, file in self._published.files(project).items():
+            there = listed.get(name)
+            if there and there.hashes.get("sha256") == file.sha256 and there.upload_time:
+                at = there.upload_time.replace(microsecond=0)
+                if at != file.simple.upload_time:
+                    times[name] = at
+        if times:
+            self._index.date(project, times, WHO)
 
-    def _refused(self) -> denied_releases.Releases:
+    def _denied(self) -> Denied:
         """What may not be had by another way either: of this run, and of earlier ones that looked at other releases."""
-        found: dict[str, dict[str, Refused]] = {}
-        for project, versions in denied_releases.load(self._shelf).items():
-            for version, one in versions.items():
-                if (project, Version(version)) not in self.outcome.opinions and self._is_still(project, version, one):
-                    found.setdefault(project, {})[version] = one
-        for key in self.outcome.opinions:
-            if self.outcome.blocks(key) and key not in self.outcome.shelved:
-                about = self.outcome.lasting(key)
-                found.setdefault(key[0], {})[str(key[1])] = Refused(self.outcome.reasons(key), about)
+        found: Denied = {}
+        with self._index.database.read() as connection:
+            before = queries.denied(connection)
+        for project, versions in before.items():
+            for version, (sentence, about) in versions.items():
+                if (project, Version(version)) not in self.result.opinions and self._is_still(project, version, about):
+                    found.setdefault(project, {})[version] = sentence, about
+        for key in self.result.opinions:
+            if self.result.blocks(key) and key not in self.result.shelved:
+                found.setdefault(key[0], {})[str(key[1])] = self.result.reasons(key), self.result.lasting(key)
         return found
 
-    def _is_still(self, project: str, version: str, one: Refused) -> bool:
+    def _is_still(self, project: str, version: str, about: Iterable[str]) -> bool:
         """Whether something is left to hold against a release that no line comes to any more."""
-        policy = self._plan.policy
+        policy = self._request.policy
         return any(
-            not policy.exception(project, version, frozenset({about}), self._today)
-            and (about not in CHECKS or policy.verdict(about) is Verdict.BLOCK)
-            for about in one.about
+            not policy.exception(project, version, frozenset({one}), self._today)
+            and (one not in CHECKS or policy.verdict(one) is Verdict.BLOCK)
+            for one in about
         )
 
-    def _shelved(self, project: str, version: Version | str) -> dict[str, File]:
-        """The files of a release that are on the shelf."""
-        return {
-            name: file
-            for name, file in self._history.files(project).items()
-            if parse_filename(name).version == version and self._is_shelved(project, name)
-        }
+    def _projects(self) -> list[str]:
+        """Those that came by the intake alone."""
+        return [name for name in self._published.public_projects() if not self._candidates.is_own(name)]
 
-    def _is_shelved(self, project: str, filename: str) -> bool:
-        return filename in self._history.files(project) and self._shelf.package(project, filename).exists()
+    def _by_project(self) -> list[tuple[str, list[Key]]]:
+        """The releases that are looked at, by project."""
+        found: dict[str, list[Key]] = {}
+        for key in sorted(self.result.releases):
+            found.setdefault(key[0], []).append(key)
+        return list(found.items())
 
-    def _staged_path(self, wanted: Wanted) -> Path:
-        return self._quarantine.path(wanted.project, wanted.file.filename)
+    def _path(self, project: str, filename: str) -> Path:
+        """Where a file is while it is not published."""
+        return self._quarantine.files.path(project, filename)
 
-    def _shelved_metadata(self, project: str, filename: str) -> bytes | None:
-        path = self._shelf.package(project, filename)
-        if filename.endswith(".whl"):
-            try:
-                return path.with_name(f"{filename}.metadata").read_bytes()
-            except FileNotFoundError:
-                return None
-        return reading.metadata(path, filename)
+    def _published_metadata(self, file: PublishedFile) -> bytes | None:
+        """Core metadata of a published file; None if nobody can read them."""
+        try:
+            if file.file.endswith(".whl"):
+                if file.metadata_sha256 is None:
+                    return None
+                with self._published.bytes_of(file.metadata_sha256) as path:
+                    return path.read_bytes()
+            with self._published.bytes_of(file.sha256) as path:
+                return reading.metadata(path, file.file)
+        except (NotFound, FileNotFoundError):
+            return None
+
+
+def _of_release(published: Mapping[str, PublishedFile], key: Key) -> dict[str, PublishedFile]:
+    return {name: file for name, file in published.items() if parse_filename(name).version == key[1]}
 
 
 def _checked(path: Path, filename: str, sha256: str) -> Checked:

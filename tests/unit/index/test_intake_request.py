@@ -1,6 +1,9 @@
 """The list, the targets and the policy: what is understood, and one sentence for each thing that is not."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +12,7 @@ from packaging.version import Version
 from wheelhouse.formats.validation import Verdict
 from wheelhouse.intake import request
 from wheelhouse.intake.lock import Closure, Pin
-from wheelhouse.intake.publish import in_order
-from wheelhouse.intake.request import PlanError
+from wheelhouse.intake.request import RequestError
 from wheelhouse.intake.targets import Target
 
 TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
@@ -18,7 +20,7 @@ TARGETS = {"python": ["3.11"], "platforms": ["linux-x86_64"]}
 
 def read(
     directory: Path, packages: Any = (), targets: Any = None, policy: Any = None, channels: Any = None
-) -> request.Plan:
+) -> request.Request:
     raw = {"packages": list(packages), "targets": targets or TARGETS, "policy": policy or {}}
     raw |= {"channels": channels} if channels else {}
     (directory / "intake.json").write_text(json.dumps(raw))
@@ -26,7 +28,7 @@ def read(
 
 
 def faults(directory: Path, **changes: Any) -> list[str]:
-    with pytest.raises(PlanError) as raised:
+    with pytest.raises(RequestError) as raised:
         read(directory, **changes)
     return raised.value.faults
 
@@ -128,6 +130,10 @@ def test_an_entry_that_is_none(tmp_path: Path, entry: Any, says: str) -> None:
         ({"policy": {"verdicts": {"archive": "off"}}}, "there is no check 'archive'"),
         ({"policy": {"verdicts": {"age": "no"}}}, "age is 'no'; write block, warn or off"),
         ({"policy": {"on_shelf": "delete"}}, "on_shelf is 'delete'"),
+        ({"policy": {"minimum_age": True}}, "minimum_age is True; write a number of days"),
+        ({"policy": {"verdicts": ["age"]}}, "verdicts must be a mapping"),
+        ({"policy": {"licences": [7]}}, "licences: 7 is no SPDX identifier"),
+        ({"policy": {"advisories": 7}}, "must be an absolute directory, or an address"),
         ({"policy": {"advisories": "https://ada:hunter2@osv.example/"}}, "without credentials"),
         ({"policy": {"advisories": "osv"}}, "must be an absolute directory, or an address"),
         ({"policy": {"exceptions": [{"package": "x"}]}}, "must have package, advisory, reason and until"),
@@ -141,6 +147,43 @@ def test_targets_and_policies_that_are_none(tmp_path: Path, changes: dict[str, A
     (fault,) = faults(tmp_path, **changes)
     assert says in fault
     assert "hunter2" not in fault
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"{", "is not valid JSON"),
+        (b"\xff\xfe", "is not valid JSON"),
+        (b"[]", "must hold an object with packages, targets, policy and channels, and nothing else"),
+        (b"{}", "must hold an object with packages, targets, policy and channels, and nothing else"),
+        (b'{"packages": [], "targets": {}, "policy": {}, "more": 1}', "and nothing else"),
+    ],
+)
+def test_a_file_that_is_none(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "intake.json").write_bytes(content)
+    with pytest.raises(RequestError) as raised:
+        request.read(tmp_path, (), ())
+    (fault,) = raised.value.faults
+    assert says in fault
+
+
+def test_a_list_without_conda_needs_no_resolver_of_conda(tmp_path: Path) -> None:
+    """py-rattler takes a second and 100 MB."""
+    raw = {"packages": [{"pypi": "alpha"}], "targets": TARGETS, "policy": {}, "channels": {}}
+    (tmp_path / "intake.json").write_text(json.dumps(raw))
+    program = (
+        "import sys; from pathlib import Path; from wheelhouse.intake import cli, request, run;"
+        f" request.read(Path({str(tmp_path)!r}), (), ());"
+        " sys.exit('rattler' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], env=environment(), check=False).returncode == 0
+    raw["packages"].append({"conda": "alpha", "channel": "conda-forge"})
+    (tmp_path / "intake.json").write_text(json.dumps(raw))
+    assert subprocess.run([sys.executable, "-c", program], env=environment(), check=False).returncode == 1
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def test_all_faults_at_once(tmp_path: Path) -> None:
@@ -167,7 +210,7 @@ def test_the_order_of_a_closure() -> None:
     """Leaves first; in a circle, what was asked for comes last."""
     needed_by = {"root": (), "left": ("root",), "leaf": ("left", "root"), "a": ("root", "b"), "b": ("a",)}
     pins = tuple(Pin(name, Version("1"), (), by, {}) for name, by in needed_by.items())
-    order = in_order(Closure("x", pins))
+    order = Closure("x", pins).in_order()
     assert order[-1] == "root"
     assert order.index("leaf") < order.index("left")
     assert sorted(order) == sorted(needed_by)
