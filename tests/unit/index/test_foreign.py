@@ -28,7 +28,9 @@ def test_it_is_read_as_far_as_it_went_when_it_was_opened(file: Foreign) -> None:
     assert file.sha256() == "b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9"
 
 
-@pytest.mark.parametrize("odd", [lambda path: path.symlink_to("b.whl"), os.mkfifo, os.mkdir], ids=["link", "pipe", "dir"])
+@pytest.mark.parametrize(
+    "odd", [lambda path: path.symlink_to("b.whl"), os.mkfifo, os.mkdir], ids=["link", "pipe", "dir"]
+)
 def test_what_is_no_file_is_not_opened(file: Foreign, odd: Callable[[Path], None]) -> None:
     file.path.rename(file.path.with_name("b.whl"))
     odd(file.path)

@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from simple_repository.model import File
 from sqlalchemy import Connection, Row, Select, func, select
 
 from wheelhouse.index import tables
 from wheelhouse.index.events import instant
-from wheelhouse.index.projection import INTAKE
+from wheelhouse.index.projection import INTAKE, simple
 
 NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
 Denied = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
@@ -68,17 +67,7 @@ class PublishedFile:
     @property
     def simple(self) -> File:
         """As the simple index lists it."""
-        return File(
-            filename=self.file,
-            url=f"../../packages/{self.project}/{quote(self.file)}",
-            hashes={"sha256": self.sha256},
-            requires_python=self.requires_python,
-            dist_info_metadata={"sha256": self.metadata_sha256} if self.metadata_sha256 else None,
-            yanked=None if self.yanked is None else self.yanked or True,
-            size=self.size,
-            # in whole seconds, naive and in UTC
-            upload_time=self.offered_at.replace(tzinfo=None, microsecond=0),
-        )
+        return simple(self.__dict__)
 
 
 @dataclass(frozen=True)
@@ -103,6 +92,11 @@ class PublishedPackage:
     scripts: tuple[str, ...] | None
     removed: str | None
     missing: bool
+
+    @property
+    def published_at(self) -> datetime:
+        """When it was published here, aware: the time of the file that is served."""
+        return instant(self.at)
 
     @property
     def name(self) -> str:
@@ -139,15 +133,39 @@ def is_known(connection: Connection, project: str) -> bool:
     return connection.execute(select(table.c.id).where(table.c.name == project)).first() is not None
 
 
+def is_published(connection: Connection, project: str) -> bool:
+    """Whether it has files that are listed."""
+    table = tables.projects
+    wanted = select(table.c.id).where(table.c.name == project, table.c.listed > 0)
+    return connection.execute(wanted).first() is not None
+
+
+def spokesman(connection: Connection, project: str) -> str | None:
+    """The version that speaks for a project, rather not yanked, rather no pre-release; None without files."""
+    table = tables.projects
+    return connection.execute(select(table.c.version).where(table.c.name == project, table.c.listed > 0)).scalar()
+
+
+def releases(connection: Connection, project: str) -> list[bytes]:
+    """The sort keys of the project's versions that have files, the highest first."""
+    table = tables.files
+    mine = (table.c.project == project) & table.c.removed.is_(None) & ~table.c.missing
+    wanted = select(table.c.version_key).where(mine).distinct().order_by(table.c.version_key.desc())
+    return list(connection.execute(wanted).scalars())
+
+
 def files(
     connection: Connection,
     project: str,
     *,
     names: Iterable[str] | None = None,
     version_key: bytes | None = None,
+    lowest: bytes | None = None,
     removed: bool = False,
 ) -> dict[str, PublishedFile]:
     """The project's published files by name, missing ones among them: all, or those with some names or of a version.
+
+    Or those of a version and of all higher ones, the `lowest`.
 
     With `removed` all that ever were.
     """
@@ -157,6 +175,8 @@ def files(
         wanted = wanted.where(table.c.file.in_(list(names)))
     if version_key is not None:
         wanted = wanted.where(table.c.version_key == version_key)
+    if lowest is not None:
+        wanted = wanted.where(table.c.version_key >= lowest)
     if not removed:
         wanted = wanted.where(table.c.removed.is_(None))
     return {row.file: _file(row) for row in connection.execute(wanted)}

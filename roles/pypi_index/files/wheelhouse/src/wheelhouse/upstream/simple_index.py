@@ -6,6 +6,7 @@ SHA-256 and the age that is asked for, and its contents must be what the page pr
 
 import contextlib
 import hashlib
+import html
 import logging
 import os
 import re
@@ -24,12 +25,12 @@ from packaging.version import Version
 from simple_repository.content_negotiation import Format
 from simple_repository.model import File, Meta, ProjectDetail
 from simple_repository.parser import parse_html_project_page, parse_json_project_page
+from simple_repository.serializer import serialize
 
 from wheelhouse.errors import Damaged, Denied, NotFound, Unreachable
 from wheelhouse.formats.distribution import MAX_METADATA, MAX_NAME, SAFE_NAME
-from wheelhouse.index import denied_releases, simple_pages
+from wheelhouse.index import denied_releases
 from wheelhouse.index.denied_releases import Refused
-from wheelhouse.index.simple_pages import Files
 from wheelhouse.network import Network
 from wheelhouse.store.downloads import Cache, Received
 from wheelhouse.upstream import download, http_client
@@ -48,6 +49,8 @@ PAGE_TIME = 30.0
 MAX_FILES = 50_000
 """Files on all the pages that are remembered, at about 1.5 KiB each."""
 METADATA = ".metadata"
+Files = dict[str, File]
+"""The files of one project, by file name."""
 
 _ACCEPTED = f"{Format.JSON_V1.value}, {Format.HTML_V1.value};q=0.2, {Format.HTML_LEGACY.value};q=0.01"
 _NOT_FOUND = (404, 410)
@@ -147,7 +150,7 @@ class Mirror:
             # Instead of an empty page, which nobody could explain.
             log.warning("Nothing of %s is let in, for example: %s", project, objections[-1])
             raise Denied(f"Nothing of {project} is let in, for example: {objections[-1]}")
-        return simple_pages.rendered(_detail(project, files, direct=direct), form)
+        return _rendered(_detail(project, files, direct=direct), form)
 
     def file(self, upstream: Upstream, project: str, filename: str, *, head: bool = False) -> FileBody:
         """A file of the project, or the metadata of one: kept, or on its way from upstream.
@@ -386,9 +389,20 @@ def _sha256(hashes: object) -> dict[str, str] | None:
     return None
 
 
+def _rendered(page: ProjectDetail, form: Format) -> bytes:
+    if form is not Format.JSON_V1:
+        # simple-repository puts the reason into the HTML as it is
+        page = replace(page, files=tuple(_escaped(file) for file in page.files))
+    return serialize(page, form).encode()
+
+
+def _escaped(file: File) -> File:
+    return replace(file, yanked=html.escape(file.yanked)) if isinstance(file.yanked, str) else file
+
+
 def _detail(project: str, files: list[File], *, direct: bool) -> ProjectDetail:
     """The page for our clients, who get the files from us unless it is `direct`."""
-    api_version = simple_pages.API_VERSION if all(file.size is not None for file in files) else "1.0"
+    api_version = "1.1" if all(file.size is not None for file in files) else "1.0"
     ours = tuple(
         file if direct else replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map, Rule
 from werkzeug.wrappers import Request, Response
@@ -21,13 +22,12 @@ from werkzeug.wrappers import Request, Response
 from wheelhouse.config import Config
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.formats import confined
-from wheelhouse.index import permissions, simple_pages
-from wheelhouse.index.events import Journal
-from wheelhouse.index.file_names import Names
+from wheelhouse.index import permissions
+from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
+from wheelhouse.index.transaction import Index
 from wheelhouse.logs import OneLine
 from wheelhouse.store.downloads import Cache
-from wheelhouse.store.local import Shelf
 from wheelhouse.web import xmlrpc
 from wheelhouse.web.html import Pages
 from wheelhouse.web.responses import HTTPError, http_error, path_of
@@ -49,15 +49,14 @@ def application() -> "Application":
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for library in ("pypiserver", "httpx"):  # they log each request, and so does gunicorn
         logging.getLogger(library).setLevel(logging.WARNING)
-    shelf = Shelf(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
-    # What pypiserver spools of a request belongs on the shelf's disk: /tmp may be small, and in memory.
-    tempfile.tempdir = str(shelf.incoming)
-    shelf.sweep()
-    if not (shelf.simple / "index.json").exists():  # nothing was ever published, and installers ask all the same
-        simple_pages.write_root(shelf)
+    index = open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
+    # Temporary files belong on the shelf's disk: /tmp may be small, and in memory.
+    tempfile.tempdir = str(index.staging.incoming)
+    index.render_dirty()
+    index.sweep()
     cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
     cache.sweep()
-    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), shelf, cache)
+    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), index, cache)
 
 
 class _Rest(BaseConverter):
@@ -70,14 +69,13 @@ class _Rest(BaseConverter):
 class Application:
     """Sends a request to the part of the program that answers it."""
 
-    def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
+    def __init__(self, config: Config, index: Index, cache: Cache) -> None:
         self._config = config
-        self._shelf = shelf
-        self._names = Names(Journal(shelf.journal))
-        self._uploads = upload_application(config, shelf, self._names)
-        self._catalogue = Catalogue(Journal(shelf.journal))
-        self._upstream = upstream = UpstreamRoutes(config, shelf, cache)
-        pages = Pages(config, shelf, self._catalogue)
+        self._index = index
+        self._uploads = upload_application(config, index)
+        self._catalogue = Catalogue(index.database)
+        self._upstream = upstream = UpstreamRoutes(config, index, cache)
+        pages = Pages(config, index, self._catalogue)
         routes: dict[str, Callable[..., Response]] = {
             "/": pages.home,
             "/search": pages.search,
@@ -96,11 +94,9 @@ class Application:
         self._routes = Map(rules, converters={"rest": _Rest}, merge_slashes=False).bind("index")
 
     def warm_up(self) -> None:
-        """Do now what the first visitor would have to wait for: seconds, with a long journal."""
+        """Do now what the first visitor would have to wait for, and what nobody waits for."""
         confined.warm_up()
         threading.Thread(target=self._upstream.watch, daemon=True).start()
-        self._catalogue.counts()
-        self._names.warm_up()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -130,7 +126,8 @@ class Application:
             answer, parts = self._routes.match(path)
         except HTTPException:
             raise HTTPError(404, "There is no such page on this index.") from None
-        return answer(request, **parts)
+        response: Response = answer(request, **parts)
+        return response
 
     def _refuse_foreign_pages(self, request: Request) -> None:
         """Raises `HTTPError` for what a page of another site has a browser send, which adds the login by itself.
@@ -149,8 +146,13 @@ class Application:
         return Response(content_type="text/plain; charset=utf-8")
 
     def _health(self, _: Request) -> Response:
-        if not os.access(self._shelf.incoming, os.W_OK):
+        if not os.access(self._index.staging.incoming, os.W_OK):
             raise HTTPError(503, "The shelf cannot be written to.")
+        try:
+            self._catalogue.counts()
+        except SQLAlchemyError as error:
+            log.error("The database cannot be read: %s", type(error).__name__)
+            raise HTTPError(503, "The index's database cannot be read.") from None
         return Response(json.dumps({"status": "ok"}), content_type="application/json")
 
 

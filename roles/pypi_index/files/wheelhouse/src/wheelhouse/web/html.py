@@ -14,13 +14,17 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import NotFound
+from wheelhouse.index import queries
 from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
-from wheelhouse.store.local import Shelf
+from wheelhouse.index.transaction import Index
+from wheelhouse.web import project_page
+from wheelhouse.web.project_page import Descriptions
 from wheelhouse.web.responses import redirect
 from wheelhouse.web.upstream_routes import Whereabouts, whereabouts
 
@@ -49,12 +53,13 @@ _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-
 class Pages:
     """Answers GET requests with pages."""
 
-    def __init__(self, config: Config, shelf: Shelf, catalogue: Catalogue) -> None:
+    def __init__(self, config: Config, index: Index, catalogue: Catalogue) -> None:
         self._config = config
-        self._shelf = shelf
+        self._index = index
         self._catalogue = catalogue
         self._assets = _assets()
         self._templates = _templates(self._assets)
+        self._descriptions = Descriptions(index.store)
 
     def home(self, _: Request) -> Response:
         """The front page."""
@@ -89,12 +94,21 @@ class Pages:
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
         if asked != f"{name_}/":
             return redirect(f"/projects/{name_}/", HTTPStatus.MOVED_PERMANENTLY)
-        project = self._catalogue.project(name_)
+        project = project_page.load(self._index.database, name_, MAX_RELEASES)
         if project is None:
             near = self._catalogue.near(name_, NEAR)
             elsewhere = self._elsewhere(name_)
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=name_, elsewhere=elsewhere, near=near)
-        return self._page("project.html", project=project, max_releases=MAX_RELEASES)
+        settings = self._config.current()
+        description = self._descriptions.of(project.best)
+        return self._page(
+            "project.html",
+            project=project,
+            description=description,
+            requirements=project_page.by_extra(description.requires) if description else {},
+            commands=project_page.install_commands(name_, settings, is_prerelease=project.is_prerelease),
+            may_publish=project_page.publishers(name_, settings.publishes),
+        )
 
     def published(self, _: Request, path: str) -> Response:
         """`/project/<name>/<version>/` and the like, which hatch and others print when they have published."""
@@ -103,9 +117,13 @@ class Pages:
     def named(self, _: Request, name: str) -> Response:
         """`/<name>`, which is what flit prints; raises `NotFound` if there is no such project."""
         project = normalised(name)
-        if project is None or self._catalogue.project(project) is None:
+        if project is None or not self._is_published(project):
             raise NotFound("There is no such page on this index.")
         return self._lead_to(project)
+
+    def _is_published(self, project: str) -> bool:
+        with self._index.database.read() as connection:
+            return queries.is_published(connection, project)
 
     def _lead_to(self, text: str) -> Response:
         name = normalised(text)
@@ -129,14 +147,14 @@ class Pages:
             host=address.netloc,
             hostname=address.hostname,
             contact_url=_contact_url(settings),
-            has_reports=self._shelf.reports.is_dir(),
+            has_reports=self._index.site.reports.is_dir(),
             **shown,
         )
         return Response(text, status, HEADERS, content_type=HTML)
 
     def _elsewhere(self, name: str) -> Whereabouts:
         """What happens to an installer that asks for a name that is not on the shelf: see `elsewhere` in parts.html."""
-        return whereabouts(name, self._config.current(), self._shelf)
+        return whereabouts(name, self._config.current(), self._index)
 
 
 def render_static(template: str, settings: Settings, **shown: Any) -> str:
@@ -169,7 +187,15 @@ def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
         auto_reload=False,
     )
     templates.globals["asset"] = lambda name: f"/assets/{assets[name][0]}"
-    templates.filters |= {"day": _day, "size": _size, "instant": _instant, "path": quote, "thousands": "{:,}".format}
+    templates.filters |= {
+        "day": _day,
+        "size": _size,
+        "instant": _instant,
+        "path": quote,
+        "thousands": "{:,}".format,
+        "came_from": project_page.came_from,
+        "safe_html": Markup,  # only of what `formats.description` rendered
+    }
     return templates
 
 

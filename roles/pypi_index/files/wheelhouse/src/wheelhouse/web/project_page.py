@@ -16,8 +16,11 @@ from wheelhouse.errors import NotFound
 from wheelhouse.formats import reading
 from wheelhouse.formats.description import Description, Needed
 from wheelhouse.formats.distribution import BadDistribution
+from wheelhouse.index import queries
+from wheelhouse.index.database import Database
 from wheelhouse.index.permissions import covers
 from wheelhouse.index.queries import PublishedFile
+from wheelhouse.index.version_keys import version_key
 from wheelhouse.store.base import Store, blob
 from wheelhouse.upstream.ttl_cache import SingleFlightCache
 
@@ -72,16 +75,12 @@ class Project:
 
     name: str
     """Normalised."""
+    best: Release
+    """The release that speaks for it."""
     releases: tuple[Release, ...]
-    """Highest version first."""
-
-    @cached_property
-    def best(self) -> Release:
-        """The release that speaks for the project: the highest, rather not yanked, rather no pre-release."""
-        return max(
-            self.releases,
-            key=lambda one: (one.yanked is None, not Version(one.version).is_prerelease, Version(one.version)),
-        )
+    """The highest versions, highest first."""
+    older: int
+    """How many more there are."""
 
     @property
     def latest(self) -> str | None:
@@ -104,19 +103,30 @@ class Project:
         return next((file.summary for file in self.best.files if file.summary), None)
 
 
-def project(name: str, files: Iterable[PublishedFile]) -> Project | None:
-    """The project of these files; None if there are none that are listed."""
+def load(database: Database, name: str, most: int) -> Project | None:
+    """The project of this normalised name, with at most so many releases; None if nothing of it is listed."""
+    with database.read() as connection:
+        speaking = queries.spokesman(connection, name)
+        keys = queries.releases(connection, name)
+        if speaking is None or not keys:
+            return None
+        lowest = keys[most - 1] if len(keys) > most else None
+        shown = _releases(queries.files(connection, name, lowest=lowest).values())
+        best = next((one for one in shown if one.version == speaking), None)
+        if best is None:
+            key = version_key(Version(speaking))
+            (best,) = _releases(queries.files(connection, name, version_key=key).values())
+    return Project(name, best, shown, len(keys) - len(shown))
+
+
+def _releases(files: Iterable[PublishedFile]) -> tuple[Release, ...]:
+    """Those of these files, the highest first."""
     by_version: dict[str, list[PublishedFile]] = {}
     for file in files:
         if file.is_listed:
             by_version.setdefault(file.version, []).append(file)
-    if not by_version:
-        return None
     ordered = sorted(by_version, key=Version, reverse=True)
-    return Project(
-        name,
-        tuple(Release(one, tuple(sorted(by_version[one], key=lambda file: file.file))) for one in ordered),
-    )
+    return tuple(Release(one, tuple(sorted(by_version[one], key=lambda file: file.file))) for one in ordered)
 
 
 def publishers(name: str, publishes: Mapping[str, tuple[str, ...]]) -> tuple[list[str], int]:

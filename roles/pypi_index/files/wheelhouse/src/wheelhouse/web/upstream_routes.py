@@ -21,11 +21,10 @@ from werkzeug.wrappers import Request, Response
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import Damaged, Denied, NotFound, Unreachable
 from wheelhouse.formats.distribution import MAX_NAME, SAFE_NAME
-from wheelhouse.index import denied_releases
+from wheelhouse.index import denied_releases, queries
 from wheelhouse.index.permissions import covers, normalised
-from wheelhouse.index.served_files import Seen
+from wheelhouse.index.transaction import Index
 from wheelhouse.store.downloads import Cache
-from wheelhouse.store.local import Shelf
 from wheelhouse.upstream.simple_index import METADATA, PAGE_AGE, Mirror, Upstream
 from wheelhouse.web.responses import redirect, streamed
 
@@ -44,28 +43,33 @@ _OF_A_PAGE = {"Cache-Control": "no-cache", "Vary": "Accept", "X-Accel-Expires": 
 _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 
 
-def whereabouts(project: str, settings: Settings, shelf: Shelf) -> Whereabouts:
+def whereabouts(project: str, settings: Settings, index: Index) -> Whereabouts:
     """Where a client finds `project`, a normalised name without a page on the shelf."""
     if covers(settings.reserved, project):
         return "reserved"
-    if shelf.has_project(project):
+    if _is_ours(project, index):
         return "removed"
     if covers(settings.denied, project):
         return "denied"
     return "closed" if settings.upstream == "closed" else "public"
 
 
+def _is_ours(project: str, index: Index) -> bool:
+    """Whether anything of it was ever published, or was copied in and waits to be."""
+    with index.database.read() as connection:
+        return queries.is_known(connection, project) or bool(index.site.names(f"packages/{project}"))
+
+
 class UpstreamRoutes:
     """Answers for what is not on the shelf."""
 
-    def __init__(self, config: Config, shelf: Shelf, cache: Cache) -> None:
+    def __init__(self, config: Config, index: Index, cache: Cache) -> None:
         self._config = config
-        self._shelf = shelf
+        self._index = index
         self._cache = cache
         self._mirror = Mirror(cache, given=self._note, last_asked=self._last_asked, denied=self._denied)
-        self._file_names = Seen(shelf)
-        self._refused = denied_releases.Watched(shelf)
-        self._asked = shelf.locks / "asked"
+        self._refused = denied_releases.Watched(index.database)
+        self._asked = index.site.locks / "asked"
         """An empty file for each public project; its time is that of the last look at it."""
         self._seen: tuple[Settings, denied_releases.Releases] | None = None
 
@@ -121,10 +125,7 @@ class UpstreamRoutes:
 
     def _note(self, project: str, filename: str, sha256: str) -> None:
         """Remember a file that a client gets from upstream."""
-        try:
-            self._file_names.note(project, filename, sha256)
-        except OSError as error:
-            log.error("What %s is cannot be remembered: %s.", filename, error.strerror)
+        self._index.note_served(project, filename, sha256)
 
     def _ask(self, project: str) -> None:
         """Note that somebody looked at a project, no oftener than it matters."""
@@ -157,12 +158,14 @@ class UpstreamRoutes:
             ) from None
 
     def _upstream(self, settings: Settings, project: str) -> Upstream:
+        with self._index.database.read() as connection:
+            seen = queries.served(connection, project)
         return Upstream(
             upstream_url(settings),
             settings.network,
             timedelta(days=settings.minimum_age),
             self._refused.current().get(project, {}),
-            self._file_names.of(project),
+            seen,
             settings.cache_size,
         )
 
@@ -174,7 +177,7 @@ class UpstreamRoutes:
             "denied": f"{project} is not let in from outside; to change that, {settings.ask}.",
             "closed": f"{project} is not on {settings.index_url}; to have it let in, {settings.ask}.",
             "public": None,
-        }[whereabouts(project, settings, self._shelf)]
+        }[whereabouts(project, settings, self._index)]
 
     def _settings(self) -> Settings:
         """The settings of now. When they have changed, files that may not be served any more leave the cache.
