@@ -314,11 +314,6 @@ def denied_mark(connection: Connection) -> str:
     return connection.execute(select(table.c.value).where(table.c.key == "denied")).scalar() or ""
 
 
-def remembered(connection: Connection, key: str) -> str | None:
-    """What `Index.remember` was given; None if that was nothing."""
-    return connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == key)).scalar()
-
-
 def served(connection: Connection, project: str) -> dict[str, str]:
     """File name, also of metadata -> SHA-256 (hex) that clients were given."""
     table = tables.served_files
