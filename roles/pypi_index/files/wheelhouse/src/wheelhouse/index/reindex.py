@@ -82,6 +82,8 @@ class Reindex:
             self._index.note_missing(project, missing)
         if files:
             self._report.pages_written += self._index.render(project, check=is_unplaced, durable=False)
+        if is_unplaced:  # what was in the way is there now
+            self._files.take_in(self._files.dropped())
         there = foreign.names(self._index.site.root, directory)
         if not {*there} <= files.keys() | {f"{name}.metadata" for name in files}:
             self._files.take_in(self._strangers(directory, there))
