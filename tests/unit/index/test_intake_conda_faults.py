@@ -7,6 +7,7 @@ from wheelhouse import cli
 from wheelhouse.index import conda_changes
 from wheelhouse.store.downloads import Received
 
+from . import served
 from .intake import Office
 from .intake_conda import add, fetched, listed, names, run, status
 from .public import CompanyProxy, certificates, stopping
@@ -121,16 +122,17 @@ def test_bytes_in_the_store_are_not_published(
 
 
 def test_a_file_that_was_replaced_or_taken_away(office: Office, channel: PublicChannel) -> None:
-    """It is listed no more, and fetched again."""
+    """One that was taken away is put back; one that was written over is listed no more, and fetched again."""
     alpha, beta = add(channel, "alpha"), add(channel, "beta")
     office.wants(conda=["alpha", "beta"])
     assert run(office, channel) == 0
     (office.shelf / "conda/conda-forge" / alpha.path).unlink()
     (office.shelf / "conda/conda-forge" / beta.path).write_bytes(b"something else")
     assert cli.main(["reindex"]) == 1
-    assert names(office) == set()
+    assert names(office) == {"alpha 1.0"}
     assert run(office, channel) == 0
-    assert (names(office), fetched(channel)) == ({"alpha 1.0", "beta 1.0"}, [alpha.path, beta.path])
+    assert (names(office), fetched(channel)) == ({"alpha 1.0", "beta 1.0"}, [beta.path])
+    assert served.disagreements(office.shelf) == []
 
 
 def test_through_the_proxy_with_the_companys_ca(
