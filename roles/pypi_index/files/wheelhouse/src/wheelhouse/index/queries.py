@@ -215,7 +215,7 @@ def objection(connection: Connection, place: str, filename: str, sha256: str) ->
 
 def known_names(connection: Connection, place: str) -> dict[str, str]:
     """File name -> SHA-256 (hex) of all that was ever published of a project, or in a subdir of a channel."""
-    return dict(connection.execute(_names(place)).tuples().all())
+    return dict(connection.execute(_names(place)).all())
 
 
 # Conda
@@ -307,7 +307,7 @@ def served(connection: Connection, project: str) -> dict[str, str]:
     """File name, also of metadata -> SHA-256 (hex) that clients were given."""
     table = tables.served_files
     wanted = select(table.c.file, table.c.sha256).where(table.c.project == project)
-    return dict(connection.execute(wanted).tuples().all())
+    return dict(connection.execute(wanted).all())
 
 
 _FILE_COLUMNS = [tables.files.c[field.name] for field in fields(PublishedFile)]
