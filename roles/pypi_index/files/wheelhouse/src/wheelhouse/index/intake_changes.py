@@ -58,11 +58,6 @@ class IntakeChanges(Changes):
                 if not queries.was_quarantined(connection, event.sha256, event.reason):
                     self._write_down(connection, [event])
 
-    def remember(self, key: str, value: str) -> None:
-        """Keep a small text under a name; "" for none."""
-        with self.database.change("meta") as connection:
-            upsert(connection, tables.meta, [{"key": key, "value": value}])
-
     def save_lock(self, text: str) -> None:
         """Remember what the list comes to (TOML)."""
         with self.database.change("intake") as connection:

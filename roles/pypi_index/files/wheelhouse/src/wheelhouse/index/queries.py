@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from simple_repository.model import File
 from sqlalchemy import Connection, Row, Select, func, select
 
 from wheelhouse.index import tables
 from wheelhouse.index.events import instant
-from wheelhouse.index.projection import INTAKE
+from wheelhouse.index.projection import INTAKE, simple
 
 NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
 Denied = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
@@ -68,17 +67,7 @@ class PublishedFile:
     @property
     def simple(self) -> File:
         """As the simple index lists it."""
-        return File(
-            filename=self.file,
-            url=f"../../packages/{self.project}/{quote(self.file)}",
-            hashes={"sha256": self.sha256},
-            requires_python=self.requires_python,
-            dist_info_metadata={"sha256": self.metadata_sha256} if self.metadata_sha256 else None,
-            yanked=None if self.yanked is None else self.yanked or True,
-            size=self.size,
-            # in whole seconds, naive and in UTC
-            upload_time=self.offered_at.replace(tzinfo=None, microsecond=0),
-        )
+        return simple(self.__dict__)
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from wheelhouse.errors import NotFound
 from wheelhouse.formats.validation import Checked
-from wheelhouse.index import conflicts, queries, tables
+from wheelhouse.index import conflicts, queries
 from wheelhouse.index.conda_changes import CondaChanges, IncomingPackage
 from wheelhouse.index.events import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, now, written
 from wheelhouse.index.intake_changes import IntakeChanges
-from wheelhouse.index.projection import ROOT, mark_dirty, settle
+from wheelhouse.index.projection import ROOT, note_missing
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.version_keys import version_key
 
@@ -80,7 +80,7 @@ class Index(CondaChanges, IntakeChanges):
                         dirty |= self._write_down(connection, [_published(one, who, origin)])
                         new.append(one.filename)
                 keep()
-                dirty |= _note_missing(connection, project, dict.fromkeys(published, False))
+                dirty |= note_missing(connection, project, dict.fromkeys(published, False))
             # Even if all is known: a kill may have come between rows and pages.
             self.render(project, *dirty, fresh={one.filename for one in files}, durable=durable)
         return new
@@ -122,7 +122,7 @@ class Index(CondaChanges, IntakeChanges):
     def note_missing(self, project: str, missing: Mapping[str, bool]) -> None:
         """Note which published files have lost their bytes (True), or have them again: only these are listed."""
         with self.database.change(project) as connection:
-            dirty = _note_missing(connection, project, missing)
+            dirty = note_missing(connection, project, missing)
         self.render(*dirty)
 
     def _change_release(self, what: str, project: str, version: str, reason: str | None, who: str) -> list[str]:
@@ -207,17 +207,3 @@ def _about(what: str, file: PublishedFile, reason: str | None, who: str) -> Even
         sha256=file.sha256,
         reason=reason,
     )
-
-
-def _note_missing(connection: Connection, project: str, missing: Mapping[str, bool]) -> set[str]:
-    """Returns the places that are dirty now."""
-    table = tables.files
-    dirty: set[str] = set()
-    for name, is_missing in missing.items():
-        differs = (table.c.project == project) & (table.c.file == name) & (table.c.missing != is_missing)
-        if connection.execute(update(table).where(differs).values(missing=is_missing)).rowcount:
-            dirty.add(project)
-    if dirty:
-        dirty |= settle(connection, [project])
-        mark_dirty(connection, dirty)
-    return dirty
