@@ -9,8 +9,6 @@ import pytest
 from wheelhouse import cli
 from wheelhouse.index.transaction import Index
 
-
-
 from .intake import Office
 from .public import CompanyProxy, PublicFile, days_ago, stopping
 from .samples import Client, Wheel, metadata, sdist
@@ -279,6 +277,16 @@ def test_uv_reads_what_is_here(office: Office) -> None:
     office.wants("alpha", "gamma")
     assert office.run() == 0
     assert {name.removesuffix(".metadata") for name in office.fetched()} == {"gamma-1.0-py3-none-any.whl"}
+
+
+def test_a_file_that_uv_needs_and_that_is_too_big(office: Office, configure: Callable[..., None]) -> None:
+    configure(max_file_size=100)
+    alpha = office.publish("alpha")
+    alpha.says = {"core-metadata": False}
+    office.wants("alpha")
+    assert office.run() == 1
+    (problem,) = office.last_run()["problems"]
+    assert f"{ALPHA} has {len(alpha.content)} bytes, more than the 100 that the index takes." in problem
 
 
 def test_the_report_on_a_terminal(office: Office, capsys: pytest.CaptureFixture[str]) -> None:

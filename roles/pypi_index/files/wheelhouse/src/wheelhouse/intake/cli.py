@@ -18,7 +18,7 @@ from wheelhouse.intake.result import Result
 from wheelhouse.intake.run import Run
 
 log = logging.getLogger(__name__)
-_STOPPED = "The run was stopped, or failed in a way that its log tells."
+STOPPED = "The run was stopped, or failed in a way that its log tells."
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 def _one_run(index: Index, settings: Settings, directory: Path, started: datetime) -> int:
-    problems, how, told = [_STOPPED], "failed", set[str]()
+    problems, how, told = [STOPPED], "failed", set[str]()
     try:
         wanted = request.read(directory, settings.reserved, settings.denied)
         with Run(index, settings, wanted, _network(directory)) as run:
