@@ -9,6 +9,7 @@ is that of the run. It is a process of its own where py-rattler is loaded, whose
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from sqlalchemy import Engine, event
 from wheelhouse import cli
@@ -35,12 +36,21 @@ def kill_before(step: int) -> None:
 
 def killed_at(step: int, *arguments: str) -> bool:
     """Do a command in a child that is killed before its change number `step`; False if it got through before that."""
+    return forked(step, lambda: _run(arguments))
+
+
+def _run(arguments: tuple[str, ...]) -> None:
+    assert cli.main(list(arguments)) in (0, 1)
+
+
+def forked(step: int, action: Callable[[], object]) -> bool:
+    """Do something in a child that is killed before its change number `step`; False if it got through before that."""
     child = os.fork()
     if not child:
         try:
             kill_before(step)
-            code = cli.main(list(arguments))
-            os._exit(0 if code in (0, 1) else 1)
+            action()
+            os._exit(0)
         finally:
             os._exit(3)
     _, status = os.waitpid(child, 0)

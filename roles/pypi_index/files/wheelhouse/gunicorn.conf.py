@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gunicorn.glogging import Logger
 from wheelhouse.config import ConfigError, listen, load
+from wheelhouse.index.opening import open_index
 from wheelhouse.logs import OneLine
 
 
@@ -32,13 +33,17 @@ access_log_format = '%({x-forwarded-for}i)s %(u)s "%(m)s %(U)s" %(s)s %(B)s %(M)
 
 
 def on_starting(server):
-    """Refuse to start with one sentence, before any worker shows a traceback."""
+    """Refuse to start with one sentence, before any worker shows a traceback; and have the shelf of today's form.
+
+    A worker that took that long would be taken for one that hangs.
+    """
     try:
         load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
     except ConfigError as error:
         raise SystemExit(str(error)) from error
+    open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf"))).database.close()
 
 
 def post_worker_init(worker):
-    """Let each worker read the journal while it already answers."""
+    """Let each worker get ready for uploads while it already answers."""
     threading.Thread(target=worker.wsgi.warm_up, daemon=True).start()

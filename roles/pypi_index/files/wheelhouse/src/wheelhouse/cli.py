@@ -21,6 +21,7 @@ from wheelhouse import config
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
+from wheelhouse.index import events, journal
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
@@ -64,11 +65,11 @@ def _parser() -> argparse.ArgumentParser:
         "reindex",
         help="take in files that were copied in, and put back what is missing of what is published",
         description="Check the files that were copied into drop/ as uploads are checked, publish the good ones, and"
-        " move the bad ones to the quarantine with the reason beside them. See that every published file and page is served:"
-        " what is gone or was changed is restored where that is possible, and told where it is not. The same for conda"
-        " packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes. The files of projects that"
-        " are named are read to see whether they are what was published. A run over everything that is stopped is gone"
-        " on with by the next one.",
+        " move the bad ones to the quarantine with the reason beside them. See that every published file and page is"
+        " served: what is gone or was changed is restored where that is possible, and told where it is not. The same"
+        " for conda packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes. The files of"
+        " projects that are named are read to see whether they are what was published. A run over everything that is"
+        " stopped is gone on with by the next one.",
     )
     reindex.set_defaults(run=_reindex)
     reindex.add_argument(
@@ -156,6 +157,16 @@ def _parser() -> argparse.ArgumentParser:
             "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
         )
 
+    read = commands.add_parser(
+        "journal",
+        help="print who did what, and when",
+        description="Print what was done to the index, oldest first: who published, yanked and removed what and when,"
+        " what was refused and why, and what went to the quarantine.",
+    )
+    read.set_defaults(run=_journal)
+    read.add_argument("--json", action="store_true", help="one JSON object on each line, for programs")
+    read.add_argument("--follow", action="store_true", help="go on with what happens from now on")
+
     check = commands.add_parser(
         "check-config",
         help="read the configuration",
@@ -213,6 +224,16 @@ def _report(options: argparse.Namespace) -> int:
     found = last_report.read(_index().site)
     print(json.dumps(found, indent=1) if options.json else "\n".join(last_report.lines(found)))
     return 1 if found["last_run"]["problems"] else 0
+
+
+def _journal(options: argparse.Namespace) -> int:
+    try:
+        for event in journal.told(_index().database, follow=options.follow):
+            print(events.line(event).rstrip() if options.json else journal.shown(event), flush=options.follow)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _check_config(options: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ class Maintenance:
                 self._walk("reindex conda", of_channels, "channel", channels.reindex, report, from_start=from_start)
             ]
         channels.note_strays()
-        self.index.sweep()
+        self.index.sweep(everything=True)
         python.finish()
         for walk in walks:
             walk.finish()
@@ -65,6 +65,7 @@ class Maintenance:
         python, channels = Reindex(drop), Channels(drop)
         start, since = time.time(), self.index.staging.looked_at()
         report.pages_written += self.index.render_dirty()
+        self.index.sweep()
         touched = python.take_in_new(since)
         changed = channels.names_since(since)
         for channel in changed:

@@ -1,7 +1,7 @@
 """Conda channels: what is copied in for one is published, and what is published is served with an index in each subdir.
 
     conda/<channel>/<subdir>/<file>           published packages
-    conda/<channel>/<subdir>/repodata.json    the index of them, see `formats.repodata`
+    conda/<channel>/<subdir>/repodata.json    the index of them, see `index.repodata_pages`
 
 Copying a package into `drop/conda/<channel>/`, there into the subdir where it belongs or not, is the way to publish it;
 one that is found in the channel itself is treated alike. Deleting its file there takes a package of the company's own
@@ -13,7 +13,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from wheelhouse.formats import conda_package, reading
-from wheelhouse.formats.conda_package import BadPackage
 from wheelhouse.index import queries, repair
 from wheelhouse.index.dropbox import COPIED_IN, Belonging, Drop, TakeIn
 from wheelhouse.index.queries import PublishedPackage
@@ -88,9 +87,11 @@ class Channels:
                 if self._is_taken_away(package):
                     gone[name] = "its file was taken away"
                     continue
-                found = repair.look_after(self._index, _path(package), package.sha256, deep=deep)
-                if found is Bytes.UNPLACED:
+                at = package.published_at.timestamp()
+                found = repair.look_after(self._index, _path(package), package.sha256, package.size, at, deep=deep)
+                if found in (Bytes.UNPLACED, Bytes.TOUCHED):
                     unplaced.add(package.subdir)
+                if found is Bytes.UNPLACED:
                     self._report.put_back(f"{package.file} of {_place(package)}")
                 if found is Bytes.REPLACED:
                     self._put_aside(package)
@@ -153,19 +154,9 @@ class _Packages(TakeIn[IncomingPackage]):
         return True
 
     def check(self, file: Foreign, copy: Path) -> tuple[str, IncomingPackage]:
-        """Read it to its end, and compare it with what is published; raises `BadPackage`, OSError."""
+        """Read it to its end; raises `BadPackage`, OSError."""
         found = reading.package(copy, file.name, self._subdir(file))
-        subdir, digest = found.record["subdir"], found.record["sha256"]
-        name, place = f"{subdir}/{file.name}", f"{self._channel}/{subdir}"
-        with self.drop.index.database.read() as connection:
-            known = queries.packages(connection, self._channel, removed=True).get(name)
-        never = "a published file is never replaced: raise the build number and build again."
-        if known and known.removed is None and known.withheld is not None:
-            raise BadPackage(f"{file.name} came from upstream, and is withheld: {known.withheld or 'gone'}.")
-        if known and known.sha256 != digest:
-            if known.removed is None:
-                raise BadPackage(f"{file.name} already exists in {place} with other contents; {never}")
-            raise BadPackage(f"{file.name} was published in {place} before with other contents; {never}")
+        name = f"{found.record['subdir']}/{file.name}"
         return self._channel, IncomingPackage(copy, name, found.record, inside=found.inside, scripts=found.scripts)
 
     def publish(self, group: str, files: Sequence[IncomingPackage]) -> list[str]:

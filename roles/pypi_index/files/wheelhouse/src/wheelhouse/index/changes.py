@@ -10,8 +10,8 @@ from sqlalchemy import Connection, literal, select, union_all
 
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import tables
-from wheelhouse.index.database import Database
-from wheelhouse.index.events import Event, append
+from wheelhouse.index.database import Database, upsert
+from wheelhouse.index.events import Event, append, now
 from wheelhouse.index.projection import About, apply, batches, mark_dirty
 from wheelhouse.index.rendering import Renderer
 from wheelhouse.progress import progress
@@ -35,14 +35,24 @@ class Changes:
         with self.database.change() as connection:
             self._write_down(connection, events)
 
-    def render(self, *places: str, fresh: Collection[str] = (), check: bool = False) -> int:
+    def render(self, *places: str, fresh: Collection[str] = (), check: bool = False, durable: bool = True) -> int:
         """Make what is served of these places (projects, `channel/subdir`, `ROOT`) what their rows say.
 
         Returns how many pages differed. Of files that are there already only those named in `fresh` are looked at, or
-        all with `check`.
+        all with `check`. With `durable=False` a crash may undo it, until `sync`.
         """
         # In this order the list of all projects comes first: whatever has a page is in it.
-        return sum(self._renderer.render(place, fresh, check=check) for place in sorted(set(places)))
+        return sum(self._renderer.render(place, fresh, check=check, durable=durable) for place in sorted(set(places)))
+
+    def stale(self, place: str) -> list[str]:
+        """Paths of pages, in whatever form, that are not what `render` would write. Changes nothing, waits for none."""
+        return self._renderer.stale(place)
+
+    def sync(self) -> None:
+        """Have all that was done on the disk, also what was not done durably."""
+        with self.database.change("sync") as connection:
+            upsert(connection, tables.meta, [{"key": "synced", "value": now()}])
+        os.sync()
 
     def render_all(self) -> int:
         """Do that for everything there is, with progress; what was written is on the disk when this returns.

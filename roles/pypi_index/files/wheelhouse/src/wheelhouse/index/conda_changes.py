@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, delete, update
 
 from wheelhouse.errors import Conflict
 from wheelhouse.index import queries, tables
@@ -64,6 +64,16 @@ class CondaChanges(Changes):
         self.staging.make_dropped(channel)
         self.render(*new)
 
+    def remove_channel(self, channel: str) -> bool:
+        """Forget a channel in which nothing is published. False if something is. Its directories stay."""
+        with self.database.change(channel) as connection:
+            if queries.packages(connection, channel):
+                return False
+            connection.execute(delete(tables.conda_channels).where(tables.conda_channels.c.channel == channel))
+            begins = tables.dirty.c.place.startswith(f"{channel}/", autoescape=True)
+            connection.execute(delete(tables.dirty).where(begins))
+        return True
+
     def publish_packages(
         self,
         channel: str,
@@ -72,18 +82,20 @@ class CondaChanges(Changes):
         origin: str,
         *,
         records: Mapping[str, Mapping[str, Any]] | None = None,
+        durable: bool = True,
     ) -> list[str]:
         """Publish packages of a channel, all in one transaction; makes subdirs that are not there.
 
         The same bytes again are fine, and heal what is lost. `records` (by name) replaces upstream's records of
         packages that are there, where the SHA-256 is the same. Returns the names (without subdir) of those that
-        are new. Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
+        are new. With `durable=False` a crash may undo it, until `sync`. Raises `Conflict`, and then nothing has
+        changed; `Busy`, OSError.
         """
         packages = sorted(packages, key=lambda package: package.name)
         named = {*(package.name for package in packages), *(records or {})}
         places = {f"{channel}/{name.partition('/')[0]}" for name in named}
         with self._storing({package.sha256: package.path for package in packages}) as keep:
-            with self.database.change(*places) as connection:
+            with self.database.change(*places, durable=durable) as connection:
                 known = queries.packages(connection, channel, removed=True)
                 new = [package for package in packages if self._is_new(channel, package, known.get(package.name))]
                 keep()
@@ -94,7 +106,7 @@ class CondaChanges(Changes):
                 dirty |= _replace_records(connection, channel, known, records or {})
                 mark_dirty(connection, dirty)
             fresh = {_file(package.name) for package in packages}
-            self.render(*dirty, *(_place(channel, package.name) for package in packages), fresh=fresh)
+            self.render(*dirty, *(_place(channel, package.name) for package in packages), fresh=fresh, durable=durable)
         return [_file(package.name) for package in new]
 
     def withhold(self, channel: str, reasons: Mapping[str, str], who: str, origin: str | None = None) -> list[str]:

@@ -159,6 +159,7 @@ def _connected(connection: Any, _: object) -> None:
     connection.isolation_level = None  # no BEGIN but ours
     cursor = connection.cursor()
     for pragma in (
+        "page_size = 8192",  # of a new database: a row of `files` fits into a quarter of a page, and so has none more
         "journal_mode = WAL",
         "synchronous = FULL",
         "foreign_keys = ON",

@@ -58,11 +58,6 @@ class IntakeChanges(Changes):
                 if not queries.was_quarantined(connection, event.sha256, event.reason):
                     self._write_down(connection, [event])
 
-    def remember(self, key: str, value: str) -> None:
-        """Keep a small text under a name; "" for none."""
-        with self.database.change("meta") as connection:
-            upsert(connection, tables.meta, [{"key": key, "value": value}])
-
     def save_lock(self, text: str) -> None:
         """Remember what the list comes to (TOML)."""
         with self.database.change("intake") as connection:
@@ -109,6 +104,11 @@ class IntakeChanges(Changes):
                 connection.execute(insert(tables.denied_releases), rows)
             upsert(connection, tables.meta, [{"key": "denied", "value": str(time.time_ns())}])
         return True
+
+    def remember(self, key: str, value: str) -> None:
+        """Remember a text, instead of what was remembered under this key before; a crash may undo it."""
+        with self.database.change(f"remember {key}", durable=False) as connection:
+            upsert(connection, tables.meta, [{"key": key, "value": value}])
 
     def note_served(self, project: str, filename: str, sha256: str) -> str:
         """Remember which bytes a client was given of a public file; returns what is known, which the first one said."""

@@ -9,14 +9,17 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import quote
 
-from sqlalchemy import Case, ColumnElement, Connection, bindparam, case, func, insert, select, update
+from packaging.version import Version
+from simple_repository.model import File
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from wheelhouse.formats.distribution import BadDistribution, parse_filename
-from wheelhouse.index import tables
+from wheelhouse.index import simple_pages, tables
 from wheelhouse.index.database import insert_missing, upsert
-from wheelhouse.index.events import DATE, PUBLISH, QUARANTINE, REMOVE, UNYANK, YANK, Event, written
-from wheelhouse.index.version_keys import version_key
+from wheelhouse.index.events import DATE, PUBLISH, QUARANTINE, REMOVE, UNYANK, YANK, Event, instant, written
+from wheelhouse.index.version_keys import preference, version_key
 
 INTAKE = "intake"
 """`Event.origin` of what came by the list of public packages."""
@@ -69,14 +72,6 @@ def apply(
     return places
 
 
-def settle(connection: Connection, projects: Iterable[str]) -> set[str]:
-    """Work out what follows from the files of some projects; returns `ROOT` if the list of all is another one now."""
-    changed: set[str] = set()
-    for some in batches(projects):
-        changed |= _settle(connection, list(some))
-    return changed
-
-
 def mark_dirty(connection: Connection, places: Iterable[str]) -> None:
     """Note that what is served of these places may not be what their rows say."""
     mark = time.time_ns()
@@ -91,18 +86,80 @@ def folded(text: str) -> str:
 def _apply_to_projects(connection: Connection, events: Mapping[str, Sequence[Numbered]]) -> set[str]:
     insert_missing(connection, tables.projects, [{"name": name} for name in events])
     names = {(project, event.file) for project, some in events.items() for _, event in some}
-    rows = {(row["project"], row["file"]): row for row in _files(connection, names)}
-    touched: dict[tuple[str, str], Row] = {}
+    before = {(row["project"], row["file"]): row for row in _files(connection, names)}
+    after: dict[tuple[str, str], Row] = {}
     for project, some in events.items():
         for number, event in some:
             key = project, event.file or ""
-            row = _published(number, event) if event.event == PUBLISH else _changed(rows.get(key), event)
+            known = after.get(key, before.get(key))
+            row = _published(number, event) if event.event == PUBLISH else _changed(known, event)
             if row:
-                rows[key] = touched[key] = row
-    for rows_ in batches(touched.values()):
-        upsert(connection, tables.files, rows_)
-    projects = {project for project, _ in touched}
-    return projects | settle(connection, sorted(projects))
+                after[key] = row
+    return _replace(connection, [(before.get(key), row) for key, row in after.items()])
+
+
+def note_missing(connection: Connection, project: str, missing: Mapping[str, bool]) -> set[str]:
+    """Note which published files have lost their bytes, or have them again; returns the places that are dirty now.
+
+    No event says so: it is a fault of this shelf.
+    """
+    rows = _files(connection, [(project, name) for name in missing])
+    changed = [
+        (row, {**row, "missing": missing[row["file"]]})
+        for row in rows
+        if row["removed"] is None and row["missing"] != missing[row["file"]]
+    ]
+    places = _replace(connection, changed)
+    mark_dirty(connection, places)
+    return places
+
+
+def _replace(connection: Connection, changed: Sequence[tuple[Row | None, Row]]) -> set[str]:
+    """Write rows of files, each with what it was before, and what follows; returns the places that are dirty now."""
+    by_project: dict[str, list[int]] = {}
+    for before, after in changed:
+        counts = by_project.setdefault(after["project"], [0, 0, 0])
+        for number, (was, is_) in enumerate(zip(_counted(before), _counted(after), strict=True)):
+            counts[number] += is_ - was
+    for some in batches([_finished(after) for _, after in changed]):
+        upsert(connection, tables.files, some)
+    return {place for projects in batches(by_project.items()) for place in _settle(connection, dict(projects))}
+
+
+def _counted(row: Row | None) -> tuple[bool, bool, bool]:
+    """Whether a file is published, listed, and not the intake's."""
+    if row is None or row["removed"] is not None:
+        return False, False, False
+    return True, not row["missing"], row["origin"] != INTAKE
+
+
+def _finished(row: Row) -> Row:
+    """A row with what follows from its other columns."""
+    is_removed = row["removed"] is not None
+    html, json_ = (None, None) if is_removed else simple_pages.pieces(simple(row))
+    return {
+        **row,
+        "preference": preference(
+            Version(row["version"]), yanked=row["yanked"] is not None, described=row["summary"] is not None
+        ),
+        "html": html,
+        "json": json_,
+    }
+
+
+def simple(row: Mapping[str, Any]) -> File:
+    """A file as the simple index lists it."""
+    return File(
+        filename=row["file"],
+        url=f"../../packages/{row['project']}/{quote(row['file'])}",
+        hashes={"sha256": row["sha256"]},
+        requires_python=row["requires_python"],
+        dist_info_metadata={"sha256": row["metadata_sha256"]} if row["metadata_sha256"] else None,
+        yanked=None if row["yanked"] is None else row["yanked"] or True,
+        size=row["size"],
+        # in whole seconds, naive and in UTC
+        upload_time=instant(row["uploaded"] or row["at"]).replace(tzinfo=None, microsecond=0),
+    )
 
 
 def _files(connection: Connection, names: Iterable[tuple[str, str | None]]) -> Iterator[Row]:
@@ -131,7 +188,6 @@ def _published(number: int, event: Event) -> Row | None:
         "file": name.filename,
         "version": str(name.version),
         "version_key": version_key(name.version),
-        "is_prerelease": name.version.is_prerelease,
         "size": event.size or 0,
         "sha256": event.sha256,
         "metadata_sha256": event.metadata_sha256,
@@ -147,6 +203,7 @@ def _published(number: int, event: Event) -> Row | None:
         "removed": None,
         "missing": False,
         "event": number,
+        **dict.fromkeys(("preference", "html", "json")),
     }
 
 
@@ -165,59 +222,45 @@ def _changed(row: Row | None, event: Event) -> Row | None:
     return None
 
 
-def _settle(connection: Connection, names: list[str]) -> set[str]:
-    table, projects = tables.files, tables.projects
-    mine = table.c.project.in_(names) & table.c.removed.is_(None)
-    listed, own = func.sum(_one(~table.c.missing)), func.sum(_one(func.coalesce(table.c.origin, "") != INTAKE))
-    counts = {
-        row.project: (row.files, row.listed, row.own)
-        for row in connection.execute(
-            select(table.c.project, func.count().label("files"), listed.label("listed"), own.label("own"))
-            .where(mine)
-            .group_by(table.c.project)
-        )
-    }
-    # The one that rather speaks for its project comes first.
-    order = (
-        table.c.yanked.is_not(None),
-        table.c.is_prerelease,
-        table.c.version_key.desc(),
-        table.c.summary.is_(None),
-        table.c.event,
-    )
-    place = func.row_number().over(partition_by=table.c.project, order_by=order).label("place")
-    columns = [table.c[name] for name in ("project", "version", "is_prerelease", "yanked", "title", "summary")]
-    ranked = select(*columns, table.c.who, table.c.at, place).where(mine).subquery()
-    best = {row.project: row for row in connection.execute(select(ranked).where(ranked.c.place == 1))}
-    before = dict(
-        connection.execute(select(projects.c.name, projects.c.listed).where(projects.c.name.in_(names))).tuples().all()
+def _settle(connection: Connection, changes: Mapping[str, Sequence[int]]) -> set[str]:
+    """Work out what follows for projects whose numbers of published, listed and own files changed by so many."""
+    projects, table = tables.projects, tables.files
+    known = select(projects.c.name, projects.c.files, projects.c.listed, projects.c.own)
+    before = {row.name: row for row in connection.execute(known.where(projects.c.name.in_(list(changes))))}
+    columns = [table.c[name] for name in ("version", "yanked", "title", "summary", "who", "at")]
+    speaking = (
+        select(*columns)
+        .where(table.c.project == bindparam("project"), table.c.removed.is_(None))
+        .order_by(table.c.preference.desc(), table.c.event)
+        .limit(1)
     )
     rows = []
-    for name in names:
-        row = best.get(name)
-        count = counts.get(name, (0, 0, 0))
+    dirty = set(changes)
+    for name, counts in changes.items():
+        files, listed, own = (old + new for old, new in zip(before[name][1:], counts, strict=True))
+        if bool(listed) != bool(before[name].listed):
+            dirty.add(ROOT)
+        best = connection.execute(speaking, {"project": name}).first()
         rows.append(
             {
                 "name_": name,
-                **dict(zip(("files", "listed", "own"), count, strict=True)),
-                "title": row.title if row else None,
-                "summary": row.summary if row else None,
-                "version": row.version if row else None,
-                "is_prerelease": bool(row and row.is_prerelease),
-                "installable": bool(row and row.yanked is None),
-                "who": row.who if row else None,
-                "at": row.at if row else None,
-                "text": f"{name}\n{folded(row.summary or '')}" if row else "",
+                "files": files,
+                "listed": listed,
+                "own": own,
+                "title": best.title if best else None,
+                "summary": best.summary if best else None,
+                "version": best.version if best else None,
+                "is_prerelease": bool(best and Version(best.version).is_prerelease),
+                "installable": bool(best and best.yanked is None),
+                "who": best.who if best else None,
+                "at": best.at if best else None,
+                "text": f"{name}\n{folded(best.summary or '')}" if best else "",
             }
         )
+    values = {key: bindparam(key) for key in (rows[0] if rows else ()) if key != "name_"}
     if rows:
-        values = {key: bindparam(key) for key in rows[0] if key != "name_"}
         connection.execute(update(projects).where(projects.c.name == bindparam("name_")).values(values), rows)
-    return {ROOT for name in names if bool(before.get(name)) != bool(counts.get(name, (0, 0, 0))[1])}
-
-
-def _one(condition: ColumnElement[bool]) -> Case[int]:
-    return case((condition, 1), else_=0)
+    return dirty
 
 
 def _apply_to_channel(

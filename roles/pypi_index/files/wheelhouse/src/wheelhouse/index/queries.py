@@ -5,14 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from simple_repository.model import File
 from sqlalchemy import Connection, Row, Select, func, select
 
 from wheelhouse.index import tables
 from wheelhouse.index.events import instant
-from wheelhouse.index.projection import INTAKE
+from wheelhouse.index.projection import INTAKE, simple
 
 NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
 Denied = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
@@ -68,17 +67,7 @@ class PublishedFile:
     @property
     def simple(self) -> File:
         """As the simple index lists it."""
-        return File(
-            filename=self.file,
-            url=f"../../packages/{self.project}/{quote(self.file)}",
-            hashes={"sha256": self.sha256},
-            requires_python=self.requires_python,
-            dist_info_metadata={"sha256": self.metadata_sha256} if self.metadata_sha256 else None,
-            yanked=None if self.yanked is None else self.yanked or True,
-            size=self.size,
-            # in whole seconds, naive and in UTC
-            upload_time=self.offered_at.replace(tzinfo=None, microsecond=0),
-        )
+        return simple(self.__dict__)
 
 
 @dataclass(frozen=True)
@@ -103,6 +92,11 @@ class PublishedPackage:
     scripts: tuple[str, ...] | None
     removed: str | None
     missing: bool
+
+    @property
+    def published_at(self) -> datetime:
+        """When it was published here, aware: the time of the file that is served."""
+        return instant(self.at)
 
     @property
     def name(self) -> str:
@@ -221,7 +215,7 @@ def objection(connection: Connection, place: str, filename: str, sha256: str) ->
 
 def known_names(connection: Connection, place: str) -> dict[str, str]:
     """File name -> SHA-256 (hex) of all that was ever published of a project, or in a subdir of a channel."""
-    return dict(connection.execute(_names(place)).tuples().all())
+    return dict(connection.execute(_names(place)).all())
 
 
 # Conda
@@ -313,7 +307,7 @@ def served(connection: Connection, project: str) -> dict[str, str]:
     """File name, also of metadata -> SHA-256 (hex) that clients were given."""
     table = tables.served_files
     wanted = select(table.c.file, table.c.sha256).where(table.c.project == project)
-    return dict(connection.execute(wanted).tuples().all())
+    return dict(connection.execute(wanted).all())
 
 
 _FILE_COLUMNS = [tables.files.c[field.name] for field in fields(PublishedFile)]

@@ -75,7 +75,7 @@ class Reindex:
         for name, file in sorted(files.items()):
             with self._report.noting_errors(name):
                 found = self._file(file, deep)
-                is_unplaced |= found is Bytes.UNPLACED
+                is_unplaced |= found in (Bytes.UNPLACED, Bytes.TOUCHED)
                 if (found is Bytes.GONE) != file.missing and found is not Bytes.REPLACED:
                     missing[name] = found is Bytes.GONE
         if missing:
@@ -96,7 +96,8 @@ class Reindex:
     def _file(self, file: PublishedFile, deep: bool) -> Bytes:
         """Look after one file; raises OSError."""
         path = f"{_PACKAGES}/{file.project}/{file.file}"
-        found = repair.look_after(self._index, path, file.sha256, deep=deep)
+        at = file.offered_at.timestamp()
+        found = repair.look_after(self._index, path, file.sha256, file.size, at, deep=deep)
         shown = f"{file.file} of {file.project}"
         if found is Bytes.GONE:
             self._report.problem(f"{shown} was published and is not on the shelf any more.")
@@ -111,14 +112,15 @@ class Reindex:
         if found is Bytes.UNPLACED:
             self._report.put_back(shown)
         if file.metadata_sha256:
-            beside = repair.look_after(self._index, f"{path}.metadata", file.metadata_sha256, deep=deep)
+            described = f"{path}.metadata"
+            beside = repair.look_after(self._index, described, file.metadata_sha256, None, None, deep=deep)
             if beside in (Bytes.GONE, Bytes.REPLACED) and not repair.make_again(
                 self._index, file.metadata_sha256, lambda: self._metadata(file)
             ):
                 self._report.problem(f"{file.file}.metadata of {file.project} cannot be made again.")
                 return found
             if beside is not Bytes.FINE:
-                return Bytes.UNPLACED
+                return Bytes.TOUCHED
         return found
 
     def _metadata(self, file: PublishedFile) -> bytes:

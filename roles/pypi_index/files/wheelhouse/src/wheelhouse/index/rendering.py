@@ -5,7 +5,7 @@ else renders the place, so that older ones never overwrite newer pages.
 """
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row, delete, select
@@ -14,24 +14,19 @@ from wheelhouse.errors import NotFound
 from wheelhouse.index import repodata_pages, simple_pages, tables
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import instant
-from wheelhouse.index.projection import ROOT
+from wheelhouse.index.projection import ROOT, batches
 from wheelhouse.store.base import blob
 from wheelhouse.store.site import Site
 
 log = logging.getLogger(__name__)
 
 
+_FileRow = tuple[Any, ...]
 _Bytes = tuple[str, str, float | None]
 """A file that is served: its name, its SHA-256 and its time in seconds since 1970."""
 METADATA = ".metadata"
 """What the name of a wheel's core metadata ends with, behind that of the wheel."""
-_COLUMNS = [
-    tables.files.c[name]
-    for name in (
-        *("file", "version", "version_key", "size", "sha256", "metadata_sha256", "requires_python"),
-        *("yanked", "at", "uploaded", "removed", "missing"),
-    )
-]
+_FILE, _VERSION, _KEY, _HTML, _JSON, _METADATA, _IS_LISTED = range(7)
 
 
 class Renderer:
@@ -70,63 +65,106 @@ class Renderer:
                     connection.execute(delete(tables.dirty).where(known))
         return changed
 
+    def stale(self, place: str) -> list[str]:
+        """Paths of pages, in whatever form, that are not what `render` would write. Changes nothing."""
+        if place == ROOT:
+            directory, pages = "simple", self._list_pages()
+        elif "/" in place:
+            directory, pages = f"conda/{place}", {repodata_pages.NAME: self._repodata(place, self._packages(place))}
+        else:
+            listed = _in_order(self._files(place))
+            if not listed:
+                return [f"simple/{place}"] if place in self._site.names("simple") else []
+            directory, pages = f"simple/{place}", _pages(place, listed)
+        return [form for name, page in pages.items() for form in self._site.stale_forms(f"{directory}/{name}", page)]
+
     def _mark(self, place: str) -> int | None:
         with self._database.read() as connection:
             return connection.execute(select(tables.dirty.c.mark).where(tables.dirty.c.place == place)).scalar()
 
     def _list(self, durable: bool) -> int:
+        pages = self._list_pages()
+        return sum(self._site.write_page(f"simple/{name}", page, durable=durable) for name, page in pages.items())
+
+    def _list_pages(self) -> dict[str, bytes]:
         table = tables.projects
         with self._database.read() as connection:
             wanted = select(table.c.name).where(table.c.listed > 0).order_by(table.c.name)
-            pages = simple_pages.list_pages(connection.execute(wanted).scalars())
-        return sum(self._site.write_page(f"simple/{name}", page, durable=durable) for name, page in pages.items())
+            return simple_pages.list_pages(connection.execute(wanted).scalars())
+
+    def _files(self, project: str) -> list[_FileRow]:
+        table = tables.files
+        is_listed = table.c.removed.is_(None) & ~table.c.missing
+        columns = (table.c[name] for name in ("file", "version", "version_key", "html", "json", "metadata_sha256"))
+        with self._database.read() as connection:
+            cursor = connection.execute(select(*columns, is_listed).where(table.c.project == project)).cursor
+            # As the driver has them, because there may be thousands.
+            return [tuple(row) for row in cursor.fetchall()] if cursor else []
+
+    def _packages(self, place: str) -> Sequence[Row[Any]]:
+        channel, _, subdir = place.partition("/")
+        table = tables.conda_packages
+        columns = (table.c[name] for name in ("file", "sha256", "at", "record", "withheld", "removed", "missing"))
+        wanted = select(*columns).where(table.c.channel == channel, table.c.subdir == subdir)
+        with self._database.read() as connection:
+            return connection.execute(wanted).all()
+
+    def _repodata(self, place: str, rows: Sequence[Row[Any]]) -> bytes:
+        listed = [(row.file, row.record) for row in _present(rows) if row.withheld is None]
+        return repodata_pages.repodata(place.rpartition("/")[2], listed)
 
     def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool) -> int:
-        table = tables.files
-        wanted = select(*_COLUMNS).where(table.c.project == project).order_by(table.c.version_key, table.c.file)
-        with self._database.read() as connection:
-            rows = connection.execute(wanted).all()
-        listed = [row for row in rows if row.removed is None and not row.missing]
+        rows = self._files(project)
+        listed = _in_order(rows)
         directory = f"packages/{project}"
         there = self._site.names(directory)
-        absent = {row.file for row in listed} - there
-        absent |= {row.file for row in listed if row.metadata_sha256 and f"{row.file}{METADATA}" not in there}
-        looked_at = listed if check else [row for row in listed if row.file in absent or row.file in fresh]
-        # Metadata first: a file that is there has its metadata.
-        if sum([self._place(directory, *one) for row in looked_at for one in reversed(_bytes(row))]):
+        absent = {row[_FILE] for row in listed} - there
+        absent |= {row[_FILE] for row in listed if row[_METADATA] and f"{row[_FILE]}{METADATA}" not in there}
+        looked_at = [row[_FILE] for row in listed if check or row[_FILE] in absent or row[_FILE] in fresh]
+        if sum([self._place(directory, *one) for one in self._bytes(project, looked_at)]):
             self._site.sync(directory)
         if listed:
             # JSON last, because what it lists, both pages list.
-            pages = simple_pages.project_pages(project, listed)
+            pages = _pages(project, listed)
             changed = sum(
-                self._site.write_page(f"simple/{project}/{name}", page, durable=durable) for name, page in pages.items()
+                [self._site.write_page(f"simple/{project}/{name}", pages[name], durable=durable) for name in pages]
             )
         else:
             changed = int(project in self._site.names("simple"))
             self._site.remove(f"simple/{project}")
             self._site.sync("simple")
-        gone = [row for row in rows if row.removed is not None and row.file in there]
-        self._clear(directory, [one for row in gone for one in _bytes(row)])
+        removed = [row[_FILE] for row in rows if row[_HTML] is None and row[_FILE] in there]
+        self._clear(directory, self._bytes(project, removed))
         return changed
 
-    def _subdir(self, place: str, fresh: Collection[str], check: bool, durable: bool) -> int:
-        channel, _, subdir = place.partition("/")
-        table = tables.conda_packages
-        columns = (table.c[name] for name in ("file", "sha256", "record", "withheld", "removed", "missing"))
+    def _bytes(self, project: str, names: Collection[str]) -> list[_Bytes]:
+        """Some files of a project, each behind its metadata, so that a file that is there has its metadata.
+
+        Metadata are shared by files that have the same, and so have no time of their own.
+        """
+        if not names:
+            return []
+        table = tables.files
+        columns = (table.c[name] for name in ("file", "sha256", "metadata_sha256", "at", "uploaded"))
+        wanted = select(*columns).where(table.c.project == project)
+        found: list[_Bytes] = []
         with self._database.read() as connection:
-            rows = connection.execute(
-                select(*columns).where(table.c.channel == channel, table.c.subdir == subdir)
-            ).all()
+            for some in batches(names):
+                for row in connection.execute(wanted.where(table.c.file.in_(some)).order_by(table.c.file)):
+                    if row.metadata_sha256:
+                        found.append((f"{row.file}{METADATA}", row.metadata_sha256, None))
+                    found.append((row.file, row.sha256, instant(row.uploaded or row.at).timestamp()))
+        return found
+
+    def _subdir(self, place: str, fresh: Collection[str], check: bool, durable: bool) -> int:
+        rows = self._packages(place)
         directory = f"conda/{place}"
         self._site.make(directory)
         there = self._site.names(directory)
-        # What is withheld is in no index, and lies in its place for those who have it in a lock of their own.
-        present = [row for row in rows if row.removed is None and not row.missing and row.record is not None]
-        looked_at = [row for row in present if check or row.file in fresh or row.file not in there]
-        if sum([self._place(directory, row.file, row.sha256, None) for row in looked_at]):
+        looked_at = [row for row in _present(rows) if check or row.file in fresh or row.file not in there]
+        if sum([self._place(directory, row.file, row.sha256, instant(row.at).timestamp()) for row in looked_at]):
             self._site.sync(directory)
-        listed = [(row.file, row.record) for row in present if row.withheld is None]
-        page = repodata_pages.repodata(subdir, listed)
+        page = self._repodata(place, rows)
         changed = int(self._site.write_page(f"{directory}/{repodata_pages.NAME}", page, durable=durable))
         gone = [(row.file, row.sha256, None) for row in rows if row.removed is not None and row.file in there]
         self._clear(directory, gone)
@@ -148,9 +186,18 @@ class Renderer:
             self._site.sync(directory)
 
 
-def _bytes(row: Row[Any]) -> list[_Bytes]:
-    """A file, and its metadata if it has some: they are shared by files that have the same, and so have no time."""
-    found: list[_Bytes] = [(row.file, row.sha256, instant(row.uploaded or row.at).timestamp())]
-    if row.metadata_sha256:
-        found.append((f"{row.file}{METADATA}", row.metadata_sha256, None))
-    return found
+def _in_order(rows: Iterable[_FileRow]) -> list[_FileRow]:
+    """Those that are listed, by version and then by name."""
+    return sorted((row for row in rows if row[_IS_LISTED]), key=lambda row: (bytes(row[_KEY]), row[_FILE]))
+
+
+def _pages(project: str, listed: Sequence[_FileRow]) -> dict[str, bytes]:
+    versions: dict[bytes, str] = {}
+    for row in listed:
+        versions.setdefault(bytes(row[_KEY]), row[_VERSION])
+    return simple_pages.project_pages(project, [(row[_HTML], row[_JSON]) for row in listed], versions.values())
+
+
+def _present(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Packages that lie in their places: also what is withheld, for those who have it in a lock of their own."""
+    return [row for row in rows if row.removed is None and not row.missing and row.record is not None]

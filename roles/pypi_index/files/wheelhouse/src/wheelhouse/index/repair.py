@@ -25,23 +25,27 @@ class Bytes(Enum):
     """How it is with the bytes of a published file, once what could be done was done."""
 
     FINE = "fine"
+    TOUCHED = "fine, but for the time or the mode of the file, which rendering sets"
     UNPLACED = "in the store, and rendering puts them where they are served"
     REPLACED = "nowhere, and another file is served"
     GONE = "nowhere"
 
 
-def look_after(index: Index, path: str, sha256: str, *, deep: bool) -> Bytes:
+def look_after(index: Index, path: str, sha256: str, size: int | None, at: float | None, *, deep: bool) -> Bytes:
     """See that the bytes of a file that is served at `path` are in the store; raises OSError.
 
-    What is in its place and looks as it was left is only read if `deep`. What is damaged in the store is taken away
+    `size` and `at` are its bytes and its time (seconds since 1970), None for whatever it is. What is in its place and
+    looks as it was left is only read if `deep`. What is damaged in the store is taken away
     there unless it is what is served: then it is the caller's to put aside, with `discard`.
     """
     key = blob(sha256)
-    is_placed = index.site.is_placed(path, key)
-    if is_placed and not deep:
+    is_untouched = index.site.is_untouched(path, key, size, at)
+    if is_untouched and not deep:
         return Bytes.FINE
     if is_whole(index, sha256):
-        return Bytes.FINE if is_placed else Bytes.UNPLACED
+        if index.site.is_placed(path, key):
+            return Bytes.FINE if is_untouched else Bytes.TOUCHED
+        return Bytes.UNPLACED
     served = Foreign(index.site.root, PurePosixPath(path))
     if not served.is_there():
         index.store.delete(key)

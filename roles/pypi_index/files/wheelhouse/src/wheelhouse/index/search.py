@@ -207,7 +207,7 @@ class Catalogue:
 
 def terms(query: str) -> list[str]:
     """The words that a query asks for, as they are compared."""
-    words = (word.strip("-") for word in folded(query[:MAX_QUERY]).split())
+    words = (word.strip("-") for word in folded(query[:MAX_QUERY].replace("\0", " ")).split())
     return [word for word in words if word]
 
 
@@ -244,14 +244,14 @@ def _best(connection: Connection, words: Sequence[str], start: int, count: int) 
         wanted = select(*_COLUMNS).where(_has_files, condition).order_by(_name)
         if is_searched:
             wanted = wanted.where(_holds(connection, words))
-        skipped = max(0, start - 0)
-        rows = connection.execute(wanted.offset(skipped).limit(count - len(found))).all()
+        rows = connection.execute(wanted.offset(start).limit(count - len(found))).all()
         found += rows
         if len(found) == count:
             break
-        if not rows and skipped:
-            counted = select(func.count()).select_from(wanted.order_by(None).subquery())
-            start -= connection.execute(counted).scalar() or 0
+        if start and not rows:  # all of this kind come before
+            start -= (
+                connection.execute(select(func.count()).select_from(wanted.order_by(None).subquery())).scalar() or 0
+            )
         else:
             start = 0
     return found

@@ -1,115 +1,84 @@
 """The pages of the simple index, of a project and of all projects: pure functions of rows.
 
-They are the very bytes that simple-repository's serialisers make, and a test holds them to that. These take time in
-which a project of some thousand files could not be published to as often as it is.
+simple-repository's serialisers make them. What they say of a file is made once, when its row changes, and kept in the
+row: a page is put together from these pieces, so that a project of some thousand files can be published to as quickly
+as any other. A test holds the whole to what the serialisers make of all files at once.
 """
 
 import html
-import json
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from typing import Protocol
-from urllib.parse import quote
+from collections.abc import Iterable
+from dataclasses import replace
+from importlib.metadata import version
+from typing import cast
+
+from simple_repository.content_negotiation import Format
+from simple_repository.model import File, Meta, ProjectDetail, ProjectList
+from simple_repository.serializer import serialize
 
 API_VERSION = "1.1"
 HTML, JSON = "index.html", "index.json"
 """Names of the pages."""
+MADE_BY = f"1 {version('simple-repository')}"
+"""Another text when the pieces are made in another way."""
 
-_HTML_HEAD = """<!DOCTYPE html>
-    <html>
-    <head>
-        <meta name="pypi:repository-version" content="{version}">
-        <title>{title}</title>
-    </head>
-    <body>
-{heading}"""
-_HTML_FOOT = "</body>\n</html>"
+Pieces = tuple[str, str]
+"""What the HTML page and the JSON page say of a file."""
+_NOBODY = "no-such-project"
 
 
-class Listed(Protocol):
-    """What a page says of a file."""
-
-    @property
-    def file(self) -> str: ...
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def version_key(self) -> bytes: ...
-
-    @property
-    def size(self) -> int: ...
-
-    @property
-    def sha256(self) -> str: ...
-
-    @property
-    def metadata_sha256(self) -> str | None: ...
-
-    @property
-    def requires_python(self) -> str | None: ...
-
-    @property
-    def yanked(self) -> str | None:
-        """The reason, "" for none; None if it is not yanked."""
-
-    @property
-    def at(self) -> str:
-        """When it was published, as `events.written` has it."""
-
-    @property
-    def uploaded(self) -> str | None: ...
+def pieces(file: File) -> Pieces:
+    """What the pages say of a file."""
+    # simple-repository puts the reason into the HTML as it is
+    shown = replace(file, yanked=html.escape(file.yanked)) if isinstance(file.yanked, str) else file
+    as_html = serialize(_page(_NOBODY, (shown,)), Format.HTML_V1)
+    as_json = serialize(_page(_NOBODY, (file,)), Format.JSON_V1)
+    return _between(as_html, _EMPTY_HTML), _between(as_json, _EMPTY_JSON)
 
 
-def project_pages(project: str, files: Sequence[Listed]) -> dict[str, bytes]:
-    """The pages of a project with these files, which are in the order of their versions and names."""
-    listed: list[str] = []
-    links: list[str] = []
-    versions: dict[bytes, str] = {}
-    for file in files:
-        name = file.file
-        versions.setdefault(file.version_key, file.version)
-        described = f'{{"filename": "{name}", "url": "../../packages/{project}/{quote(name)}"'
-        link = f'<a href="../../packages/{project}/{quote(name)}#sha256={file.sha256}"'
-        described += f', "hashes": {{"sha256": "{file.sha256}"}}'
-        if file.requires_python is not None:
-            as_json, as_html = _texts(file.requires_python)
-            described += f', "requires-python": {as_json}'
-            if file.requires_python:
-                link += f' data-requires-python="{as_html}"'
-        if file.metadata_sha256:
-            described += f', "core-metadata": {{"sha256": "{file.metadata_sha256}"}}'
-            link += f' data-core-metadata="sha256={file.metadata_sha256}"'
-        if file.yanked is not None:
-            as_json, as_html = _texts(file.yanked)
-            described += f', "yanked": {as_json if file.yanked else "true"}'
-            link += f' data-yanked="{as_html}"'
-        listed.append(f'{described}, "size": {file.size}, "upload-time": "{(file.uploaded or file.at)[:19]}Z"}}')
-        links.append(f"{link}>{name}</a><br/>\n")
-    head = _HTML_HEAD.format(
-        version=API_VERSION, title=f"Links for {project}", heading=f"    <h1>Links for {project}</h1>\n"
-    )
-    beginning = f'{{"meta": {{"api-version": "{API_VERSION}"}}, "name": "{project}", "files": ['
+def project_pages(project: str, files: Iterable[Pieces], versions: Iterable[str]) -> dict[str, bytes]:
+    """The pages of a project whose files have these pieces, in the order of their versions and names."""
+    listed = list(files)
+    as_html = serialize(_page(project), Format.HTML_V1)
+    as_json = serialize(_page(project, versions=versions), Format.JSON_V1)
     return {
-        HTML: f"{head}{''.join(links)}{_HTML_FOOT}".encode(),
-        JSON: f'{beginning}{", ".join(listed)}], "versions": {json.dumps(list(versions.values()))}}}'.encode(),
+        HTML: _around(as_html, _HTML_TAIL, "".join([piece for piece, _ in listed])).encode(),
+        JSON: _around(as_json, _JSON_TAIL, ", ".join([piece for _, piece in listed])).encode(),
     }
 
 
 def list_pages(projects: Iterable[str]) -> dict[str, bytes]:
     """The pages that list all projects, by their normalised names in order."""
-    projects = list(projects)
-    head = _HTML_HEAD.format(version=API_VERSION, title="Simple index", heading="")
-    links = "".join(f'<a href="{name}/">{name}</a><br/>\n' for name in projects)
-    listed = ", ".join(f'{{"name": "{name}"}}' for name in projects)
+    names = list(projects)
+    # The serialisers take as long as all the rest for names of which nothing needs to be escaped.
+    empty = ProjectList(Meta(API_VERSION), frozenset())
+    as_html, as_json = serialize(empty, Format.HTML_V1), serialize(empty, Format.JSON_V1)
+    links = "".join([f'<a href="{name}/">{name}</a><br/>\n' for name in names])
+    listed = ", ".join([f'{{"name": "{name}"}}' for name in names])
     return {
-        HTML: f"{head}{links}{_HTML_FOOT}".encode(),
-        JSON: f'{{"meta": {{"api-version": "{API_VERSION}"}}, "projects": [{listed}]}}'.encode(),
+        HTML: _around(as_html, _HTML_TAIL, links).encode(),
+        JSON: _around(as_json, "]}", listed).encode(),
     }
 
 
-@lru_cache(4096)
-def _texts(text: str) -> tuple[str, str]:
-    """A text in JSON, and in an attribute of HTML. Files have most of theirs in common."""
-    return json.dumps(text), html.escape(text)
+def _page(project: str, files: tuple[File, ...] = (), versions: Iterable[str] = ()) -> ProjectDetail:
+    # A tuple, because the serialisers keep the order they get, and that of a set changes from process to process.
+    ordered = cast("frozenset[str]", tuple(versions))
+    return ProjectDetail(Meta(API_VERSION), project, files, ordered)
+
+
+_HTML_TAIL = "</body>"
+_JSON_TAIL = '], "versions": '
+_EMPTY_HTML = serialize(_page(_NOBODY), Format.HTML_V1).partition(_HTML_TAIL)
+_EMPTY_JSON = serialize(_page(_NOBODY), Format.JSON_V1).partition(_JSON_TAIL)
+
+
+def _between(page: str, empty: tuple[str, str, str]) -> str:
+    """What a page with a file has that the empty one has not."""
+    head, *tail = empty
+    return page[len(head) : -len("".join(tail))]
+
+
+def _around(empty: str, tail: str, content: str) -> str:
+    """An empty page with content before what it ends with, from `tail` on."""
+    end = empty.rindex(tail)
+    return f"{empty[:end]}{content}{empty[end:]}"

@@ -74,7 +74,7 @@ files = Table(
     Column("file", NAME, primary_key=True),
     Column("version", Text, nullable=False),  # normalised
     Column("version_key", LargeBinary, nullable=False),  # sorts as versions do, see `version_keys`
-    Column("is_prerelease", Boolean, nullable=False),
+    Column("preference", LargeBinary, nullable=False),  # the greatest is that of the file that speaks for its project
     Column("size", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
     Column("metadata_sha256", Text),
@@ -90,11 +90,20 @@ files = Table(
     Column("removed", Text),  # the reason; NULL while it is published
     Column("missing", Boolean, nullable=False, default=False),  # its bytes are gone: it is in no page meanwhile
     Column("event", NUMBER, nullable=False),  # that published it
+    Column("html", Text),  # what its project's pages say of it, see `simple_pages`; NULL once it is removed
+    Column("json", Text),
     ForeignKeyConstraint(["project"], ["projects.name"]),
     sqlite_with_rowid=False,
 )
 """Every name that was ever published; those that were removed stay, and never come back with other bytes."""
 Index("files_of_version", files.c.project, files.c.version_key)
+Index(
+    "files_by_preference",
+    files.c.project,
+    files.c.preference,
+    sqlite_where=files.c.removed.is_(None),
+    postgresql_where=files.c.removed.is_(None),
+)
 Index(
     "files_by_event",
     files.c.event,

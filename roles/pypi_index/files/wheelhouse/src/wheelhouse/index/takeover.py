@@ -14,7 +14,7 @@ import os
 from itertools import islice
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text
 
 from wheelhouse.index import tables
 from wheelhouse.index.changes import Changes
@@ -22,7 +22,7 @@ from wheelhouse.index.database import upsert
 from wheelhouse.index.events import lines, now, row
 from wheelhouse.index.old_channels import take_over_channels
 from wheelhouse.index.old_records import take_over_records
-from wheelhouse.index.projection import apply, batches, settle
+from wheelhouse.index.projection import apply, note_missing
 from wheelhouse.index.rendering import METADATA
 from wheelhouse.progress import progress
 from wheelhouse.store.base import blob
@@ -106,10 +106,7 @@ def _link_files(connection: Connection, index: Changes) -> None:
         elif one.metadata_sha256:
             _link(index, f"{path}{METADATA}", one.metadata_sha256)
     for project, names in missing.items():
-        for some in batches(names):
-            mine = (table.c.project == project) & table.c.file.in_(some)
-            connection.execute(update(table).where(mine).values(missing=True))
-    settle(connection, sorted(missing))
+        note_missing(connection, project, dict.fromkeys(names, True))
     for path in index.site.packages.glob("*/.*.staged"):  # of uploads that were killed before their event
         path.unlink()
 

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from wheelhouse.errors import NotFound
 from wheelhouse.formats.validation import Checked
-from wheelhouse.index import conflicts, queries, tables
+from wheelhouse.index import conflicts, queries
 from wheelhouse.index.conda_changes import CondaChanges, IncomingPackage
 from wheelhouse.index.events import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, now, written
 from wheelhouse.index.intake_changes import IntakeChanges
-from wheelhouse.index.projection import ROOT, mark_dirty, settle
+from wheelhouse.index.projection import ROOT, note_missing
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.version_keys import version_key
 
@@ -51,11 +51,18 @@ class Index(CondaChanges, IntakeChanges):
     """
 
     def publish(
-        self, files: Sequence[Incoming], who: str, origin: str, *, allow_second_sdist: bool = False
+        self,
+        files: Sequence[Incoming],
+        who: str,
+        origin: str,
+        *,
+        allow_second_sdist: bool = False,
+        durable: bool = True,
     ) -> list[str]:
         """Publish files of one project, all on its page at once; the same bytes again are fine, and heal what is lost.
 
-        Returns the names of those that were not published before. When this returns they are on the disk and listed.
+        Returns the names of those that were not published before. When this returns they are on the disk and listed;
+        with `durable=False` they are listed, and a crash may undo that until `sync`.
         Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
         """
         if not files:
@@ -63,7 +70,7 @@ class Index(CondaChanges, IntakeChanges):
         (project,) = {one.checked.distribution.name.project for one in files}
         contents = [(hashlib.sha256(content).hexdigest(), content) for one in files if (content := _metadata(one))]
         with self._storing({_sha256(one): one.path for one in files}, contents) as keep:
-            with self.database.change(project) as connection:
+            with self.database.change(project, durable=durable) as connection:
                 published = queries.files(connection, project, names=[one.filename for one in files])
                 new: list[str] = []
                 dirty: set[str] = set()
@@ -73,9 +80,9 @@ class Index(CondaChanges, IntakeChanges):
                         dirty |= self._write_down(connection, [_published(one, who, origin)])
                         new.append(one.filename)
                 keep()
-                dirty |= _note_missing(connection, project, dict.fromkeys(published, False))
+                dirty |= note_missing(connection, project, dict.fromkeys(published, False))
             # Even if all is known: a kill may have come between rows and pages.
-            self.render(project, *dirty, fresh={one.filename for one in files})
+            self.render(project, *dirty, fresh={one.filename for one in files}, durable=durable)
         return new
 
     def yank(self, project: str, version: str, reason: str, who: str) -> list[str]:
@@ -115,7 +122,7 @@ class Index(CondaChanges, IntakeChanges):
     def note_missing(self, project: str, missing: Mapping[str, bool]) -> None:
         """Note which published files have lost their bytes (True), or have them again: only these are listed."""
         with self.database.change(project) as connection:
-            dirty = _note_missing(connection, project, missing)
+            dirty = note_missing(connection, project, missing)
         self.render(*dirty)
 
     def _change_release(self, what: str, project: str, version: str, reason: str | None, who: str) -> list[str]:
@@ -200,17 +207,3 @@ def _about(what: str, file: PublishedFile, reason: str | None, who: str) -> Even
         sha256=file.sha256,
         reason=reason,
     )
-
-
-def _note_missing(connection: Connection, project: str, missing: Mapping[str, bool]) -> set[str]:
-    """Returns the places that are dirty now."""
-    table = tables.files
-    dirty: set[str] = set()
-    for name, is_missing in missing.items():
-        differs = (table.c.project == project) & (table.c.file == name) & (table.c.missing != is_missing)
-        if connection.execute(update(table).where(differs).values(missing=is_missing)).rowcount:
-            dirty.add(project)
-    if dirty:
-        dirty |= settle(connection, [project])
-        mark_dirty(connection, dirty)
-    return dirty

@@ -28,6 +28,11 @@ def version_key(version: Version) -> bytes:
     return key + b"0"
 
 
+def preference(version: Version, *, yanked: bool, described: bool) -> bytes:
+    """Greater for the file that rather speaks for its project: what one would install, and with a summary."""
+    return b"%d%d%b%d" % (not yanked, not version.is_prerelease, version_key(version), described)
+
+
 def _number(number: int) -> bytes:
     digits = str(number).encode()
     return b"%03d%b" % (len(digits), digits)

@@ -154,7 +154,7 @@ def upgrade() -> None:
         sa.Column("file", NAME, nullable=False),
         sa.Column("version", sa.Text(), nullable=False),
         sa.Column("version_key", sa.LargeBinary(), nullable=False),
-        sa.Column("is_prerelease", sa.Boolean(), nullable=False),
+        sa.Column("preference", sa.LargeBinary(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("metadata_sha256", sa.Text(), nullable=True),
@@ -170,6 +170,8 @@ def upgrade() -> None:
         sa.Column("removed", sa.Text(), nullable=True),
         sa.Column("missing", sa.Boolean(), nullable=False),
         sa.Column("event", NUMBER, nullable=False),
+        sa.Column("html", sa.Text(), nullable=True),
+        sa.Column("json", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["project"], ["projects.name"], name=op.f("files_of_projects")),
         sa.PrimaryKeyConstraint("project", "file", name=op.f("files_key")),
         sqlite_with_rowid=False,
@@ -184,6 +186,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("removed IS NULL"),
     )
     op.create_index("files_by_metadata", "files", ["metadata_sha256"], unique=False)
+    op.create_index(
+        "files_by_preference",
+        "files",
+        ["project", "preference"],
+        unique=False,
+        sqlite_where=sa.text("removed IS NULL"),
+        postgresql_where=sa.text("removed IS NULL"),
+    )
     op.create_index("files_of_version", "files", ["project", "version_key"], unique=False)
     if op.get_bind().dialect.name == "sqlite":
         for statement in _SQLITE_SEARCH:
