@@ -105,6 +105,11 @@ class IntakeChanges(Changes):
             upsert(connection, tables.meta, [{"key": "denied", "value": str(time.time_ns())}])
         return True
 
+    def remember(self, key: str, value: str) -> None:
+        """Remember a text, instead of what was remembered under this key before; a crash may undo it."""
+        with self.database.change(f"remember {key}", durable=False) as connection:
+            upsert(connection, tables.meta, [{"key": key, "value": value}])
+
     def note_served(self, project: str, filename: str, sha256: str) -> str:
         """Remember which bytes a client was given of a public file; returns what is known, which the first one said."""
         table = tables.served_files
