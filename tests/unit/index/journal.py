@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wheelhouse.index import events
+from wheelhouse.index import events, projection
+from wheelhouse.index.events import Event
 from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
 
 
 def journal(root: Path, *kinds: str) -> list[dict[str, Any]]:
@@ -19,3 +21,10 @@ def journal(root: Path, *kinds: str) -> list[dict[str, Any]]:
             number = some[-1][0]
     index.database.close()
     return [event for event in found if not kinds or event["event"] in kinds]
+
+
+def write(index: Index, *happened: Event) -> None:
+    """Have the rows that these events add up to, without any bytes."""
+    with index.database.change() as connection:
+        numbers = events.append(connection, happened)
+        projection.apply(connection, list(zip(numbers, happened, strict=True)))

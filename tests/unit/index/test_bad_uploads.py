@@ -1,11 +1,11 @@
 """Every upload that must be refused: with its status, a sentence that says why, and the shelf as it was."""
 
-import json
 from pathlib import Path
 
 import pytest
 
 from .bad_uploads import CORPUS, GOOD, WHEEL, Bad
+from .journal import journal
 from .samples import MULTIPART, Client, Wheel, basic, multipart, snapshot
 
 
@@ -18,8 +18,7 @@ def shelved(client: Client, root: Path) -> Path:
 
 
 def refusals(root: Path) -> list[dict[str, str]]:
-    events = [json.loads(line) for line in (root / "journal.jsonl").read_text().splitlines()]
-    return [event for event in events if event["event"] == "refuse"]
+    return journal(root, "refuse")
 
 
 @pytest.mark.parametrize("bad", [pytest.param(bad, id=bad.id) for bad in CORPUS])

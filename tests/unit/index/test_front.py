@@ -10,10 +10,12 @@ from urllib.parse import quote, unquote, urljoin
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index import dropbox
-from wheelhouse.index.events import PUBLISH, Event, Journal
+from wheelhouse.index.events import PUBLISH, Event
+from wheelhouse.index.transaction import Index
+from wheelhouse.store import foreign
 from wheelhouse.web import html
 
+from .journal import write
 from .samples import Answer, Client, Wheel, metadata, sdist
 
 VOID = {"meta", "link", "input", "br", "img", "hr"}
@@ -61,8 +63,8 @@ def shelved(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> Clie
         wheel = Wheel(version=version, metadata=described)
         assert client.upload(wheel.filename, wheel.build()).status == 200
     assert client.upload("acme_tools-1.0.tar.gz", sdist(pkg_info=metadata("Acme.Tools"))).status == 200
-    monkeypatch.setattr(dropbox, "QUIET", 0.0)
-    (root / "packages" / "acme_more-1.0.tar.gz").write_bytes(sdist("acme_more"))
+    monkeypatch.setattr(foreign, "QUIET", 0.0)
+    (root / "drop" / "acme_more-1.0.tar.gz").write_bytes(sdist("acme_more"))
     assert cli.main(["reindex", "--by", "carol"]) == 0
     assert cli.main(["yank", "acme-tools", "1.1", "--reason", "it leaks"]) == 0
     return client
@@ -218,18 +220,19 @@ def test_the_contact_is_a_link_if_it_is_an_address(
 EVIL = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7 * 7 }}&amp;"
 
 
-def test_nothing_that_people_write_becomes_markup(
-    client: Client, journal: Journal, configure: Callable[..., None]
-) -> None:
+def test_nothing_that_people_write_becomes_markup(client: Client, index: Index, configure: Callable[..., None]) -> None:
     configure(reserved=[EVIL], contact=EVIL)
     wheel = Wheel(metadata=metadata(extra=f"Summary: {EVIL}\n"))
     assert client.upload(wheel.filename, wheel.build()).status == 200
     assert cli.main(["yank", "acme-tools", "1.0", "--reason", EVIL]) == 0
-    # what only somebody who writes to the journal by hand could bring in
-    told = {"name": EVIL, "summary": EVIL, "requires_python": EVIL, "version": "1.0", "size": 1}
-    journal.append(
-        Event(PUBLISH, EVIL, "2026-03-07T09:30:00Z", project=project, file=file, **told)
-        for project, file in (("acme-x", "x-1.0.tar.gz"), ("acme-x", EVIL), (EVIL, "y"))
+    # what only somebody who writes to an old journal by hand could bring in
+    told = {"name": EVIL, "summary": EVIL, "requires_python": EVIL, "version": "1.0", "size": 1, "sha256": "0" * 64}
+    write(
+        index,
+        *(
+            Event(PUBLISH, EVIL, "2026-03-07T09:30:00Z", EVIL, project=project, file=file, findings=(EVIL,), **told)
+            for project, file in (("acme-x", "acme_x-1.0.tar.gz"), ("acme-x", EVIL), (EVIL, "y"))
+        ),
     )
     seen = 0
     for path, query, status in [
@@ -259,7 +262,11 @@ def test_a_project(shelved: Client, root: Path) -> None:
     assert re.search(r"1\.0 latest by ada", releases)
     listed = json.loads((root / "simple/acme-tools/index.json").read_text())["files"]
     for file in listed:
-        assert f"{file['filename']} {file['size']} bytes sha256 {file['hashes']['sha256'][:12]}" in releases
+        assert re.search(
+            rf"{re.escape(file['filename'])} {file['size']} bytes , by ada, \d+ \w+ 20\d\d , sent from 192\.0\.2\.7"
+            rf" sha256 {file['hashes']['sha256']}",
+            releases,
+        )
     opened = [release for release in page.all("details") if "open" in release]
     assert (len(page.all("details")), len(opened)) == (3, 1)
 
@@ -291,10 +298,14 @@ def test_a_removed_project_has_no_page(shelved: Client, configure: Callable[...,
     assert "acme-more was on this index once" in shown(shelved, "/projects/acme-more/", status=404).text
 
 
-def test_a_project_with_very_many_releases(client: Client, journal: Journal) -> None:
-    journal.append(
-        Event(PUBLISH, "ada", "2026-03-07T09:30:00Z", project="acme-x", version=f"1.{number}", file=f"{number}", size=1)
-        for number in range(html.MAX_RELEASES + 5)
+def test_a_project_with_very_many_releases(client: Client, index: Index) -> None:
+    told = {"project": "acme-x", "size": 1, "sha256": "0" * 64}
+    write(
+        index,
+        *(
+            Event(PUBLISH, "ada", "2026-03-07T09:30:00Z", version=f"1.{one}", file=f"acme_x-1.{one}.tar.gz", **told)
+            for one in range(html.MAX_RELEASES + 5)
+        ),
     )
     page = shown(client, "/projects/acme-x/")
     assert len(page.all("details")) == html.MAX_RELEASES

@@ -6,23 +6,25 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index import refusals
-from wheelhouse.index.events import REFUSE, Event, Journal, now, printable
-from wheelhouse.index.refusals import ONE_BY_ONE, Refusals
-from wheelhouse.store.local import Shelf
+from wheelhouse.index import intake_changes
+from wheelhouse.index.events import REFUSE, Event, line, lines, now, printable
+from wheelhouse.index.intake_changes import REFUSED_ONE_BY_ONE as ONE_BY_ONE
+from wheelhouse.index.transaction import Index
+from wheelhouse.store.staging import Staging
 from wheelhouse.web.app import application
 
+from .journal import journal
 from .samples import Client, Wheel, metadata, snapshot
 
 WHEEL = Wheel()
 
 
-def told(root: Path, who: str = "bob") -> list[dict]:
-    lines = (root / "journal.jsonl").read_text().splitlines()
-    return [event for event in map(json.loads, lines) if event["event"] == "refuse" and event["who"] == who]
+def told(root: Path, who: str = "bob") -> list[dict[str, Any]]:
+    return [event for event in journal(root, "refuse") if event["who"] == who]
 
 
 @pytest.fixture(autouse=True)
@@ -40,18 +42,18 @@ def test_many_refusals_are_few_lines(client: Client, root: Path) -> None:
     assert len(told(root, "ada")) == 1, "the other account is told of all the same"
 
 
-def test_how_many_more_there_were_is_told_once(shelf: Shelf, journal: Journal, root: Path) -> None:
+def test_how_many_more_there_were_is_told_once(index: Index, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     moment = [3600.0 * 1000]
-    kept = Refusals(shelf, journal, clock=lambda: moment[0])
+    monkeypatch.setattr(intake_changes.time, "time", lambda: moment[0])
     event = Event(REFUSE, "bob", now(), "192.0.2.7", file="x.whl", reason="no")
-    answers = [kept.note(event) for _ in range(ONE_BY_ONE + 57)]
+    answers = [index.refuse(event) for _ in range(ONE_BY_ONE + 57)]
     assert answers == [True] * ONE_BY_ONE + [False] * 57
     moment[0] += 3600
-    kept.note(Event(REFUSE, "ada", now(), reason="no"))
+    index.refuse(Event(REFUSE, "ada", now(), reason="no"))
     assert [one["reason"] for one in told(root)[ONE_BY_ONE:]] == ["57 more uploads were refused within that hour."]
-    kept.sum_up()
+    index.sum_up_refusals()
     assert len(told(root)) == ONE_BY_ONE + 1
-    assert kept.note(event), "and the next hour begins anew"
+    assert index.refuse(event), "and the next hour begins anew"
 
 
 def test_a_quiet_hour_is_summed_up_by_whoever_looks_after_the_shelf(
@@ -59,21 +61,14 @@ def test_a_quiet_hour_is_summed_up_by_whoever_looks_after_the_shelf(
 ) -> None:
     for _ in range(ONE_BY_ONE + 3):
         client.upload(WHEEL.filename, WHEEL.build(), user="bob")
-    monkeypatch.setattr(refusals, "HOUR", 1)
+    monkeypatch.setattr(intake_changes, "HOUR", 1)
     assert cli.main(["reindex"]) == 0
     assert told(root)[-1]["reason"] == "3 more uploads were refused within that hour."
 
 
-@pytest.mark.parametrize("left", ["", "{", "[]", '{"bob": 7}', '{"bob": ["x", null]}'])
-def test_what_a_kill_left_of_the_counts(shelf: Shelf, journal: Journal, root: Path, left: str) -> None:
-    shelf.locks.joinpath("refusals.json").write_text(left)
-    assert Refusals(shelf, journal).note(Event(REFUSE, "bob", now(), reason="no"))
-    assert len(told(root)) == 1
-
-
-def test_many_at_once(shelf: Shelf, journal: Journal, root: Path) -> None:
+def test_many_at_once(index: Index, root: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: Refusals(shelf, journal).note(Event(REFUSE, "bob", now(), reason="no")), range(200)))
+        list(pool.map(lambda _: index.refuse(Event(REFUSE, "bob", now(), reason="no")), range(200)))
     assert len(told(root)) == ONE_BY_ONE
 
 
@@ -81,25 +76,26 @@ FORGED = 'x\r\n{"event": "publish", "who": "ada"}\u2028\u202eevil\x1b[2J\x00\ud8
 
 
 def test_a_refusal_is_one_line_of_ascii_whatever_was_sent(
-    client: Client, root: Path, caplog: pytest.LogCaptureFixture
+    client: Client, root: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     forged = FORGED.replace("\ud800", "").replace("\r\n", "").replace("\0", "").replace('"', "")
     assert client.upload(forged + ".whl", b"x", user="bob").status == 400
     described = metadata("acme_tools", extra=f"Summary: {forged}\nLicense-Expression: {forged}\n")
     client.upload(WHEEL.filename, Wheel(metadata=described).build(), name=forged, version=forged)
-    lines = (root / "journal.jsonl").read_bytes().splitlines()
-    assert all(line.isascii() and json.loads(line) for line in lines)
+    capsys.readouterr()
+    assert cli.main(["journal", "--json"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(journal(root)) and all(line.isascii() and json.loads(line) for line in lines)
     assert all(record.getMessage().isprintable() for record in caplog.records)
 
 
 @pytest.mark.parametrize(
     "field", ["who", "origin", "project", "channel", "version", "name", "summary", "file", "reason"]
 )
-def test_no_field_forges_a_line_of_the_journal(journal: Journal, root: Path, field: str) -> None:
-    journal.append([Event(**{"event": REFUSE, "who": "bob", "time": now(), field: FORGED})])
-    content = (root / "journal.jsonl").read_bytes()
-    assert content.isascii() and content.count(b"\n") == 1 and b"\r" not in content and b"\x1b" not in content
-    ((event, _),) = journal.read()
+def test_no_field_forges_a_line_of_the_journal(field: str) -> None:
+    written = line(Event(**{"event": REFUSE, "who": "bob", "time": now(), field: FORGED}))
+    assert written.isascii() and "\n" not in written.strip() and "\r" not in written and "\x1b" not in written
+    (event,) = lines([written.encode() + b"\n"])
     assert getattr(event, field) == FORGED
 
 
@@ -109,9 +105,9 @@ def test_what_is_shown_of_somebody_elses_words() -> None:
     assert printable("x" * 2000, 1000) == "x" * 999 + "…"
 
 
-def test_a_long_name_and_a_long_reason_are_cut(shelf: Shelf, journal: Journal, root: Path) -> None:
-    Refusals(shelf, journal).note(Event(REFUSE, "bob", now(), file="f" * 10_000, reason="r" * 100_000))
-    assert (root / "journal.jsonl").stat().st_size < 2000
+def test_a_long_name_and_a_long_reason_are_cut(index: Index, root: Path) -> None:
+    index.refuse(Event(REFUSE, "bob", now(), file="f" * 10_000, reason="r" * 100_000))
+    assert len(json.dumps(journal(root))) < 2000
 
 
 def test_no_upload_is_taken_that_the_disk_has_no_room_for(
@@ -119,7 +115,7 @@ def test_no_upload_is_taken_that_the_disk_has_no_room_for(
 ) -> None:
     assert client.upload(WHEEL.filename, WHEEL.build()).status == 200
     before = snapshot(root)
-    monkeypatch.setattr(Shelf, "room", lambda _: 100)
+    monkeypatch.setattr(Staging, "room", lambda _: 100)
     refused = client.upload("acme_tools-1.1-py3-none-any.whl", Wheel(version="1.1").build())
     assert refused.status == 507 and "disk is full" in refused.text and "disk is full" in refused.reason
     assert snapshot(root) == before
@@ -139,7 +135,7 @@ def test_a_disk_that_fills_while_a_file_comes(
     ).returncode:
         pytest.skip("no file system can be mounted here")
     try:
-        monkeypatch.setattr(Shelf, "room", lambda _: 2**40)
+        monkeypatch.setattr(Staging, "room", lambda _: 2**40)
         big = Wheel(version="1.1", members={"acme_tools/data.bin": os.urandom(200_000)})
         refused = client.upload(big.filename, big.build())
         assert refused.status == 507 and "disk is full" in refused.text
@@ -153,5 +149,5 @@ def test_only_a_full_disk_is_called_so(client: Client, monkeypatch: pytest.Monke
     def broken(*_: object) -> None:
         raise OSError(errno.EIO, "I/O error")
 
-    monkeypatch.setattr(Shelf, "stage", broken)
+    monkeypatch.setattr(Index, "publish", broken)
     assert client.upload(WHEEL.filename, WHEEL.build()).status == 500

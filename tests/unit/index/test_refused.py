@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from wheelhouse.config import Config
+from wheelhouse.index import denied_releases
+from wheelhouse.index.transaction import Index
 from wheelhouse.store.downloads import Cache
-from wheelhouse.store.local import Shelf
 from wheelhouse.web import upstream_routes
 from wheelhouse.web.upstream_routes import UpstreamRoutes
 
@@ -103,7 +104,7 @@ def test_also_while_nobody_asks(
     configure: Callable[..., None],
     cache: Path,
     config: Path,
-    root: Path,
+    index: Index,
     monkeypatch: pytest.MonkeyPatch,
     change: str,
 ) -> None:
@@ -112,7 +113,7 @@ def test_also_while_nobody_asks(
     assert client.send("GET", f"/cached/parser/{BAD}").status == 200
     kept = cache / "cached/parser" / BAD
     monkeypatch.setattr(upstream_routes, "WATCH_EVERY", 0.05)
-    watching = UpstreamRoutes(Config(config), Shelf(root), Cache(cache))
+    watching = UpstreamRoutes(Config(config), index, Cache(cache))
     threading.Thread(target=watching.watch, daemon=True).start()
     time.sleep(0.2)
     assert kept.exists()
@@ -140,22 +141,23 @@ def test_it_stays_so_when_the_line_goes_and_until_an_exception(
     assert list(offered(client)) == [BAD, GOOD]
 
 
-def test_and_until_nothing_is_held_against_it(refused: Office, client: Client, configure: Callable[..., None]) -> None:
+def test_and_until_nothing_is_held_against_it(
+    refused: Office, client: Client, configure: Callable[..., None], index: Index
+) -> None:
     configure(upstream="cached")
     refused.public.projects["parser"][0].says.clear()
     assert refused.run() == 0
-    assert json.loads((refused.shelf / "intake/refused.json").read_text()) == {}
+    assert denied_releases.load(index.database) == {}
     assert BAD in json.loads((refused.shelf / "simple/parser/index.json").read_text())["files"][0]["filename"]
 
 
-def test_youth_is_held_against_nothing_that_no_line_wants(office: Office) -> None:
+def test_youth_is_held_against_nothing_that_no_line_wants(office: Office, index: Index) -> None:
     office.publish("parser", "0.4.3")
     office.wants("parser==0.4.3", minimum_age=100_000)
     assert office.run() == 1
     office.wants()
     office.run()
-    path = office.shelf / "intake/refused.json"
-    assert not path.exists() or json.loads(path.read_text()) == {}
+    assert denied_releases.load(index.database) == {}
 
 
 def test_the_report_says_so_and_it_has_not_moved(refused: Office) -> None:

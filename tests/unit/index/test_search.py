@@ -7,11 +7,13 @@ from collections.abc import Callable
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from wheelhouse.index.events import PUBLISH, REMOVE, YANK, Event, Journal, now
+from wheelhouse.index.events import PUBLISH, REMOVE, YANK, Event, now
 from wheelhouse.index.search import Catalogue
+from wheelhouse.index.transaction import Index
 from wheelhouse.web import html
 from wheelhouse.web import xmlrpc as search_api
 
+from .journal import write
 from .samples import Answer, Client
 from .test_front import shown
 
@@ -27,13 +29,15 @@ SHELF = {
 
 
 @pytest.fixture
-def shelved(client: Client, journal: Journal) -> Client:
-    journal.append(published(name, summary) for name, summary in SHELF.items())
+def shelved(client: Client, index: Index) -> Client:
+    write(index, *(published(name, summary) for name, summary in SHELF.items()))
     return client
 
 
 def published(name: str, summary: str | None = None, version: str = "1.0", event: str = PUBLISH) -> Event:
-    return Event(event, "ada", now(), project=name, version=version, summary=summary, file=f"{name}-{version}", size=1)
+    file = f"{name.replace('-', '_')}-{version}.tar.gz"
+    told = {"project": name, "version": version, "summary": summary, "file": file, "size": 1, "sha256": "0" * 64}
+    return Event(event, "ada", now(), **told)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +61,14 @@ def published(name: str, summary: str | None = None, version: str = "1.0", event
         (" . ", sorted(SHELF)),
     ],
 )
-def test_the_best_comes_first(shelved: Client, journal: Journal, query: str, names: list[str]) -> None:
-    found = Catalogue(journal).search(query, 0, 100)
+def test_the_best_comes_first(shelved: Client, index: Index, query: str, names: list[str]) -> None:
+    found = Catalogue(index.database).search(query, 0, 100)
     assert [entry.name for entry in found.entries] == names
     assert found.total == len(names)
 
 
-def test_pieces_of_a_search_are_the_search(shelved: Client, journal: Journal) -> None:
-    catalogue = Catalogue(journal)
+def test_pieces_of_a_search_are_the_search(shelved: Client, index: Index) -> None:
+    catalogue = Catalogue(index.database)
     whole = catalogue.search("data", 0, 100)
     pieces = [catalogue.search("data", start, 2) for start in (0, 2, 4, 6)]
     assert [entry for piece in pieces for entry in piece.entries] == list(whole.entries)
@@ -102,9 +106,9 @@ def test_what_is_not_found(
     assert says in page.text
 
 
-def test_many_results_come_in_pages(client: Client, journal: Journal) -> None:
+def test_many_results_come_in_pages(client: Client, index: Index) -> None:
     names = [f"acme-{number:03}" for number in range(2 * html.RESULTS + 5)]
-    journal.append(published(name) for name in names)
+    write(index, *(published(name) for name in names))
     seen: list[str] = []
     query = "q=acme+0"
     for number in (1, 2, 3):
@@ -138,9 +142,9 @@ def call(client: Client, *parameters: object, method: str = "search") -> list[di
     return hits
 
 
-def test_pip_search_gets_what_people_get(shelved: Client, journal: Journal) -> None:
-    journal.append([published("acme-data", "Frames & <tables>", "2.0rc1"), published("acme-old", "data")])
-    journal.append([published("acme-old", event=YANK)])
+def test_pip_search_gets_what_people_get(shelved: Client, index: Index) -> None:
+    write(index, published("acme-data", "Frames & <tables>", "2.0rc1"), published("acme-old", "data"))
+    write(index, published("acme-old", event=YANK))
     hits = call(shelved, {"name": ["acme", "data"], "summary": ["acme", "data"]}, "or")
     assert [hit["name"] for hit in hits] == ["acme-data", "acme-data-lake", "big-acme-data", "acme-report"]
     assert hits[0] == {"name": "acme-data", "summary": "Frames and tables", "version": "1.0", "_pypi_ordering": 0}
@@ -148,8 +152,8 @@ def test_pip_search_gets_what_people_get(shelved: Client, journal: Journal) -> N
     assert call(shelved, {"name": ["zzz"]}, "or") == []
 
 
-def test_pip_search_is_bounded(client: Client, journal: Journal) -> None:
-    journal.append(published(f"acme-{number}") for number in range(search_api.MAX_HITS + 5))
+def test_pip_search_is_bounded(client: Client, index: Index) -> None:
+    write(index, *(published(f"acme-{number}") for number in range(search_api.MAX_HITS + 5)))
     assert len(call(client, {"name": ["acme"]}, "or")) == search_api.MAX_HITS
 
 
@@ -237,9 +241,9 @@ def test_nothing_that_is_sent_is_an_error_of_ours(client: Client, body: bytes) -
     assert sent(client, body).status in (200, 400)
 
 
-def test_a_search_sees_what_happened_since(shelved: Client, journal: Journal) -> None:
-    journal.append([published("acme-x", "one"), published("acme-x", "two", "2.0")])
+def test_a_search_sees_what_happened_since(shelved: Client, index: Index) -> None:
+    write(index, published("acme-x", "one"), published("acme-x", "two", "2.0"))
     assert shown(shelved, "/search", "q=two").links.count("/projects/acme-x/") == 1
-    journal.append([published("acme-x", version="2.0", event=REMOVE)])
+    write(index, published("acme-x", version="2.0", event=REMOVE))
     assert "No project on this index has two" in shown(shelved, "/search", "q=two").text
     assert shown(shelved, "/search", "q=one").links.count("/projects/acme-x/") == 1

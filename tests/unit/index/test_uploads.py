@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from .journal import journal
 from .samples import MULTIPART, Client, Wheel, basic, metadata, multipart, sdist, snapshot
 
 
@@ -19,7 +20,7 @@ def page(root: Path, project: str = "acme-tools") -> dict:
 
 
 def events(root: Path) -> list[dict]:
-    return [json.loads(line) for line in (root / "journal.jsonl").read_text().splitlines()]
+    return journal(root)
 
 
 def test_before_the_first_upload_the_list_of_projects_is_empty(client: Client, root: Path) -> None:
@@ -83,9 +84,9 @@ def test_sdist_is_shelved_without_core_metadata(client: Client, root: Path) -> N
 
 def test_same_bytes_again_change_nothing(client: Client, root: Path) -> None:
     assert client.upload(Wheel().filename, Wheel().build()).status == 200
-    before, journal = snapshot(root), events(root)
+    before, happened = snapshot(root), events(root)
     assert client.upload(Wheel().filename, Wheel().build()).status == 200
-    assert (snapshot(root), events(root)) == (before, journal)
+    assert (snapshot(root), events(root)) == (before, happened)
 
 
 def test_releases_are_listed_in_the_order_of_their_versions(client: Client, root: Path) -> None:
@@ -115,7 +116,9 @@ def test_other_users_can_read_the_shelf_whatever_the_umask(client: Client, root:
     for top in ("packages", "simple"):
         for path in [root / top, *(root / top).rglob("*")]:
             assert stat.S_IMODE(path.stat().st_mode) == (0o755 if path.is_dir() else 0o644), path
-    assert stat.S_IMODE((root / "journal.jsonl").stat().st_mode) == 0o640
+    assert stat.S_IMODE((root / "state").stat().st_mode) == 0o750
+    for path in (root / "state").glob("index.sqlite*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o640, path
 
 
 def test_a_signature_is_taken_and_dropped(client: Client, root: Path) -> None:
@@ -175,7 +178,7 @@ def test_changed_rights_and_passwords_count_at_once(
 def test_an_unexpected_error_tells_nothing_about_the_inside(
     client: Client, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("wheelhouse.index.transaction.publish", lambda *_: 1 / 0)
+    monkeypatch.setattr("wheelhouse.index.transaction.Index.publish", lambda *_: 1 / 0)
     before = snapshot(root)
     answer = client.upload(Wheel().filename, Wheel().build())
     assert (answer.status, answer.text) == (500, "The index failed to handle this; its log says why.\n")

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from wheelhouse.logs import OneLine, printable
 from wheelhouse.web.responses import HTTPError
 
+from .journal import journal
 from .samples import MULTIPART, PASSWORD, Client, Wheel, basic, multipart
 
 OWN = "https://packages.acme.example"
@@ -123,10 +125,10 @@ def test_the_front_page_takes_uploads_alone(client: Client, method: str) -> None
 # --- who may publish nothing
 
 
-def test_who_may_publish_nothing_is_refused_before_the_body_is_read(client: Client, journal: Any) -> None:
+def test_who_may_publish_nothing_is_refused_before_the_body_is_read(client: Client, root: Path) -> None:
     answer = upload(client, "bob", **{"wsgi.input": Unread()})
     assert (answer.status, answer.text) == (403, "bob may not publish anything; to change that, ask it@acme.example.\n")
-    assert not list(journal.read())
+    assert journal(root) == []
     assert upload(client, "bob", HTTP_AUTHORIZATION=basic("bob", "guess"), **{"wsgi.input": Unread()}).status == 401
 
 
