@@ -94,7 +94,7 @@ class Office:
             index.database.close()
 
     def rows(self) -> dict[str, list[dict[str, Any]]]:
-        """Everything in the database, by table."""
+        """Everything in the database, by table, but what only marks that something has changed."""
         index = open_index(self.shelf)
         try:
             with index.database.read() as connection:
@@ -104,6 +104,7 @@ class Office:
                 }
         finally:
             index.database.close()
+        found["meta"] = [row for row in found["meta"] if row["key"] != "denied"]
         return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
     def content(self) -> dict[str, Any]:

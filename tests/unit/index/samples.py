@@ -172,7 +172,7 @@ class Client:
 
 
 def snapshot(shelf: Path) -> dict[str, tuple[object, ...]]:
-    """Everything on a shelf but its journal and its lock files: contents, times and modes."""
+    """Everything on a shelf but its state and its lock files: contents, times and modes."""
     return {
         str(path.relative_to(shelf)): (
             path.is_dir() or path.read_bytes(),
@@ -180,5 +180,5 @@ def snapshot(shelf: Path) -> dict[str, tuple[object, ...]]:
             0 if path.is_dir() else path.stat().st_mtime_ns,
         )
         for path in sorted(shelf.rglob("*"))
-        if path.name != "journal.jsonl" and path.parent.name != "locks"
+        if path.relative_to(shelf).parts[0] not in ("state", "locks")
     }

@@ -4,8 +4,10 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conda_package_streaming.package_streaming import zstd
@@ -13,9 +15,9 @@ from rattler import Channel, RepoData
 from wheelhouse import cli
 from wheelhouse.conda import channel as conda_channel
 from wheelhouse.formats import reading
-from wheelhouse.index import dropbox
 from wheelhouse.store import foreign
 from wheelhouse.store.foreign import Foreign
+from wheelhouse.store.site import Site
 
 from .conda_samples import CondaPackage
 from .journal import journal
@@ -249,18 +251,20 @@ def test_a_package_that_is_taken_away_is_listed_no_more(channel: Path, root: Pat
     assert run("verify") == 0
 
 
-def test_what_an_upstream_corrected_in_a_record_is_kept(channel: Path) -> None:
+@pytest.mark.parametrize("form", ["repodata.json", "repodata.json.gz", "repodata.json.zst"])
+def test_an_index_that_somebody_changed_is_put_right(
+    channel: Path, form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     copy_in(channel / "noarch" / HELLO.filename, BUILT)
     assert run("reindex") == 0
-    page = channel / "noarch/repodata.json"
-    repodata = json.loads(page.read_text())
-    repodata["packages.conda"][HELLO.filename] |= {"depends": ["acme-base <3"], "run_exports": {"weak": []}}
-    page.write_text(json.dumps(repodata))
-    other = CondaPackage("acme-other")
-    copy_in(channel / other.filename, other.build_it())
+    before = listed(channel / "noarch")
+    page = channel / "noarch" / form
+    page.write_bytes(page.read_bytes().replace(b"acme", b"evil")[:-1])
+    assert run("verify") == 1
+    assert "The index of internal/noarch does not list what was published: run reindex" in capsys.readouterr().err
     assert run("reindex") == 0
-    record = listed(channel / "noarch")[HELLO.filename]
-    assert (record["depends"], record["run_exports"]) == (["acme-base <3"], {"weak": []})
+    assert listed(channel / "noarch") == before
+    assert run("verify") == 0
 
 
 @pytest.mark.parametrize("broken", ["", "{}", "[]", '{"packages": [], "packages.conda": {}}', "{"])
@@ -273,11 +277,11 @@ def test_an_index_that_is_lost_is_made_anew(channel: Path, broken: str) -> None:
     assert listed(channel / "noarch") == before
 
 
-def test_what_pip_reads_knows_nothing_of_channels(channel: Path, root: Path, shelf: Shelf) -> None:
+def test_what_pip_reads_knows_nothing_of_channels(channel: Path, root: Path) -> None:
     copy_in(channel / HELLO.filename, BUILT)
     assert run("reindex") == 0
-    assert shelf.projects() == []
-    assert [event.project for event, _ in Journal(shelf.journal).read()] == [None]
+    assert json.loads((root / "simple/index.json").read_text())["projects"] == []
+    assert [event.get("project") for event in journal(root)] == [None]
 
 
 def test_files_of_copying_programs_are_not_looked_at(channel: Path) -> None:
@@ -285,3 +289,82 @@ def test_files_of_copying_programs_are_not_looked_at(channel: Path) -> None:
     other = copy_in(channel / "noarch/README.txt", b"hello")
     assert run("reindex") == 0
     assert hidden.exists() and other.exists() and listed(channel / "noarch") == {}
+
+
+def blob(root: Path, content: bytes) -> Path:
+    """Where the store has some bytes."""
+    digest = hashlib.sha256(content).hexdigest()
+    return root / "blobs" / digest[:2] / digest
+
+
+DAMAGES = {
+    "its bytes lost in the store": lambda root: blob(root, BUILT).unlink(),
+    "all bytes lost in the store": lambda root: shutil.rmtree(root / "blobs"),
+    "the subdir lost": lambda root: shutil.rmtree(root / NOARCH),
+    "all channels lost": lambda root: shutil.rmtree(root / "conda"),
+    "another file in its place": lambda root: copy_in(root / NOARCH / "x", b"evil").rename(
+        root / NOARCH / HELLO.filename
+    ),
+    "a link in its place": lambda root: (
+        (root / NOARCH / HELLO.filename).unlink(),
+        (root / NOARCH / HELLO.filename).symlink_to("/"),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_whatever_happens_to_one_of_two_places_is_mended_from_the_other(channel: Path, root: Path, damage: str) -> None:
+    path = copy_in(channel / "noarch" / HELLO.filename, BUILT)
+    assert run("reindex") == 0
+    before = listed(channel / "noarch")
+    DAMAGES[damage](root)
+    assert run("verify") == 1
+    run("reindex")
+    for _ in range(2):
+        assert (path.read_bytes(), blob(root, BUILT).read_bytes(), listed(channel / "noarch")) == (BUILT, BUILT, before)
+        assert run("reindex") == 0
+    assert run("verify") == 0
+    assert [event for event, *_ in told(root) if event == "remove"] == []
+    assert list((root / "drop/conda/internal").rglob("*")) == []
+
+
+def test_bytes_that_are_nowhere_are_listed_no_more_until_they_come_back(channel: Path, root: Path) -> None:
+    copy_in(channel / "noarch" / HELLO.filename, BUILT)
+    assert run("reindex") == 0
+    before = listed(channel / "noarch")
+    shutil.rmtree(root / "conda")
+    shutil.rmtree(root / "blobs")
+    assert run("reindex") == 1
+    assert listed(channel / "noarch") == {}
+    copy_in(root / "drop/conda/internal" / HELLO.filename, BUILT)
+    assert run("reindex", "--new") == 0
+    assert listed(channel / "noarch") == before
+    assert [event for event, *_ in told(root)].count("publish") == 1
+    assert run("verify") == 0
+
+
+def test_a_channel_that_was_taken_away_with_nothing_in_it_stays_away(channel: Path, root: Path) -> None:
+    shutil.rmtree(root / "conda")
+    assert run("reindex") == 0
+    assert not channel.exists()
+    assert run("channel", "internal") == 0
+    assert {path.name for path in channel.iterdir()} == {*conda_channel.SUBDIRS}
+
+
+def test_packages_are_published_together_and_the_index_is_written_once(
+    channel: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    whole = Site.write_page
+
+    def counting(self: Site, path: str, *given: Any, **more: Any) -> bool:
+        written.append(path)
+        return whole(self, path, *given, **more)
+
+    monkeypatch.setattr(Site, "write_page", counting)
+    packages = [CondaPackage(f"acme-{number}") for number in range(20)]
+    for package in packages:
+        copy_in(root / "drop/conda/internal" / package.filename, package.build_it())
+    assert run("reindex", "--new") == 0
+    assert {*listed(channel / "noarch")} == {package.filename for package in packages}
+    assert written.count(f"{NOARCH}/repodata.json") <= 3

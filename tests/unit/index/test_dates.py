@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from wheelhouse.store import foreign
 
 from .conda_samples import CondaPackage
 from .intake import Office
+from .journal import journal
 from .public import days_ago
 from .public_channel import PublicChannel, PublicPackage
 from .samples import Client, Wheel, sdist
@@ -47,8 +49,10 @@ def test_what_comes_from_outside_has_upstreams(office: Office) -> None:
     before = office.content()
     assert cli.main(["reindex"]) == 0
     assert cli.main(["verify"]) == 0
-    assert {name: content for name, content in office.content().items() if name != "journal.jsonl"} == {
-        name: content for name, content in before.items() if name != "journal.jsonl"
+    after = office.content()
+    assert {name for name in before | after if before.get(name) != after.get(name)} <= {
+        "rows of events",
+        "rows of meta",
     }
 
 
@@ -57,11 +61,13 @@ def test_what_was_let_in_before_gets_it_at_the_next_run(office: Office) -> None:
     office.publish("alpha", uploaded=at)
     office.wants("alpha")
     assert office.run() == 0
-    journal = office.shelf / "journal.jsonl"
-    older = [json.loads(line) for line in journal.read_text().splitlines()]
+    older = journal(office.shelf)
     for event in older:
         event.pop("uploaded", None)
-    journal.write_text("".join(json.dumps(event) + "\n" for event in older))
+    # a shelf of the older form, which is taken over
+    (office.shelf / "journal.jsonl").write_text("".join(json.dumps(event) + "\n" for event in older))
+    shutil.rmtree(office.shelf / "state")
+    shutil.rmtree(office.shelf / "blobs")
     assert cli.main(["reindex"]) == 0
     assert times(office.shelf)[ALPHA] > shown(days_ago(1)), "as it was"
     assert office.run() == 0
@@ -88,7 +94,7 @@ def test_a_set_that_is_put_back_goes_by_when_files_were_let_in(office: Office) -
     office.publish("alpha", uploaded=days_ago(40))
     office.wants("alpha")
     assert office.run() == 0
-    (first,) = [path.stem for path in (office.shelf / "intake/sets").iterdir()]
+    (first,) = [row["name"] for row in office.rows()["intake_sets"]]
     time.sleep(max(0.0, datetime.strptime(first, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp() - time.time() + 1.1))
     office.publish("alpha", "1.1", uploaded=days_ago(39))
     assert office.run() == 0

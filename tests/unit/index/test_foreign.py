@@ -1,4 +1,4 @@
-"""What others put into directories of ours: opened without following anything, and gone only if it is still the same."""
+"""What others put into directories of ours: opened without following anything, gone only if it is still the same."""
 
 import os
 import time

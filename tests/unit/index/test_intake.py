@@ -1,6 +1,5 @@
 """Runs of `wheelhouse intake` against a public index on this machine, with the real uv."""
 
-import fcntl
 import json
 import tomllib
 from collections.abc import Callable
@@ -8,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index.events import Journal
-from wheelhouse.store.local import Shelf
+from wheelhouse.index.transaction import Index
+
+
 
 from .intake import Office
 from .public import CompanyProxy, PublicFile, days_ago, stopping
@@ -28,7 +28,7 @@ def test_a_line_brings_in_what_it_needs(office: Office, capsys: pytest.CaptureFi
     assert office.shelved() == {ALPHA, BETA}, "and beta 2.0 is too young"
     assert "1 lines, 2 releases: 2 files fetched, 2 published, 0 yanked." in capsys.readouterr().out
     assert [event["file"] for event in office.events()] == [BETA, ALPHA], "what is needed comes first"
-    (closure,) = tomllib.loads((office.shelf / "intake/lock.toml").read_text())["closure"]
+    (closure,) = tomllib.loads((office.shelf / "reports/lock.toml").read_text())["closure"]
     assert [(pin["project"], pin["version"], pin["needed_by"]) for pin in closure["release"]] == [
         ("alpha", "1.0", []),
         ("beta", "1.0", ["alpha"]),
@@ -204,10 +204,9 @@ def test_upstream_is_down(office: Office) -> None:
     assert "upstream fails" in office.last_run()["problems"][0]
 
 
-def test_one_run_at_a_time(office: Office, shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_run_at_a_time(office: Office, index: Index, capsys: pytest.CaptureFixture[str]) -> None:
     office.wants("alpha")
-    with (office.shelf / "locks/intake").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with index.database.alone("intake"):
         assert office.run() == 1
     assert "Another run of intake is under way" in capsys.readouterr().err
     assert office.public.asked == []
@@ -240,7 +239,7 @@ def test_a_bad_list_starts_nothing(office: Office, capsys: pytest.CaptureFixture
     assert len(office.last_run()["problems"]) == 3
 
 
-def test_lines_that_share_a_project(office: Office, journal: Journal) -> None:
+def test_lines_that_share_a_project(office: Office) -> None:
     """What one line brings in is there for the other, and a line that is kept back keeps nothing of the other's."""
     office.publish("alpha", needs=["beta"])
     office.publish("beta")

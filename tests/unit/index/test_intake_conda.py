@@ -43,7 +43,7 @@ def test_a_line_brings_in_what_it_needs(
     assert sorted(fetched(channel)) == sorted(offered)
     upstream = {one.path: one.record() for one in channel.packages}
     assert offered == {name: upstream[name] for name in offered}
-    first, second = tomllib.loads((office.shelf / "intake/lock.toml").read_text())["closure"]
+    first, second = tomllib.loads((office.shelf / "reports/lock.toml").read_text())["closure"]
     assert (first["line"], first["channel"]) == ("conda: conda-forge::orange3 3.29.3", "conda-forge")
     numpy = next(release for release in second["release"] if release["project"] == "numpy")
     assert (numpy["version"], numpy["needed_by"]) == ("2.1.0", ["orange3"])
@@ -120,7 +120,7 @@ def test_python_is_part_of_it_or_not(office: Office, channel: PublicChannel) -> 
     add(channel, "tool", depends=("__glibc >=2.17",))
     office.wants(conda=["new", "old", "tool"], targets={"python": ["3.11", "3.12"], "platforms": ["linux-x86_64"]})
     assert run(office, channel) == 0
-    closures = tomllib.loads((office.shelf / "intake/lock.toml").read_text())["closure"]
+    closures = tomllib.loads((office.shelf / "reports/lock.toml").read_text())["closure"]
     assert [[(pin["project"], pin["version"], pin["targets"]) for pin in one["release"]] for one in closures] == [
         [("new", "1.0", ["3.12 linux-x86_64"]), ("python", "3.12.4", ["3.12 linux-x86_64"])],
         [("old", "1.0", ["linux-x86_64"]), ("python", "3.8.1", ["linux-x86_64"])],

@@ -1,15 +1,13 @@
 """An earlier set is put back in both worlds, stays, and is left again."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from wheelhouse.index import transaction
-from wheelhouse.intake import cli as intake_cli
-from wheelhouse.intake import publish, rollback
-from wheelhouse.intake.conda import publish as publish_conda
+from wheelhouse.intake import rollback
 
+from . import clock
 from .intake import Office
 from .intake_conda import add, advisory, names
 from .public_channel import PublicChannel
@@ -20,14 +18,10 @@ OLD, NEW = "beta-1.0-py3-none-any.whl", "beta-1.1-py3-none-any.whl"
 
 
 @pytest.fixture
-def week(monkeypatch: pytest.MonkeyPatch) -> Week:
+def week() -> Iterator[Week]:
     """Turns the clock to a day of March."""
-
-    def turn(day: int) -> None:
-        for module in (transaction, publish, publish_conda, rollback, intake_cli):
-            monkeypatch.setattr(module, "now", lambda: f"2026-03-{day:02}T09:30:00.000000Z")
-
-    return turn
+    yield lambda day: clock.hold(f"2026-03-{day:02}T09:30:00.000000Z")
+    clock.let_go()
 
 
 @pytest.fixture
@@ -137,9 +131,8 @@ def test_the_newest_sets_are_kept(two_weeks: Office, week: Week, monkeypatch: py
     """One for each run that changed something."""
     monkeypatch.setattr(rollback, "KEPT", 2)
     assert two_weeks.run() == 0
-    kept = two_weeks.shelf / "intake/sets"
-    assert sorted(path.stem for path in kept.iterdir()) == [FIRST, SECOND]
+    assert [row["name"] for row in two_weeks.rows()["intake_sets"]] == [FIRST, SECOND]
     two_weeks.publish("beta", "1.2")
     assert two_weeks.run() == 0
-    assert sorted(path.stem for path in kept.iterdir()) == [SECOND, "20260315T093001Z"]
+    assert [row["name"] for row in two_weeks.rows()["intake_sets"]] == [SECOND, "20260315T093001Z"]
     assert json.loads((two_weeks.shelf / "reports/last-run.json").read_text())["outcome"] == "done"

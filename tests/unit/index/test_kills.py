@@ -1,26 +1,26 @@
-"""Killed at every step: what was acknowledged stays, nothing partial is listed, and the next attempt completes it."""
+"""Killed between any two changes: what was acknowledged stays, nothing partial is listed, and what comes next mends it.
 
-import gzip
+What comes next is the same again, another change to the same project, or the next start of the server; each time what
+is served is compared with the rows, in every form that a client may take.
+"""
+
 import json
-import os
 import shutil
-import signal
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.formats import validation
-from wheelhouse.formats.distribution import read
+from wheelhouse.index.opening import open_index
 from wheelhouse.web.app import application
 
-from .samples import Client, Wheel
+from . import killed_run, served
+from .journal import journal
+from .kills import at_every_step, at_random_moments
+from .samples import Client, Wheel, sdist
 
 FIRST, SECOND, OTHER = Wheel(), Wheel(version="2.0"), Wheel("acme_other")
-CHANGES = {"os.rename", "os.remove", "os.mkdir", "os.rmdir"}
-"""What changes the shelf for anybody else, besides lines in the journal."""
-DONE, WRITTEN_IN_PLACE = 0, 3
+REBUILT = Wheel(version="2.0", members={"acme_tools/__init__.py": b"answer = 43\n"})
 
 
 def upload(wheel: Wheel) -> None:
@@ -31,155 +31,185 @@ def run(*arguments: str) -> None:
     assert cli.main(list(arguments)) == 0
 
 
-def killed_at(step: int, action: Callable[[], None]) -> bool:
-    """Run `action` in a child that is killed before its change number `step`; False if it got through before that."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == DONE
-        return os.WIFSIGNALED(status)
-    seen = 0
-
-    def count(event: str, arguments: tuple[object, ...]) -> None:
-        nonlocal seen
-        if event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR):
-            written = Path(str(arguments[0])).parts
-            if "packages" in written or "simple" in written:
-                os._exit(WRITTEN_IN_PLACE)
-        if event in CHANGES or (event == "open" and arguments[2] & os.O_APPEND):
-            seen += 1
-            if seen == step:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-    try:
-        sys.addaudithook(count)
-        action()
-        os._exit(DONE)
-    finally:
-        os._exit(1)
+def yank() -> None:
+    run("yank", "acme-tools", "1.0", "--reason", "x")
 
 
-def check_listed_files(root: Path) -> None:
-    """Whatever is listed or lies under its own name is whole."""
-    for page in (root / "simple").glob("*/index.json"):
-        for file in json.loads(page.read_text())["files"]:
-            packed = page.parent / file["url"]
-            assert read(packed.resolve(), packed.name).hashes["sha256"] == file["hashes"]["sha256"]
-            assert packed.with_name(f"{packed.name}.metadata").exists()
-    for packed in (root / "packages").glob("*/*.whl"):
-        validation.check(read(packed, packed.name), validation.Claims())
+def remove() -> None:
+    run("remove", "acme-tools", "1.0", "--reason", "x")
 
 
-def listed(root: Path) -> set[str]:
-    pages = (root / "simple").glob("*/index.json")
-    return {file["filename"] for page in pages for file in json.loads(page.read_text())["files"]}
+def copy_in(root: Path) -> None:
+    (root / "drop/acme_tools-3.0.tar.gz").write_bytes(sdist(version="3.0"))
+    run("reindex", "--new")
 
 
-ACTIONS = {
-    "upload": (lambda: upload(SECOND), {FIRST.filename, SECOND.filename}),
-    "upload-new-project": (lambda: upload(OTHER), {FIRST.filename, OTHER.filename}),
-    "yank": (lambda: run("yank", "acme-tools", "1.0", "--reason", "x"), {FIRST.filename}),
+def start(root: Path) -> None:
+    """What the server does when it starts."""
+    index = open_index(root)
+    index.render_dirty()
+    index.sweep()
+    index.database.close()
+
+
+ACTIONS: dict[str, Callable[[Path], None]] = {
+    "upload": lambda _: upload(SECOND),
+    "upload of a new project": lambda _: upload(OTHER),
+    "yank": lambda _: yank(),
+    "remove": lambda _: remove(),
+    "copied in": copy_in,
+}
+NEXT: dict[str, Callable[[Path], None]] = {
+    "a start": start,
+    "an upload": lambda _: upload(Wheel(version="5.0")),
+    "a yank": lambda _: run("yank", "acme-tools", "0.5", "--reason", "y"),
+    "a removal": lambda _: run("remove", "acme-tools", "0.5", "--reason", "y"),
+    "reindex": lambda _: run("reindex"),
 }
 
 
+@pytest.fixture
+def shelf(environment: None, no_waiting: None, root: Path) -> Path:
+    for wheel in (FIRST, Wheel(version="0.5"), Wheel("acme_more")):
+        upload(wheel)
+    return root
+
+
+class Killer:
+    """Kills an action on a copy of the shelf, so that each time what is there can be looked at."""
+
+    def __init__(self, root: Path, template: Path) -> None:
+        self._root = root
+        self._template = template
+        shutil.copytree(root, template)
+
+    def at(self, step: int, action: Callable[[Path], None], look: Callable[[int], None]) -> bool:
+        """Before its change number `step`; False if it got through before that."""
+        shutil.rmtree(self._root)
+        shutil.copytree(self._template, self._root)
+        relink(self._root)
+        killed = killed_run.forked(step, lambda: action(self._root))
+        look(step)
+        return killed
+
+
+LEAST, MANY = 8, 40
+"""Changes of an action."""
+EVERY_STEP = pytest.mark.parametrize(
+    "kill", [at_random_moments, pytest.param(at_every_step, marks=pytest.mark.long)], ids=["some", "every step"]
+)
+
+
+@pytest.fixture
+def killer(shelf: Path, tmp_path: Path) -> Killer:
+    return Killer(shelf, tmp_path / "template")
+
+
+def killing(
+    kill: Callable[..., None], killer: Killer, action: Callable[[Path], None], look: Callable[[int], None]
+) -> None:
+    """Kill an action at some of its steps or at each, and look at what comes of it."""
+    more = (LEAST,) if kill is at_every_step else (MANY, LEAST)
+    kill(lambda step: killer.at(step, action, look), *more)
+
+
+def relink(root: Path) -> None:
+    """A copy of a shelf has copies where there were links."""
+    index = open_index(root)
+    for path in (root / "packages").rglob("*.whl*"):
+        path.unlink()
+    index.render("acme-tools", "acme-more", check=True)
+    index.database.close()
+
+
+def check_what_is_listed(root: Path) -> None:
+    """Whatever is listed, in whatever form, is there and whole."""
+    for page in (root / "simple").glob("*/index.*"):
+        files = served._files_of(page.name.removesuffix(".gz"), served_text(page))
+        for name, digest, _ in files:
+            package = root / "packages" / page.parent.name / name
+            assert served._sha256(package) == digest, f"{page} lists {name}"
+            assert name.endswith(".tar.gz") or package.with_name(f"{name}.metadata").exists()
+
+
+def served_text(page: Path) -> str:
+    import gzip  # noqa: PLC0415
+
+    content = page.read_bytes()
+    return (gzip.decompress(content) if page.suffix == ".gz" else content).decode()
+
+
+def stored(root: Path) -> set[str]:
+    return {path.name for path in (root / "blobs").rglob("*") if path.is_file()}
+
+
+def named(root: Path) -> set[str]:
+    with open_index(root).database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT sha256, metadata_sha256 FROM files WHERE removed IS NULL").all()
+    return {digest for row in rows for digest in row if digest}
+
+
+@EVERY_STEP
 @pytest.mark.parametrize("action", ACTIONS)
-@pytest.mark.parametrize("repair", ["again", "reindex"])
-def test_killed_at_every_step(environment: None, root: Path, tmp_path: Path, action: str, repair: str) -> None:
-    act, expected = ACTIONS[action]
-    upload(FIRST)
-    template = tmp_path / "template"
-    shutil.copytree(root, template)
-    step = 0
-    interrupted = True
-    while interrupted:
-        step += 1
-        shutil.rmtree(root)
-        shutil.copytree(template, root)
-        interrupted = killed_at(step, act)
-        check_listed_files(root)
-        assert FIRST.filename in listed(root)
-        if repair == "again":
-            act()
-            assert listed(root) == expected
-        else:
-            run("reindex")
-        run("verify")
-        projects = [project["name"] for project in json.loads((root / "simple/index.json").read_text())["projects"]]
-        assert projects == sorted(path.parent.name for path in (root / "simple").glob("*/index.json"))
-    assert listed(root) == expected
-    assert step > 5, "the hook saw the changes"
+def test_the_next_start_mends_it(shelf: Path, killer: Killer, action: str, kill: Callable[..., None]) -> None:
+    def look(step: int) -> None:
+        check_what_is_listed(shelf)
+        start(shelf)
+        assert served.disagreements(shelf) == [], step
+        assert stored(shelf) == named(shelf), step
+        if action == "remove":
+            cli.main(["remove", "acme-tools", "1.0", "--reason", "x"])  # there may be nothing left to do
+        elif action != "copied in":
+            ACTIONS[action](shelf)
+        assert served.disagreements(shelf) == [], step
+
+    killing(kill, killer, ACTIONS[action], look)
 
 
-@pytest.mark.parametrize("repair", ["again", "reindex"])
-def test_a_removal_killed_at_every_step(environment: None, root: Path, tmp_path: Path, repair: str) -> None:
-    upload(FIRST)
-    upload(OTHER)
-    template = tmp_path / "template"
-    shutil.copytree(root, template)
-    step = 0
-    interrupted = True
-    while interrupted:
-        step += 1
-        shutil.rmtree(root)
-        shutil.copytree(template, root)
-        interrupted = killed_at(step, lambda: run("remove", "acme-tools", "1.0", "--reason", "x"))
-        check_listed_files(root)
-        assert OTHER.filename in listed(root)
-        if repair == "again":
-            # there may be nothing left to do
-            cli.main(["remove", "acme-tools", "1.0", "--reason", "x"])
-            assert listed(root) == {OTHER.filename}
-            run("verify")
-        else:
-            cli.main(["reindex"])  # says so if the file is gone and nobody wrote down why
-            assert listed(root) >= {OTHER.filename}
-            check_listed_files(root)
-    assert listed(root) == {OTHER.filename}
-    assert step > 5, "the hook saw the changes"
+@EVERY_STEP
+@pytest.mark.parametrize("action", ["upload", "remove", "yank"])
+@pytest.mark.parametrize("following", [name for name in NEXT if name != "a start"])
+def test_another_change_mends_it(
+    shelf: Path, killer: Killer, action: str, following: str, kill: Callable[..., None]
+) -> None:
+    """To the same project, and without a start between the two."""
+
+    def look(step: int) -> None:
+        NEXT[following](shelf)
+        check_what_is_listed(shelf)
+        assert [one for one in served.disagreements(shelf) if "acme-tools" in one] == [], step
+        start(shelf)
+        assert served.disagreements(shelf) == [] and stored(shelf) == named(shelf), step
+
+    killing(kill, killer, ACTIONS[action], look)
 
 
-def at_every_step(root: Path, template: Path, action: Callable[[], None]) -> Iterator[int]:
-    """Kill `action` before its first change, its second, and so on; each time what is there can be looked at."""
-    shutil.copytree(root, template)
-    step, interrupted = 0, True
-    while interrupted:
-        step += 1
-        shutil.rmtree(root)
-        shutil.copytree(template, root)
-        interrupted = killed_at(step, action)
-        if interrupted:
-            yield step
-    assert step > 5, "the hook saw the changes"
-
-
-def test_an_upload_that_was_killed_is_nobody_elses(environment: None, root: Path, tmp_path: Path) -> None:
+def test_an_upload_that_was_killed_is_nobody_elses(shelf: Path, killer: Killer) -> None:
     """The timer comes before the person does, who has built anew meanwhile."""
-    upload(FIRST)
-    rebuilt = Wheel(version="2.0", members={"acme_tools/__init__.py": b"answer = 43\n"})
     published = set()
-    for step in at_every_step(root, tmp_path / "template", lambda: upload(SECOND)):
+
+    def look(step: int) -> None:
         run("reindex", "--new")
         run("verify")
-        events = [json.loads(line) for line in (root / "journal.jsonl").read_text().splitlines()]
-        second = [event for event in events if event.get("file") == SECOND.filename and event["event"] == "publish"]
-        assert {event["who"] for event in second} <= {"ada"} and {event["origin"] for event in second} <= {"192.0.2.7"}
-        assert (SECOND.filename in listed(root)) == bool(second), step
+        second = [event for event in journal(shelf, "publish") if event["file"] == SECOND.filename]
+        assert {(event["who"], event["origin"]) for event in second} <= {("ada", "192.0.2.7")}
+        page = json.loads((shelf / "simple/acme-tools/index.json").read_text())
+        assert (SECOND.filename in {file["filename"] for file in page["files"]}) == bool(second), step
         published.add(bool(second))
-        answer = Client(application()).upload(rebuilt.filename, rebuilt.build())
+        answer = Client(application()).upload(REBUILT.filename, REBUILT.build())
         assert answer.status == (409 if second else 200), step
-        leftovers = [path.name for path in (root / "packages").rglob(".*")]
-        assert leftovers == []
+        assert served.disagreements(shelf) == [], step
+
+    at_every_step(lambda step: killer.at(step, ACTIONS["upload"], look), LEAST)
     assert published == {False, True}
 
 
-def test_no_compressed_page_lists_what_is_gone(environment: None, root: Path, tmp_path: Path) -> None:
-    """The gateway serves it to whoever takes it."""
-    upload(FIRST)
-    for action in (lambda: upload(SECOND), lambda: cli.main(["remove", "acme-tools", "2.0", "--reason", "x"])):
-        for step in at_every_step(root, tmp_path / f"template{id(action)}", action):
-            cli.main(["remove", "acme-tools", "2.0", "--reason", "x"])
-            for packed in (root / "simple").rglob("*.gz"):
-                plain = packed.with_suffix("")
-                assert plain.exists() and gzip.decompress(packed.read_bytes()) == plain.read_bytes(), (step, packed)
-                assert SECOND.filename.encode() not in plain.read_bytes(), (step, packed)
-        upload(SECOND)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_was_answered_is_there(shelf: Path, action: str) -> None:
+    """Nothing waits to be rendered, or to be swept."""
+    ACTIONS[action](shelf)
+    assert served.disagreements(shelf) == []
+    assert stored(shelf) == named(shelf)
+    with open_index(shelf).database.read() as connection:
+        assert connection.exec_driver_sql("SELECT place FROM dirty").all() == []
+    assert list((shelf / "incoming/loose").iterdir()) == []

@@ -21,7 +21,6 @@ from wheelhouse.store.foreign import Foreign
 from wheelhouse.web.app import application
 
 from .conda_samples import CondaPackage
-
 from .journal import journal
 from .samples import Client, Wheel, metadata, sdist, snapshot
 
@@ -246,20 +245,17 @@ def test_whatever_happens_to_one_of_two_places_is_mended_from_the_other(shelved:
     assert not journal(shelved, "remove")
 
 
-@pytest.mark.parametrize("damage", ["a file gone", "another file in its place"])
-def test_the_timer_mends_where_names_went(shelved: Path, damage: str) -> None:
+def test_the_timer_mends_where_names_went(shelved: Path) -> None:
     assert run("reindex", "--new") == 0
     before = served(shelved)
-    DAMAGES[damage](shelved)
-    run("reindex", "--new")
-    if damage == "a file gone":
-        assert served(shelved) == before
+    DAMAGES["a file gone"](shelved)
+    assert run("reindex", "--new") == 0
+    assert served(shelved) == before
 
 
 def test_what_was_in_the_way_is_put_aside(shelved: Path, capsys: pytest.CaptureFixture) -> None:
     DAMAGES["another file in its place"](shelved)
-    run("reindex")
-    assert run("reindex", "--new") in (0, 1)
+    assert run("reindex") == 1
     assert f"{WHEEL} of acme-tools was restored" in capsys.readouterr().err
     (kept,) = (shelved / "quarantine").glob("*.whl")
     assert kept.read_bytes() == Wheel(members={"e.py": b""}).build()
@@ -588,7 +584,7 @@ def test_what_waits_to_be_rendered_is_no_damage(shelved: Path, monkeypatch: pyte
     with monkeypatch.context() as patch:
         patch.setattr(Index, "render", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         assert run("yank", "acme-tools", "1.0", "--reason", "x") == 1
-    assert {file["yanked"] for file in listed(shelved).values()} == {False}
+    assert not any("yanked" in file for file in listed(shelved).values())
     assert run("verify") == 1
     assert run("reindex", "--new") == 0
     assert {file["yanked"] for file in listed(shelved).values()} == {"x"}

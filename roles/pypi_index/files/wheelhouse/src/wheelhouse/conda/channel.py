@@ -75,41 +75,49 @@ class Channels:
 
         Files that look as they were left are only read if `deep`.
         """
-        subdirs, packages = self._published(channel)
+        _, packages = self._published(channel)
         if not packages and not (self._index.site.conda / channel).is_dir():
             self._index.remove_channel(channel)  # whoever took it away meant it: nothing is in it
             return
+        # First: whatever is published next to it puts a file that is gone back.
+        gone = {name: "its file was taken away" for name, one in packages.items() if self._is_taken_away(one)}
+        if gone:
+            self._index.remove_packages(channel, gone, self._drop.who, COPIED_IN)
+        files = _Packages(self._drop, channel)
+        files.take_in(self._drop.dropped("conda", channel))
+        self._look_after(channel, deep)
+        files.take_in(self._new(channel))
+
+    def _look_after(self, channel: str, deep: bool) -> None:
+        """See that published packages are there and are served, and render the indexes."""
+        subdirs, packages = self._published(channel)
         missing: dict[str, bool] = {}
-        gone: dict[str, str] = {}
+        replaced: dict[str, str] = {}
         unplaced: set[str] = set()
         for name, package in sorted(packages.items()):
             with self._report.noting_errors(package.file):
-                if self._is_taken_away(package):
-                    gone[name] = "its file was taken away"
-                    continue
                 at = package.published_at.timestamp()
                 found = repair.look_after(self._index, _path(package), package.sha256, package.size, at, deep=deep)
                 if found in (Bytes.UNPLACED, Bytes.TOUCHED):
                     unplaced.add(package.subdir)
                 if found is Bytes.UNPLACED:
                     self._report.put_back(f"{package.file} of {_place(package)}")
-                if found is Bytes.REPLACED:
-                    self._put_aside(package)
-                    gone[name] = "its contents were replaced"
-                elif (found is Bytes.GONE) != package.missing:
-                    missing[name] = found is Bytes.GONE
-                if found is Bytes.GONE:
+                elif found is Bytes.GONE:
                     self._report.problem(
                         f"{package.file} of {_place(package)} was published and is not on the shelf any more."
                     )
-        if gone:
-            self._index.remove_packages(channel, gone, self._drop.who, COPIED_IN)
+                elif found is Bytes.REPLACED:
+                    self._put_aside(package)
+                    replaced[name] = "its contents were replaced"
+                if (found is Bytes.GONE) != package.missing and found is not Bytes.REPLACED:
+                    missing[name] = found is Bytes.GONE
+        if replaced:
+            self._index.remove_packages(channel, replaced, self._drop.who, COPIED_IN)
         if missing:
             self._index.note_missing_packages(channel, missing)
         for subdir in subdirs:
             place = f"{channel}/{subdir}"
             self._report.pages_written += self._index.render(place, check=subdir in unplaced, durable=False)
-        _Packages(self._drop, channel).take_in(self._new(channel))
 
     def _published(self, channel: str) -> tuple[list[str], dict[str, PublishedPackage]]:
         """A channel's subdirs and packages, once nobody is in the middle of serving others."""

@@ -76,13 +76,11 @@ class Changes:
     def sweep(self, *, everything: bool = False) -> int:
         """Take away bytes that no row names, and what killed processes left of what they received.
 
-        Looks at what was being put when somebody was killed; with `everything` at all bytes there are. Returns how many
-        went.
+        Looks at what somebody put, or removed, who may have been killed; with `everything` at all bytes there are.
+        Returns how many went.
         """
         self.staging.sweep()
-        marked = self.staging.placed_for_nobody()
-        swept = self._sweep(marked)
-        self.staging.forget_placed(marked)
+        swept = self._sweep(self.staging.loose())
         if everything:
             swept += self._sweep(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
         return swept
@@ -96,6 +94,7 @@ class Changes:
             gone = [digest for digest in set(digests) - _named(connection, digests) if self.store.head(blob(digest))]
             for digest in gone:
                 self.store.delete(blob(digest))
+        self.staging.forget_loose(digests)
         return len(gone)
 
     @contextlib.contextmanager
@@ -117,13 +116,14 @@ class Changes:
                     if not (again and self.store.head(blob(digest))):
                         self.store.put(blob(digest), path, digest)
 
-            stack.enter_context(self.staging.placing(stored))
+            self.staging.note_loose(stored)
             put(again=False)
             try:
                 yield lambda: put(again=True)
             except WheelhouseError:
-                self._sweep(stored)  # it is nobody's
+                self._sweep(stored)  # they are nobody's
                 raise
+            self.staging.forget_loose(stored)
 
     def _write_down(
         self,

@@ -151,8 +151,10 @@ class CondaChanges(Changes):
                     for name, reason in gone.items()
                 ],
             )
+            removed = {known[name].sha256 for name in gone}
+            self.staging.note_loose(removed)
         self.render(*dirty)
-        self._sweep(known[name].sha256 for name in gone)
+        self._sweep(removed)
         return [_file(name) for name in gone]
 
     def note_missing_packages(self, channel: str, missing: Mapping[str, bool]) -> None:

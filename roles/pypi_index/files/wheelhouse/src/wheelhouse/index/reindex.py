@@ -47,26 +47,23 @@ class Reindex:
         return ProjectFiles(self._drop, only).take_in(self._found())
 
     def take_in_new(self, since: float) -> set[str]:
-        """The same, and what came into directories of `packages/` after `since` (seconds since 1970).
+        """The same, and look after the directories of `packages/` in which names changed after `since`.
 
-        Files that went from there are put back. This costs little on a large shelf, where nothing happened.
+        `since` is in seconds since 1970. It costs little on a large shelf where nothing happened.
         """
         touched = self._files.take_in(self._files.dropped())
         for directory in foreign.directories(self._index.site.root, _PACKAGES, since):
             if directory == _PACKAGES:
                 touched |= self._files.take_in(foreign.below(self._index.site.root, directory, depth=0))
-                continue
-            there = foreign.names(self._index.site.root, directory)
-            if not self._published(directory).keys() <= {*there}:
-                self.look_after(directory.name)
             else:
-                touched |= self._files.take_in(self._strangers(directory, there))
+                touched |= self.look_after(directory.name)
         return touched
 
-    def look_after(self, project: str, *, deep: bool = False) -> None:
+    def look_after(self, project: str, *, deep: bool = False) -> set[str]:
         """See that the project's files are there and are served, take in those that nobody knows, and render its pages.
 
-        Files that look as they were left are only read if `deep`. The name may be that of any directory.
+        Files that look as they were left are only read if `deep`. The name may be that of any directory. Returns the
+        projects to which what was taken in belongs.
         """
         directory = _PACKAGES / project
         files = self._published(directory)
@@ -82,9 +79,13 @@ class Reindex:
             self._index.note_missing(project, missing)
         if files:
             self._report.pages_written += self._index.render(project, check=is_unplaced, durable=False)
+        touched: set[str] = set()
+        if is_unplaced:  # what was in the way is there now
+            touched |= self._files.take_in(self._files.dropped())
         there = foreign.names(self._index.site.root, directory)
         if not {*there} <= files.keys() | {f"{name}.metadata" for name in files}:
-            self._files.take_in(self._strangers(directory, there))
+            touched |= self._files.take_in(self._strangers(directory, there))
+        return touched
 
     def finish(self) -> None:
         """Render the list of projects, and count what was refused; all that this run did is then on the disk."""
@@ -99,15 +100,17 @@ class Reindex:
         at = file.offered_at.timestamp()
         found = repair.look_after(self._index, path, file.sha256, file.size, at, deep=deep)
         shown = f"{file.file} of {file.project}"
-        if found is Bytes.GONE:
-            self._report.problem(f"{shown} was published and is not on the shelf any more.")
-            return found
         if found is Bytes.REPLACED:
             served = Foreign(self._index.site.root, PurePosixPath(path))
             self._drop.set_aside(served, REPLACED, Belonging(project=file.project))
             repair.discard(self._index, file.sha256)
-            reason = "its contents were replaced"
-            self._index.take_off(file.project, [file.file], reason, self._drop.who)
+            if not file.missing:
+                reason = "its contents were replaced"
+                self._index.take_off(file.project, [file.file], reason, self._drop.who)
+                return found
+            found = Bytes.GONE
+        if found is Bytes.GONE:
+            self._report.problem(f"{shown} was published and is not on the shelf any more.")
             return found
         if found is Bytes.UNPLACED:
             self._report.put_back(shown)

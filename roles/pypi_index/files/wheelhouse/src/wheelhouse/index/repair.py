@@ -25,7 +25,7 @@ class Bytes(Enum):
     """How it is with the bytes of a published file, once what could be done was done."""
 
     FINE = "fine"
-    TOUCHED = "fine, but for the time or the mode of the file, which rendering sets"
+    TOUCHED = "fine, but not as they were left: of another time or mode, or a copy; rendering sees to it"
     UNPLACED = "in the store, and rendering puts them where they are served"
     REPLACED = "nowhere, and another file is served"
     GONE = "nowhere"
@@ -42,11 +42,11 @@ def look_after(index: Index, path: str, sha256: str, size: int | None, at: float
     is_untouched = index.site.is_untouched(path, key, size, at)
     if is_untouched and not deep:
         return Bytes.FINE
-    if is_whole(index, sha256):
-        if index.site.is_placed(path, key):
-            return Bytes.FINE if is_untouched else Bytes.TOUCHED
-        return Bytes.UNPLACED
     served = Foreign(index.site.root, PurePosixPath(path))
+    if is_whole(index, sha256):
+        if is_untouched:
+            return Bytes.FINE
+        return Bytes.TOUCHED if index.site.is_placed(path, key) or _is(served, sha256) else Bytes.UNPLACED
     if not served.is_there():
         index.store.delete(key)
         return Bytes.GONE
@@ -120,5 +120,5 @@ def digest_of(stream: IO[bytes]) -> str:
 def _is(served: Foreign, sha256: str) -> bool:
     try:
         return served.sha256() == sha256
-    except Unfit:
+    except (Unfit, FileNotFoundError, NotADirectoryError):
         return False

@@ -153,10 +153,11 @@ class Index(CondaChanges, IntakeChanges):
             found = wanted(connection, project)
             events = [_about(what, file, reason, who) for file in found.values()]
             dirty = self._write_down(connection, events)
+            removed = {file.sha256 for file in found.values()} if what == REMOVE else set()
+            removed |= {file.metadata_sha256 for file in found.values() if removed and file.metadata_sha256}
+            self.staging.note_loose(removed)
         self.render(*dirty)
-        if what == REMOVE:
-            self._sweep(file.sha256 for file in found.values())
-            self._sweep(file.metadata_sha256 for file in found.values() if file.metadata_sha256)
+        self._sweep(removed)
         return list(found)
 
 

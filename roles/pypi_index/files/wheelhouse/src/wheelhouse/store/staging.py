@@ -1,7 +1,7 @@
 """Where things are received, opened and checked before they are anything: always a directory of this machine.
 
     incoming/                  files that are still being received; never served
-    incoming/placing/<SHA-256> empty: bytes that are being put into the store, and are no row's yet
+    incoming/loose/<SHA-256>   empty: bytes in the store that may be no row's, or are not yet
     drop/...                   files that IT copies in, to be checked and published; never served
     drop/conda/<channel>/...   the same for a conda channel
     quarantine/<when>-<file>   what was found and refused, with a .reason.json beside it
@@ -48,8 +48,8 @@ class Staging:
         self.drop = root / "drop"
         self.quarantine = root / "quarantine"
         self.last_look = root / "last-look"
-        self._placing = self.incoming / "placing"
-        for directory in (self.incoming, self._placing, self.drop, self.quarantine):
+        self._loose = self.incoming / "loose"
+        for directory in (self.incoming, self._loose, self.drop, self.quarantine):
             make_directory(directory)
 
     @contextlib.contextmanager
@@ -81,24 +81,19 @@ class Staging:
         disk = os.statvfs(self.incoming)
         return disk.f_bavail * disk.f_frsize - min(_RESERVE, disk.f_blocks * disk.f_frsize // 20)
 
-    @contextlib.contextmanager
-    def placing(self, names: Iterable[str]) -> Iterator[None]:
-        """Remember the SHA-256 of what is put into the store, until the block is over and rows name it."""
-        marks = [self._placing / name for name in names]
-        for mark in marks:
-            mark.touch()
-        yield
-        for mark in marks:  # not after an exception: what was put is nobody's
-            mark.unlink(missing_ok=True)
+    def note_loose(self, digests: Iterable[str]) -> None:
+        """Note the SHA-256 of bytes in the store that may be no row's: before they are put there, or lose their row."""
+        for digest in digests:
+            (self._loose / digest).touch()
 
-    def placed_for_nobody(self) -> list[str]:
-        """What was being put when somebody was killed, or is at this moment."""
-        return [path.name for path in self._placing.iterdir()]
+    def loose(self) -> list[str]:
+        """All of these, of those who are at it at this moment and of those who were killed."""
+        return [path.name for path in self._loose.iterdir()]
 
-    def forget_placed(self, names: Iterable[str]) -> None:
-        """Forget that; rows name it, or it is gone."""
-        for name in names:
-            (self._placing / name).unlink(missing_ok=True)
+    def forget_loose(self, digests: Iterable[str]) -> None:
+        """Forget them: rows name them, or they are gone."""
+        for digest in digests:
+            (self._loose / digest).unlink(missing_ok=True)
 
     def set_aside(self, path: Path, reason: dict[str, str]) -> Path:
         """Move a file below `root` that may not stay where it is to the quarantine, and write down why."""
@@ -162,7 +157,7 @@ class Staging:
                 path.unlink(missing_ok=True)
         for path in self.incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
-                if path == self._placing or path.lstat().st_mtime >= time.time() - _STALE:
+                if path == self._loose or path.lstat().st_mtime >= time.time() - _STALE:
                     continue
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
