@@ -236,8 +236,8 @@ def _few(connection: Connection, words: Sequence[str]) -> list[Row[Any]] | None:
     found = connection.execute(numbers.limit(FEW + 1)).scalars().all()
     if len(found) > FEW:
         return None
-    wanted = select(*_COLUMNS, _projects.c.text).where(_projects.c.id.in_(found), _has_files)
-    rows = [row for row in connection.execute(wanted) if all(word in row.text for word in words)]
+    wanted: Select[Any] = select(*_COLUMNS, _projects.c.text).where(_projects.c.id.in_(found), _has_files)
+    rows: list[Row[Any]] = [row for row in connection.execute(wanted) if all(word in row.text for word in words)]
     return sorted(rows, key=lambda row: (_rank(row.name, words), row.name))
 
 
