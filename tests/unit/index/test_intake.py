@@ -9,7 +9,6 @@ import pytest
 from wheelhouse import cli
 from wheelhouse.index.transaction import Index
 
-
 from .intake import Office
 from .public import CompanyProxy, PublicFile, days_ago, stopping
 from .samples import Client, Wheel, metadata, sdist

@@ -1,144 +1,137 @@
-"""The journal: appended to by many, torn by none."""
+"""The journal: written in the transactions that change rows, read by `wheelhouse journal`."""
 
+import contextlib
 import json
 import multiprocessing
-import stat
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index.events import PUBLISH, Event, Journal, now
-from wheelhouse.web.app import application
+from wheelhouse.index import events
+from wheelhouse.index.events import PUBLISH, REFUSE, VERIFY, Event, now
+from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
 
-from .intake import Office
 from .samples import Client, Wheel
+
+FORGED = 'x\r\n{"event": "publish", "who": "ada"}\u2028\u202eevil\x1b[2J\x00'
 
 
 def event(number: int, who: str = "ada") -> Event:
-    return Event(PUBLISH, who, now(), project=f"acme-{number}", size=number)
+    return Event(VERIFY, who, now(), size=number)
 
 
-def append_many(path: Path, who: str) -> None:
-    for number in range(100):
-        Journal(path).append([event(number, who)])
+def append_many(root: Path, who: str) -> None:
+    index = open_index(root)
+    for number in range(50):
+        index.note(event(number, who))
 
 
-def test_what_is_appended_is_read_back(journal: Journal) -> None:
-    written = [event(1), event(2, "ädä\n"), event(3)]
-    journal.append(written[:2])
-    journal.append(written[2:])
-    assert [event for event, _ in journal.read()] == written
+def read(index: Index, number: int = 0) -> list[Event]:
+    with index.database.read() as connection:
+        return [event for _, event in events.since(connection, number)]
 
 
-def test_reading_goes_on_where_it_stopped(journal: Journal) -> None:
-    journal.append([event(1), event(2)])
-    offsets = [offset for _, offset in journal.read()]
-    journal.append([event(3)])
-    assert [found.size for found, _ in journal.read(offsets[0])] == [2, 3]
-    assert [found.size for found, _ in journal.read(offsets[1])] == [3]
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
+    capsys.readouterr()
+    assert cli.main(["journal", *arguments]) == 0
+    return capsys.readouterr().out.splitlines()
 
 
-def test_no_journal_yet(journal: Journal) -> None:
-    assert list(journal.read()) == []
+def test_what_is_written_is_read_back(index: Index) -> None:
+    written = [event(1), event(2, "ädä\n"), Event(PUBLISH, "ada", now(), findings=("one", "two"), size=2**40)]
+    index.note(*written[:2])
+    index.note(*written[2:])
+    assert read(index) == written
 
 
-def test_its_mode_lets_the_group_read(journal: Journal, root: Path) -> None:
-    journal.append([event(1)])
-    assert stat.S_IMODE((root / "journal.jsonl").stat().st_mode) == 0o640
+def test_reading_goes_on_where_it_stopped(index: Index) -> None:
+    index.note(event(1), event(2))
+    with index.database.read() as connection:
+        numbers = [number for number, _ in events.since(connection)]
+    index.note(event(3))
+    assert [one.size for one in read(index, numbers[0])] == [2, 3]
+    assert [one.size for one in read(index, numbers[1])] == [3]
 
 
-@pytest.mark.parametrize("torn", ['{"event": "publ', '{"event": "publish", "who": "ada"}', "7", '"x"', "{}", "\0\0\0"])
-def test_a_torn_line_is_skipped_and_spoils_nothing(journal: Journal, root: Path, torn: str) -> None:
-    journal.append([event(1)])
-    with (root / "journal.jsonl").open("a") as stream:
-        stream.write(torn)
-    assert [found.size for found, _ in journal.read()] == [1]
-    journal.append([event(2)])
-    assert [found.size for found, _ in journal.read()] == [1, 2]
+@pytest.mark.usefixtures("environment")
+def test_no_event_yet(capsys: pytest.CaptureFixture[str]) -> None:
+    assert printed(capsys, "--json") == printed(capsys) == []
 
 
-BAD = {
-    "time": ["yesterday", "", 7, None, [], "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "2026-01-01"],
-    "who": [7, None, {}],
-    "file": [7, [], {}],
-    "project": [7, []],
-    "channel": [7],
-    "version": [1.0],
-    "sha256": [7, ["x"]],
-    "size": ["7", [], 1.5],
-    "findings": [7],
-    "reason": [7],
-    "requires_python": [3],
-    "uploaded": ["yesterday", 7],
-}
-
-
-@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
-def test_a_line_that_is_not_right_ends_nothing(environment: None, root: Path, field: str, value: object) -> None:
-    """Not `reindex`, `verify`, an upload, the pages for people; what the lines around it say stays so."""
-    wheels = [Wheel(), Wheel(version="2.0")]
-    for wheel in wheels:
-        assert Client(application()).upload(wheel.filename, wheel.build()).status == 200
-        journal = root / "journal.jsonl"
-        line = {**json.loads(journal.read_text().splitlines()[-1]), field: value}
-        if field != "time":
-            line["file" if field != "file" else "version"] = "other-1.0.tar.gz" if field != "file" else "1.0"
-        with journal.open("a") as stream:
-            stream.write(json.dumps(line) + "\n")
-    assert cli.main(["reindex"]) in (0, 1)
-    cli.main(["verify"])
-    client = Client(application())
-    third = Wheel(version="3.0")
-    assert client.upload(third.filename, third.build()).status == 200
-    assert client.send("GET", "/projects/acme-tools/").status == 200
-    page = json.loads((root / "simple/acme-tools/index.json").read_text())
-    assert {wheel.filename for wheel in (*wheels, third)} <= {file["filename"] for file in page["files"]}
-
-
-def test_an_intake_is_not_ended_by_it_either(office: Office) -> None:
-    office.publish("alpha")
-    office.wants("alpha")
-    assert office.run() == 0
-    with (office.shelf / "journal.jsonl").open("a") as stream:
-        for line in (
-            {"event": "publish", "who": "x", "time": "yesterday", "project": "alpha", "file": "alpha-2.0.tar.gz"},
-            {"event": "publish", "who": "x", "time": now(), "project": "alpha", "file": "no distribution"},
-            *(
-                {
-                    "event": "publish",
-                    "who": "intake",
-                    "origin": "intake",
-                    "time": now(),
-                    "project": "alpha",
-                    "file": file,
-                }
-                for file in (
-                    "no distribution",
-                    "alpha-1..0.tar.gz",
-                    "alpha.whl",
-                    "../alpha-3.0.tar.gz",
-                    "alpha-3.0.tar.gz",
-                )
-            ),
-            {"event": "publish", "who": "x", "time": "2026-01-01T00:00:00", "project": "alpha", "file": "x-y.whl"},
-            {"event": "publish", "who": "x", "time": now(), "channel": "c", "file": "no-package"},
-        ):
-            stream.write(json.dumps(line) + "\n")
-    assert office.run() in (0, 1)
-    assert "alpha-1.0-py3-none-any.whl" in office.shelved()
-    assert cli.main(["reindex"]) in (0, 1)
-    cli.main(["verify"])
-
-
-def test_many_processes_at_once(journal: Journal, root: Path) -> None:
+def test_many_processes_at_once(index: Index, root: Path) -> None:
     context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=append_many, args=(root / "journal.jsonl", name)) for name in "abcd"]
+    writers = [context.Process(target=append_many, args=(root, name)) for name in "abcd"]
     for writer in writers:
         writer.start()
     for writer in writers:
-        writer.join(30)
+        writer.join(120)
         assert writer.exitcode == 0
-    read = [found for found, _ in journal.read()]
-    assert len(read) == 400
+    found = read(index)
+    assert len(found) == 200
     for name in "abcd":
-        assert [found.size for found in read if found.who == name] == list(range(100))
+        assert [one.size for one in found if one.who == name] == list(range(50))
+
+
+def test_each_change_is_an_event(client: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    wheel = Wheel()
+    assert client.upload(wheel.filename, wheel.build()).status == 200
+    assert client.upload(wheel.filename, Wheel(members={"x.py": b""}).build()).status == 409
+    for command in (["yank", "--reason", "it leaks"], ["unyank"], ["remove", "--reason", "gone"]):
+        assert cli.main([command[0], "acme-tools", "1.0", *command[1:], "--by", "carol"]) == 0
+    assert cli.main(["verify", "--by", "root"]) == 0
+    lines = [json.loads(line) for line in printed(capsys, "--json")]
+    kinds = ["publish", "refuse", "yank", "unyank", "remove", "verify"]
+    assert [(line["event"], line["who"]) for line in lines] == list(
+        zip(kinds, ["ada", "ada", "carol", "carol", "carol", "root"], strict=True)
+    )
+    for line, shown in zip(lines, printed(capsys), strict=True):
+        assert shown.startswith(f"{line['time'][:10]} {line['time'][11:19]}  {line['who']}  {line['event']}")
+        assert line.get("reason", "") in shown and line.get("file", "") in shown
+    known = {field.name for field in fields(Event)}
+    assert all(line.keys() <= known and None not in line.values() for line in lines)
+    published = lines[0]
+    assert published["origin"] == "192.0.2.7" and published["version"] == "1.0" and published["size"] > 0
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "field", ["who", "origin", "project", "channel", "version", "name", "summary", "file", "reason"]
+)
+def test_no_field_forges_a_line(index: Index, capsys: pytest.CaptureFixture[str], field: str) -> None:
+    index.note(Event(**{"event": REFUSE, "who": "bob", "time": now(), field: FORGED}))  # type: ignore[arg-type]
+    (line,) = printed(capsys, "--json")
+    assert line.isascii() and json.loads(line)[field] == FORGED
+    (shown,) = printed(capsys)
+    assert shown.isprintable()
+
+
+@contextlib.contextmanager
+def following(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "wheelhouse.cli", "journal", "--follow", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ) as child:
+        yield child
+        child.kill()
+
+
+def test_following_it(environment: None, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    index.note(event(1))
+    with following("--json") as child:
+        assert child.stdout and json.loads(child.stdout.readline())["size"] == 1
+        for number in (2, 3):
+            index.note(event(number))
+            assert json.loads(child.stdout.readline())["size"] == number
+
+
+def test_a_reader_that_has_seen_enough(environment: None, index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+    index.note(*(event(number) for number in range(5000)))
+    command = f"{sys.executable} -m wheelhouse.cli journal | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, len(done.stdout.splitlines())) == (0, "", 1)
