@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from conda_package_streaming.package_streaming import zstd
+from conda_package_streaming.package_streaming import zstd  # type: ignore[import-untyped]
 from isal import igzip
 
 from wheelhouse.errors import NotFound
@@ -281,8 +281,10 @@ def _gzip(content: bytes) -> bytes:
 
 
 def _zstd(content: bytes) -> bytes:
-    return zstd.compress(content, _ZSTD_LEVEL)
+    packed: bytes = zstd.compress(content, _ZSTD_LEVEL)
+    return packed
 
 
 def _unzstd(content: bytes) -> bytes:
-    return zstd.ZstdDecompressor().decompress(content)
+    content = zstd.ZstdDecompressor().decompress(content)
+    return content
