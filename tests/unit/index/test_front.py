@@ -263,7 +263,7 @@ def test_a_project(shelved: Client, root: Path) -> None:
     listed = json.loads((root / "simple/acme-tools/index.json").read_text())["files"]
     for file in listed:
         assert re.search(
-            rf"{re.escape(file['filename'])} {file['size']} bytes , by ada, \d+ \w+ 20\d\d , sent from 192\.0\.2\.7"
+            rf"{re.escape(file['filename'])} {file['size']} bytes, by ada, \d+ \w+ 20\d\d , sent from 192\.0\.2\.7"
             rf" sha256 {file['hashes']['sha256']}",
             releases,
         )

@@ -43,7 +43,8 @@ def intake(index: Index, settings: Settings, directory: Path, options: Options) 
         except Busy:
             print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
             return 1
-        stack.enter_context(_quiet("wheelhouse.upstream.simple_index"))
+        for part in ("simple_index", "page"):
+            stack.enter_context(_quiet(f"wheelhouse.upstream.{part}"))
         if options.rollback:
             rollback.put_back(index, options.rollback, options.by)
         elif options.roll_forward and rollback.in_force(index):
