@@ -42,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        code: int = options.run(options)
+        return code
     except (ConfigError, WheelhouseError) as error:
         print(f"wheelhouse: {error}", file=sys.stderr)
     except OSError as error:

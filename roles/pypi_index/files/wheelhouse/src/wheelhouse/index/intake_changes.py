@@ -116,7 +116,7 @@ class IntakeChanges(Changes):
         wanted = select(table.c.sha256).where(table.c.project == project, table.c.file == filename)
         with self.database.read() as connection:
             if known := connection.execute(wanted).scalar():
-                return known
+                return str(known)
         with self.database.change(f"served {project}") as connection:
             insert_missing(connection, table, [{"project": project, "file": filename, "sha256": sha256}])
             return connection.execute(wanted).scalar() or sha256

@@ -257,7 +257,7 @@ def _settle(connection: Connection, changes: Mapping[str, Sequence[int]]) -> set
                 "text": f"{name}\n{folded(best.summary or '')}" if best else "",
             }
         )
-    values = {key: bindparam(key) for key in (rows[0] if rows else ()) if key != "name_"}
+    values: dict[str, Any] = {key: bindparam(key) for key in (rows[0] if rows else ()) if key != "name_"}
     if rows:
         connection.execute(update(projects).where(projects.c.name == bindparam("name_")).values(values), rows)
     return dirty

@@ -215,7 +215,7 @@ def objection(connection: Connection, place: str, filename: str, sha256: str) ->
 
 def known_names(connection: Connection, place: str) -> dict[str, str]:
     """File name -> SHA-256 (hex) of all that was ever published of a project, or in a subdir of a channel."""
-    return dict(connection.execute(_names(place)).all())
+    return {row.file: row.sha256 for row in connection.execute(_names(place))}
 
 
 # Conda
@@ -327,7 +327,7 @@ def _package(row: Row[Any]) -> PublishedPackage:
     return PublishedPackage(**known)
 
 
-def _names(place: str) -> Select[tuple[str, str]]:
+def _names(place: str) -> Select[Any]:
     """File names and SHA-256 of all that were ever published in a place."""
     channel, slash, subdir = place.partition("/")
     if slash:
@@ -338,5 +338,5 @@ def _names(place: str) -> Select[tuple[str, str]]:
 
 def _digest(connection: Connection, place: str, filename: str) -> str | None:
     names = _names(place)
-    row = connection.execute(names.where(names.selected_columns[0] == filename)).first()
-    return row[1] if row else None
+    row = connection.execute(names.where(names.selected_columns.file == filename)).first()
+    return str(row.sha256) if row else None

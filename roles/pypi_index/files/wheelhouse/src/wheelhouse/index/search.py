@@ -4,12 +4,12 @@ Everything is asked of the database. What a project's name or summary holds is f
 (FTS5, or pg_trgm); words that are shorter are looked for in all of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, column, func, literal, not_, select, table, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, func, literal, not_, select, table, text
 
 from wheelhouse.index import tables
 from wheelhouse.index.database import Database
@@ -20,6 +20,8 @@ MANY = 30
 """Names that begin alike by chance."""
 MAX_QUERY = 200
 """Characters of a search that are looked at."""
+FEW = 2000
+"""Results that are put in order here; of more, only what is shown is looked for, in the order in which it is shown."""
 _TRIGRAM = 3
 _LOOKED_AT = 2000
 """Files that are looked at to find the latest releases."""
@@ -188,6 +190,8 @@ class Catalogue:
         """
         words = terms(query)
         with self._database.read() as connection:
+            if (few := _few(connection, words)) is not None:
+                return Found(len(few), tuple(_entry(row) for row in few[start : start + count]))
             total = _total(connection, words)
             rows = _best(connection, words, start, count) if total > start else []
         return Found(total, tuple(_entry(row) for row in rows))
@@ -217,15 +221,42 @@ _has_files = _projects.c.files > 0
 _COLUMNS = [_projects.c[key] for key in ("name", "title", "summary", "version", "who", "at", "installable")]
 
 
-def _total(connection: Connection, words: Sequence[str]) -> int:
-    if not words:
-        return connection.execute(select(func.count()).select_from(_projects).where(_has_files)).scalar() or 0
-    if connection.dialect.name == "sqlite" and all(len(word) >= _TRIGRAM for word in words):
-        # Those without files have no text.
-        counted = select(func.count()).select_from(_index).where(_matches(words))
+def _few(connection: Connection, words: Sequence[str]) -> list[Row[Any]] | None:
+    """All projects that have all words, best first; None if they may be more than a few."""
+    long = [word for word in words if len(word) >= _TRIGRAM]
+    if not long:
+        return None
+    if connection.dialect.name == "sqlite":
+        phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in long)
+        numbers: Select[Any] = select(_index.c.rowid).where(text("projects_search MATCH :phrases"))
+        numbers = numbers.params(phrases=phrases)
     else:
-        counted = select(func.count()).select_from(_projects).where(_has_files, _holds(connection, words))
-    return connection.execute(counted).scalar() or 0
+        numbers = select(_projects.c.id).where(*(_projects.c.text.contains(word, autoescape=True) for word in long))
+    # In no order: it ends as soon as it is known that there are many.
+    found = connection.execute(numbers.limit(FEW + 1)).scalars().all()
+    if len(found) > FEW:
+        return None
+    wanted: Select[Any] = select(*_COLUMNS, _projects.c.text).where(_projects.c.id.in_(found), _has_files)
+    rows: list[Row[Any]] = [row for row in connection.execute(wanted) if all(word in row.text for word in words)]
+    return sorted(rows, key=lambda row: (_rank(row.name, words), row.name))
+
+
+def _rank(name: str, words: Sequence[str]) -> int:
+    joined = "-".join(words)
+    if name.startswith(joined):
+        return 0 if name == joined else 1
+    return 2 if all(word in name for word in words) else 3
+
+
+def _total(connection: Connection, words: Sequence[str]) -> int:
+    counted = select(func.count()).select_from(_projects)
+    if not words:
+        return connection.execute(counted.where(_has_files)).scalar() or 0
+    # Those without files have no text. The index of texts is read from its beginning to its end.
+    return (
+        connection.execute(counted.where(*(_contains(connection, _projects.c.text, one) for one in words))).scalar()
+        or 0
+    )
 
 
 def _best(connection: Connection, words: Sequence[str], start: int, count: int) -> list[Row[Any]]:
@@ -235,15 +266,14 @@ def _best(connection: Connection, words: Sequence[str], start: int, count: int) 
     """
     joined = "-".join(words)
     begins = _begins(joined) if joined else literal(True)
-    in_name = and_(*(_contains(_name, word) for word in words))
-    kinds: list[tuple[ColumnElement[bool], bool]] = [(_name == joined, False), (begins & (_name != joined), False)]
+    in_name = and_(*(_contains(connection, _name, word) for word in words))
+    in_text = and_(*(_contains(connection, _projects.c.text, word) for word in words))
+    kinds: list[ColumnElement[bool]] = [_name == joined, begins & (_name != joined)]
     if words:
-        kinds += [(not_(begins) & in_name, True), (not_(begins) & not_(in_name), True)]
+        kinds += [not_(begins) & in_name, not_(begins) & not_(in_name) & in_text]
     found: list[Row[Any]] = []
-    for condition, is_searched in kinds:
+    for condition in kinds:
         wanted = select(*_COLUMNS).where(_has_files, condition).order_by(_name)
-        if is_searched:
-            wanted = wanted.where(_holds(connection, words))
         rows = connection.execute(wanted.offset(start).limit(count - len(found))).all()
         found += rows
         if len(found) == count:
@@ -257,26 +287,12 @@ def _best(connection: Connection, words: Sequence[str], start: int, count: int) 
     return found
 
 
-_index = table("projects_search", column("rowid"), column("text"))
+_index = table("projects_search", column("rowid"))
 
 
-def _holds(connection: Connection, words: Sequence[str]) -> ColumnElement[bool]:
-    """Whether the text of a project has all words."""
-    long = [word for word in words if len(word) >= _TRIGRAM]
-    conditions = [_contains(_projects.c.text, word) for word in words if word not in long]
-    if long and connection.dialect.name == "sqlite":
-        conditions.append(_projects.c.id.in_(select(_index.c.rowid).where(_matches(long))))
-    else:
-        conditions += [_contains(_projects.c.text, word) for word in long]
-    return and_(*conditions)
-
-
-def _matches(words: Iterable[str]) -> ColumnElement[bool]:
-    phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in words)
-    return text("projects_search MATCH :phrases").bindparams(phrases=phrases)
-
-
-def _contains(where: ColumnElement[str], word: str) -> ColumnElement[bool]:
+def _contains(connection: Connection, where: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    if connection.dialect.name == "sqlite":
+        return func.instr(where, word) > 0
     return where.contains(word, autoescape=True)
 
 

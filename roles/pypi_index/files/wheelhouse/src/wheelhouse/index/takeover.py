@@ -107,8 +107,8 @@ def _link_files(connection: Connection, index: Changes) -> None:
             _link(index, f"{path}{METADATA}", one.metadata_sha256)
     for project, names in missing.items():
         note_missing(connection, project, dict.fromkeys(names, True))
-    for path in index.site.packages.glob("*/.*.staged"):  # of uploads that were killed before their event
-        path.unlink()
+    for staged in index.site.packages.glob("*/.*.staged"):  # of uploads that were killed before their event
+        staged.unlink()
 
 
 def _unveil(path: Path) -> None:

@@ -19,11 +19,12 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from conda_package_streaming.package_streaming import zstd
+from conda_package_streaming.package_streaming import zstd  # type: ignore[import-untyped]
 from isal import igzip
 
 from wheelhouse.errors import NotFound
@@ -145,11 +146,11 @@ class Site:
         if page.name == WITH_ZSTD:
             forms.append((".zst", _unzstd, _zstd))
         differs = not _holds(page, content, _as_it_is)
+        at = time.time() if differs else page.stat().st_mtime  # the same for all, which readers see
         changed = False
         for suffix, unpack, pack in reversed(forms):
-            changed |= self._write(
-                page.with_name(f"{page.name}{suffix}"), content, unpack, pack, durable, anyway=differs
-            )
+            form = page.with_name(f"{page.name}{suffix}")
+            changed |= self._write(form, content, unpack, pack, durable, anyway=differs, at=at)
         if changed and durable:
             sync_directory(page.parent)
         return changed
@@ -189,13 +190,21 @@ class Site:
         return changed
 
     def _write(
-        self, path: Path, content: bytes, unpack: _Turn, pack: _Turn, durable: bool, *, anyway: bool = False
+        self,
+        path: Path,
+        content: bytes,
+        unpack: _Turn,
+        pack: _Turn,
+        durable: bool,
+        *,
+        anyway: bool = False,
+        at: float | None = None,
     ) -> bool:
         if not anyway and _holds(path, content, unpack):
             return False
         if path.is_dir() and not path.is_symlink():
             self._displace(path)
-        write_file(path, pack(content), self._staging.incoming, durable=durable)
+        write_file(path, pack(content), self._staging.incoming, at, durable=durable)
         return True
 
     @contextlib.contextmanager
@@ -272,8 +281,10 @@ def _gzip(content: bytes) -> bytes:
 
 
 def _zstd(content: bytes) -> bytes:
-    return zstd.compress(content, _ZSTD_LEVEL)
+    packed: bytes = zstd.compress(content, _ZSTD_LEVEL)
+    return packed
 
 
 def _unzstd(content: bytes) -> bytes:
-    return zstd.ZstdDecompressor().decompress(content)
+    content = zstd.ZstdDecompressor().decompress(content)
+    return content

@@ -202,8 +202,10 @@ def upgrade() -> None:
         _search_in_postgresql()
 
 
+# Texts that many projects have are looked for in all texts, one after the other.
 # What contains a text is found by its groups of three characters. Text that is folded already is compared as it is.
 _SQLITE_SEARCH = (
+    "CREATE INDEX projects_by_text ON projects (text)",
     """
     CREATE VIRTUAL TABLE projects_search USING fts5(
         text, content='projects', content_rowid='id', columnsize=0, tokenize='trigram case_sensitive 1'

@@ -1,0 +1,145 @@
+"""Two processes in the middle of a change at the same moment: a program without its locks fails these each time.
+
+A process waits where it has read what there is and not yet written what follows, until the other one is there as well.
+With locks the other one never comes, and the first goes on after a while; both changes then count.
+"""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Barrier
+from pathlib import Path
+from threading import BrokenBarrierError
+from typing import Any
+
+import pytest
+from wheelhouse.errors import Conflict
+from wheelhouse.index import conflicts, rendering
+from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
+from wheelhouse.store.site import Site
+
+from . import served
+from .durable_changes import publish
+from .samples import Wheel
+
+ALONE = 1.0
+"""Seconds after which nobody comes any more; a test that is right takes as long, and one that is not does not."""
+REFUSED = 3
+"""The exit code of a process whose change was refused."""
+CONTEXT = multiprocessing.get_context("fork")
+
+
+def meeting(barrier: Barrier, method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, behind which both wait for each other."""
+
+    def meet(*arguments: Any, **named: Any) -> Any:
+        result = method(*arguments, **named)
+        with contextlib.suppress(BrokenBarrierError):
+            barrier.wait(ALONE)
+        return result
+
+    return meet
+
+
+def both(root: Path, spoil: Callable[[Barrier], None], *actions: Callable[[Index], object]) -> list[int]:
+    """Do each action in a process of its own, all of which have met as `spoil` says; their exit codes."""
+    open_index(root).database.close()
+    barrier = CONTEXT.Barrier(len(actions))
+
+    def run(action: Callable[[Index], object]) -> None:
+        spoil(barrier)
+        try:
+            action(open_index(root))
+        except Conflict:
+            os._exit(REFUSED)
+
+    processes = [CONTEXT.Process(target=run, args=(action,)) for action in actions]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    return [process.exitcode if process.exitcode is not None else -1 for process in processes]
+
+
+def listed(root: Path) -> list[str]:
+    return [file["filename"] for file in json.loads((root / "simple/acme-tools/index.json").read_text())["files"]]
+
+
+def test_one_name_is_published_once(root: Path) -> None:
+    """Both have seen that nobody has the name."""
+
+    def spoil(barrier: Barrier) -> None:
+        conflicts.reject = meeting(barrier, conflicts.reject)  # type: ignore[assignment]
+
+    wheels = [Wheel(), Wheel(members={"acme_tools/other.py": b""})]
+    codes = both(root, spoil, *(lambda index, wheel=wheel: publish(index, wheel) for wheel in wheels))
+    assert sorted(codes) == [0, REFUSED]
+    assert listed(root) == [wheels[0].filename] and served.disagreements(root) == []
+
+
+def test_older_rows_never_overwrite_newer_pages(root: Path) -> None:
+    """Both have read the rows, one before the other has changed them."""
+    index = open_index(root)
+    publish(index, Wheel())
+    index.database.close()
+
+    def spoil(barrier: Barrier) -> None:
+        rendering.Renderer._files = meeting(barrier, rendering.Renderer._files)  # type: ignore[method-assign]
+
+    def late(index: Index) -> None:
+        """Has read the rows of before, and writes the page of these last."""
+        write = Site.write_page
+
+        def slowly(self: Site, path: str, content: bytes, *, durable: bool = True) -> bool:
+            if "acme-tools" in path:
+                time.sleep(ALONE / 2)
+            return write(self, path, content, durable=durable)
+
+        Site.write_page = slowly  # type: ignore[method-assign]
+        index.render("acme-tools")
+
+    def upload(index: Index) -> None:
+        time.sleep(ALONE / 4)
+        publish(index, Wheel(version="2.0"))
+
+    assert both(root, spoil, late, upload) == [0, 0]
+    assert served.disagreements(root) == []
+    assert len(listed(root)) == 2
+
+
+def test_one_run_at_a_time(root: Path) -> None:
+    index = open_index(root)
+    with index.database.alone("intake"):
+        child = os.fork()
+        if not child:
+            try:
+                with open_index(root).database.alone("intake"):
+                    os._exit(0)
+            except Exception as error:
+                os._exit(7 if "under way" in str(error) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    with index.database.alone("intake"):
+        pass
+
+
+def test_bytes_that_are_being_published_are_not_swept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep comes between the bytes and their row."""
+    index, other = open_index(root), open_index(root)
+    put = index.store.put
+    swept: list[int] = []
+
+    def put_and_sweep(key: str, source: Path, sha256: str) -> bool:
+        is_new = put(key, source, sha256)
+        if not swept:
+            swept.append(other.sweep())
+        return is_new
+
+    monkeypatch.setattr(index.store, "put", put_and_sweep)
+    publish(index, Wheel())
+    assert swept == [1]
+    assert served.disagreements(root) == [] and len(listed(root)) == 1
+    assert index.sweep(everything=True) == 0
