@@ -80,11 +80,11 @@ def _without_foreign_words(lines: list[str]) -> list[str]:
         for _word, first, end in reversed(cuts[number]):
             rest = rest[:first] + rest[end:]
         kept.append(encoded(line.removesuffix("\n") + "\n"))
-        rest = [rest.removesuffix("\n") + "\n"] if rest.strip() else []
+        ours = [rest.removesuffix("\n") + "\n"] if rest.strip() else []
         if not line.endswith("\n"):
-            kept += [OPENING_AFTER_NO_END, *rest, CLOSING]
-        elif rest:
-            kept += [OPENING, *rest, CLOSING]
+            kept += [OPENING_AFTER_NO_END, *ours, CLOSING]
+        elif ours:
+            kept += [OPENING, *ours, CLOSING]
     return kept
 
 
@@ -157,7 +157,7 @@ def _pipe(content: bytes) -> Iterator[str]:
         writing.join()
 
 
-def read(text: str) -> dict:
+def read(text: str) -> dict[tuple[str, ...], object]:
     """{(machine,): (login, account, password), (name, 'macro'): lines}. Raises CannotMerge."""
     # Python reads such a file by its name only; this one is a pipe, where a run that is killed leaves no passwords
     with _pipe(text.encode("utf-8", "surrogateescape")) as path:
