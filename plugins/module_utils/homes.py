@@ -204,7 +204,7 @@ def _be(owner: pwd.struct_passwd, work: Work, writer: int, seconds: int, confine
     try:
         _let_go(writer)
         _become(owner, seconds, confined)
-        answer["result"] = work()
+        answer = {"result": work()}
     except PersonError as exc:
         answer = {"fault": str(exc)}
     except OSError as exc:

@@ -213,9 +213,9 @@ def installations() -> list[tuple[pwd.struct_passwd | None, str]]:
     return found
 
 
-def only_told(answer: Outcome) -> Outcome:
-    """What `look` returned, with nothing in it that can be removed."""
-    found, faults = answer
+def only_told(place: str, index_url: str, channels: list[str]) -> Outcome:
+    """`look` in an installation, with nothing that can be removed."""
+    found, faults = look(place, INSTALLATION_FILES, index_url, channels, remove=False)
     return [{**one, "removable": False} for one in found], faults
 
 
@@ -249,7 +249,7 @@ def main() -> None:
     write = remove and not module.check_mode
     found, faults = look("/", MACHINE_FILES, index_url, channels, write)
     jobs: list[tuple[pwd.struct_passwd, Work]] = [
-        (owner, lambda home=owner.pw_dir: look_below(home, index_url, channels, write))
+        (owner, functools.partial(look_below, owner.pw_dir, index_url, channels, write))
         for owner in filter(None, map(account, module.params["people"]))
     ]
     for owner, place in installations():
@@ -257,10 +257,9 @@ def main() -> None:
             also, wrong = look(place, INSTALLATION_FILES, index_url, channels, write)
             found, faults = found + also, faults + wrong
         elif owner is not None:
-            jobs.append((owner, lambda place=place: look(place, INSTALLATION_FILES, index_url, channels, write)))
+            jobs.append((owner, functools.partial(look, place, INSTALLATION_FILES, index_url, channels, write)))
         else:  # by somebody who can do nothing there but read
-            look_only = functools.partial(look, place, INSTALLATION_FILES, index_url, channels, False)
-            jobs.append((pwd.getpwnam("nobody"), lambda look_only=look_only: only_told(look_only())))
+            jobs.append((pwd.getpwnam("nobody"), functools.partial(only_told, place, index_url, channels)))
     skipped: list[Skipped] = []
     root = account("root")
     if root is not None and os.path.isdir(root.pw_dir):  # what `sudo pip` reads
@@ -275,11 +274,14 @@ def main() -> None:
         module.warn(clause)
     if faults:
         module.fail_json(msg=" ".join(f"{fault}." for fault in faults), people_skipped=skipped)
-    for setting in found:
-        setting["removed"] = setting.pop("removable") and remove
-        done = "it is a comment now" if setting["removed"] else "take it out, unless it is meant"
-        module.warn("{path}, line {line}: {does}; {done}.".format(**setting, done=done))
-    module.exit_json(changed=any(setting["removed"] for setting in found), settings=found, people_skipped=skipped)
+    settings = []
+    for one in found:
+        is_removed = one["removable"] and remove
+        done = "it is a comment now" if is_removed else "take it out, unless it is meant"
+        module.warn("{path}, line {line}: {does}; {done}.".format(**one, done=done))
+        told_of = {key: value for key, value in one.items() if key != "removable"}
+        settings.append({**told_of, "removed": is_removed})
+    module.exit_json(changed=any(one["removed"] for one in settings), settings=settings, people_skipped=skipped)
 
 
 if __name__ == "__main__":

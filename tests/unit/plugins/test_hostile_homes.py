@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes, virtualenv_builds
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
     doctor_reports,
     small_files,
@@ -513,7 +513,7 @@ def python_for_all() -> None:
 def test_an_interpreter_that_only_runs_python_is_in_use(tmp_path: Path) -> None:
     build = tmp_path / ".lab.0123456789abcdef"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", build], check=True)
-    assert not virtualenvs.is_in_use(str(build))
+    assert not virtualenv_builds.is_in_use(str(build))
     waiting = "import sys, time; sys.stdout.write('.'); sys.stdout.flush(); time.sleep(300)"
     ways = (
         {"args": [build / "bin/python", "-c", waiting]},
@@ -525,11 +525,11 @@ def test_an_interpreter_that_only_runs_python_is_in_use(tmp_path: Path) -> None:
         with subprocess.Popen(stdout=subprocess.PIPE, **way) as process:
             try:
                 assert process.stdout.read(1) == b"."
-                assert virtualenvs.is_in_use(str(build)), way
-                assert not virtualenvs.is_in_use(str(build)[:-1]), "another, whose name begins like it"
+                assert virtualenv_builds.is_in_use(str(build)), way
+                assert not virtualenv_builds.is_in_use(str(build)[:-1]), "another, whose name begins like it"
             finally:
                 process.kill()
-    assert not virtualenvs.is_in_use(str(build))
+    assert not virtualenv_builds.is_in_use(str(build))
 
 
 @pytest.mark.parametrize("kind", HOMES)

@@ -105,6 +105,15 @@ def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule
     assert choose()["region"] == "gone"
 
 
+@pytest.mark.parametrize("server", [":{}", "http://:{}", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999"])
+def test_what_is_no_address_of_a_proxy_answers_nobody(run_module: RunModule, tmp_path: Path, server: str) -> None:
+    """Without a host, it would be this one that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        regions = {"wrong": server.format(listener.getsockname()[1]), "right": f"127.0.0.1:{listener.getsockname()[1]}"}
+        answer = run_module(proxy_region, path=str(tmp_path / "proxy-region"), regions=regions)
+    assert answer["region"] == "right" and set(answer["milliseconds"]) == {"right"}
+
+
 # --- proxy_logins
 
 SECRET = "S3ntinel"
@@ -169,3 +178,9 @@ def test_a_proxy_that_does_not_answer_is_a_failure(run_module: RunModule) -> Non
     answer = run_module(proxy_logins, proxy="127.0.0.1:1", logins=LOGINS)
     assert answer["failed"] and "127.0.0.1:1 does not answer" in answer["msg"]
     assert SECRET not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("proxy", ["", ":3128", "proxy.acme.example", "proxy.acme.example:99999"])
+def test_what_is_no_address_of_a_proxy_is_a_failure(run_module: RunModule, proxy: str) -> None:
+    answer = run_module(proxy_logins, proxy=proxy, logins=LOGINS)
+    assert answer["failed"] and answer["msg"].startswith(f"The proxy {proxy} cannot be asked: ")
