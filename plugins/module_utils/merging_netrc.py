@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from typing import Optional, Union
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
     CLOSING,
@@ -22,6 +23,9 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines
     insert,
     split_lines,
 )
+
+# what Python reads in a file: accounts and macros, as `read` has them
+Entries = dict[tuple[str, ...], Union[tuple[str, Optional[str], Optional[str]], list[str]]]
 
 # what other programs (git's helper, Emacs, some FTP clients) write into entries, each with a value behind it; Python's
 # parser, and uv's after it, know none of them and give the whole file up
@@ -157,7 +161,7 @@ def _pipe(content: bytes) -> Iterator[str]:
         writing.join()
 
 
-def read(text: str) -> dict[tuple[str, ...], object]:
+def read(text: str) -> Entries:
     """{(machine,): (login, account, password), (name, 'macro'): lines}. Raises CannotMerge."""
     # Python reads such a file by its name only; this one is a pipe, where a run that is killed leaves no passwords
     with _pipe(text.encode("utf-8", "surrogateescape")) as path:

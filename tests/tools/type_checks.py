@@ -9,8 +9,10 @@ that nothing is forgotten. Settings are those of [tool.mypy] in pyproject.toml; 
 
 from __future__ import annotations
 
+import configparser
 import subprocess
 import sys
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 from pathlib import Path
@@ -18,7 +20,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 # The collection under the name by which it is imported, whatever checkout .venv has for it.
-PLACE = ROOT / ".cache" / "mypy" / "path"
+CACHE = ROOT / ".cache" / "mypy"
+PLACE = CACHE / "path"
 COLLECTION = PLACE / "ansible_collections" / "wheelhouse" / "onboarding"
 INDEX_PROGRAM = "roles/pypi_index/files/wheelhouse"
 DOCTOR = "roles/package_client/files/doctor"
@@ -106,11 +109,34 @@ def members(group: Group, names: list[str]) -> list[str]:
     return [name for name in names if matches(name, group.files) and not matches(name, group.but)]
 
 
+def module_of(name: str, group: Group) -> str:
+    """By what name mypy knows a file: its path below the first directory that it is imported from."""
+    base = next((place for place in group.imports if name.startswith(f"{place}/")), "")
+    return name.removeprefix(f"{base}/").removesuffix(".py").replace("/", ".")
+
+
+def settings(modules: list[str]) -> configparser.RawConfigParser:
+    """The settings in pyproject.toml, with the patterns of modules that mypy does not know written out."""
+    table = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
+    parser = configparser.RawConfigParser()
+    parser["mypy"] = {key: str(value) for key, value in table.items() if key != "overrides"}
+    for override in table["overrides"]:
+        wanted = [pattern for pattern in override["module"] if pattern.endswith(".*")]
+        wanted += [module for module in modules if matches(module, tuple(override["module"]))]
+        values = {key: str(value) for key, value in override.items() if key != "module"}
+        parser.read_dict({f"mypy-{module}": values for module in dict.fromkeys(wanted)})
+    return parser
+
+
 def check(group: Group, names: list[str], arguments: list[str]) -> tuple[int, str]:
     """(exit code, what mypy says) of a group."""
     imports = [str(PLACE), *(str(ROOT / place) for place in group.imports)]
-    command = [sys.executable, "-m", "mypy", "--python-version", group.python]
-    command += ["--cache-dir", str(ROOT / ".cache" / "mypy" / group.name), *arguments]
+    place = CACHE / group.name
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / "mypy.ini").open("w", encoding="utf-8") as stream:
+        settings([module_of(name, group) for name in names]).write(stream)
+    command = [sys.executable, "-m", "mypy", "--config-file", str(place / "mypy.ini"), "--cache-dir", str(place)]
+    command += ["--python-version", group.python, *arguments]
     # what is of the collection has to be given by its place there, or it would be found under two names
     command += [str(COLLECTION / name) if name.startswith("plugins/") else name for name in names]
     done = subprocess.run(
@@ -136,7 +162,7 @@ def main(arguments: list[str]) -> int:
     if left_out:
         print(f"In no group of {Path(__file__).name}, and not checked: {', '.join(left_out)}", file=sys.stderr)
     with ThreadPoolExecutor(2) as pool:
-        outcomes = list(pool.map(lambda pair: check(*pair, arguments), groups))
+        outcomes = list(pool.map(lambda pair: check(pair[0], pair[1], arguments), groups))
     lines = [line for code, said in outcomes if code for line in said.splitlines()]
     # a module that more than one group imports is told once
     print("\n".join(dict.fromkeys(lines)))

@@ -65,7 +65,7 @@ REVIEWED_PROGRAMS = {
     "roles/jupyter_host/files/jupyter_server_config.py": "runs as the person, in their unit",
     "plugins/module_utils/leaving_files.py": "of who left; nothing of theirs runs any more",
     "plugins/module_utils/leaving_processes.py": "of who left: it sends signals as that uid",
-    "plugins/module_utils/leaving_people.py": "of who left: it closes the directory of the home, and looks at nothing in it",
+    "plugins/module_utils/leaving_people.py": "of who left: closes the directory of the home, looks at nothing in it",
     "plugins/modules/offboard.py": "looks accounts up, and hands who leaves over to leaving_people",
     "roles/jupyter_host/files/carry": "what reads and writes in homes does it in services that run as the person",
     "roles/jupyter_host/files/servers": "asks a person's server in a process that is the person, with a deadline",
