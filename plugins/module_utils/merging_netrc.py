@@ -169,9 +169,9 @@ def read(text: str) -> Entries:
             parsed = netrc.netrc(path)
         except (netrc.NetrcParseError, UnicodeError) as exc:  # whose own message quotes what it found
             raise CannotMerge(_why(text, getattr(exc, "lineno", None))) from None
-    return {(host.lower(),): account for host, account in parsed.hosts.items()} | {
-        (host, "macro"): body for host, body in parsed.macros.items()
-    }
+    entries: Entries = {(host.lower(),): account for host, account in parsed.hosts.items()}
+    entries.update({(host, "macro"): body for host, body in parsed.macros.items()})
+    return entries
 
 
 def _why(text: str, lineno: int | None) -> str:

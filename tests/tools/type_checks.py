@@ -1,4 +1,4 @@
-"""Runs mypy, strict, on all Python of the collection but the index program, which has settings of its own.
+"""Runs mypy, strict, on all Python of the collection but the index program and the tests of that.
 
     python tests/tools/type_checks.py [mypy arguments]
 
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
-# The collection under the name by which it is imported, whatever checkout .venv has for it.
 CACHE = ROOT / ".cache" / "mypy"
+# The collection under the name by which it is imported, whatever checkout .venv has for it.
 PLACE = CACHE / "path"
 COLLECTION = PLACE / "ansible_collections" / "wheelhouse" / "onboarding"
 INDEX_PROGRAM = "roles/pypi_index/files/wheelhouse"
@@ -39,10 +39,16 @@ class Group(NamedTuple):
 
 HOSTS = "3.11"  # of Debian 12
 TESTS = "3.11"
+SAMPLES = ("tests/unit", f"{INDEX_PROGRAM}/src")  # the distributions that unit tests and scenarios send alike
+# Scenarios: those in which no two modules have one name, and those that each have a conftest.py.
+TOGETHER = ("absent", "blank_check", "interrupted", "office")
+APART = ("clients", "index", "secrets", "team")
 
 GROUPS = (
     Group("plugins", "3.10", ("plugins/*.py",)),
     Group("doctor", "3.10", (f"{DOCTOR}/*",), (DOCTOR,)),
+    # On a laptop it runs with whatever Python is there.
+    Group("laptops", "3.10", ("roles/jupyter_tunnel/files/jupyter-tunnel",)),
     # Programs of hosts, each on its own.
     Group(
         "programs",
@@ -59,30 +65,39 @@ GROUPS = (
             "roles/jupyter_host/files/ready",
             "roles/jupyter_host/files/servers",
             "roles/jupyter_host/files/token",
-            "roles/jupyter_tunnel/files/jupyter-tunnel",
             "roles/package_client/files/fetch.py",
             "roles/pypi_index/files/wheelhouse-arrivals",
         ),
         ("plugins/module_utils",),
     ),
-    Group("tools", TESTS, ("tests/tools/*.py",), ("tests/tools",)),
-    Group("hosts", TESTS, ("tests/hosts/*.py",), ("tests/hosts",)),
+    Group("tools", TESTS, ("tests/tools/*.py", "tests/hosts/*.py"), ("tests/tools", "tests/hosts", *SAMPLES)),
     Group("bench", TESTS, ("tests/bench/*.py",), ("tests/bench",), ("tests/bench/inside/*",)),
     Group("bench-inside", TESTS, ("tests/bench/inside/*.py",), ("tests/bench/inside",)),
-    Group("integration", TESTS, ("tests/integration/*.py",), ("tests/integration",), ("tests/integration/*/*",)),
+    Group(
+        "integration",
+        TESTS,
+        ("tests/integration/*.py",),
+        (*(f"tests/integration/{place}" for place in TOGETHER), *SAMPLES, "tests/integration"),
+        tuple(f"tests/integration/{place}/*" for place in APART),
+    ),
     *(
-        Group(place, TESTS, (f"tests/integration/{place}/*.py",), (f"tests/integration/{place}", "tests/integration"))
-        for place in ("absent", "clients", "index", "office", "secrets", "team")
+        Group(
+            place,
+            TESTS,
+            (f"tests/integration/{place}/*.py",),
+            (f"tests/integration/{place}", *SAMPLES, "tests/integration"),
+        )
+        for place in APART
     ),
     Group(
         "unit",
         TESTS,
         ("tests/unit/*.py",),
-        ("tests/unit", "tests/integration", DOCTOR, f"{INDEX_PROGRAM}/src"),
+        (*SAMPLES, "tests/integration", DOCTOR),
         ("tests/unit/index/*",),
     ),
 )
-# Not here: the index program and its own tests.
+# Not here.
 ELSEWHERE = (f"{INDEX_PROGRAM}/*", "tests/unit/index/*")
 
 
@@ -163,9 +178,9 @@ def main(arguments: list[str]) -> int:
         print(f"In no group of {Path(__file__).name}, and not checked: {', '.join(left_out)}", file=sys.stderr)
     with ThreadPoolExecutor(2) as pool:
         outcomes = list(pool.map(lambda pair: check(pair[0], pair[1], arguments), groups))
-    lines = [line for code, said in outcomes if code for line in said.splitlines()]
     # a module that more than one group imports is told once
-    print("\n".join(dict.fromkeys(lines)))
+    for line in dict.fromkeys(line for code, said in outcomes if code for line in said.splitlines()):
+        print(line)
     return 1 if left_out else max(code for code, _said in outcomes)
 
 

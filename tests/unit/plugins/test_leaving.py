@@ -78,7 +78,7 @@ def colleague() -> Iterator[int]:
     end(process)
 
 
-def survivors() -> list[str]:
+def survivors() -> list[list[str]]:
     lines = subprocess.run(
         ["ps", "-e", "--no-headers", "-o", "uid,stat,args"], check=True, capture_output=True, text=True
     )

@@ -74,7 +74,7 @@ def test_an_idle_unit_has_nothing_to_read_again(run_module: RunModule, tmp_path:
 def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule, tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "proxy-region"
     regions = {"gone": "127.0.0.1:1", "far": "http://127.0.0.1:2", "near": "[::1]:3"}
-    ports = {}
+    ports: dict[int, int] = {}
     listeners = {2: socket.create_server(("127.0.0.1", 0)), 3: socket.create_server(("::1", 0), family=socket.AF_INET6)}
     connect = socket.create_connection
 
@@ -85,7 +85,7 @@ def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule
         time.sleep(0.05 if port == 2 else 0)
         return connect((host, listeners[port].getsockname()[1] if port in listeners else port), timeout)
 
-    monkeypatch.setattr(proxy_region.socket, "create_connection", to_listener)
+    monkeypatch.setattr(socket, "create_connection", to_listener)
 
     def choose(**arguments) -> dict:
         return run_module(proxy_region, path=str(path), regions=regions, **arguments)
@@ -119,12 +119,19 @@ def test_what_is_no_address_of_a_proxy_answers_nobody(run_module: RunModule, tmp
 SECRET = "S3ntinel"
 
 
+class OfficeProxy(ThreadingHTTPServer):
+    schemes: tuple[str, ...]
+    seen: list[str | None]
+
+
 @pytest.fixture
-def office_proxy() -> Iterator[Callable[..., str]]:
+def office_proxy() -> Iterator[Callable[..., OfficeProxy]]:
     """A proxy that knows one login, and asks for it by the schemes given; its address. Its tries are in `seen`."""
     servers = []
 
     class Proxy(BaseHTTPRequestHandler):
+        server: OfficeProxy
+
         def do_CONNECT(self) -> None:
             login = self.headers.get("Proxy-Authorization")
             self.server.seen.append(login)
@@ -137,8 +144,8 @@ def office_proxy() -> Iterator[Callable[..., str]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    def start(*schemes: str) -> ThreadingHTTPServer:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    def start(*schemes: str) -> OfficeProxy:
+        server = OfficeProxy(("127.0.0.1", 0), Proxy)
         server.schemes, server.seen = schemes, []
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
