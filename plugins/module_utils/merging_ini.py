@@ -44,7 +44,7 @@ def read(text: str) -> Content:
     """{(section,): '', (section, key): value}, with keys as `_key` has them. Raises CannotMerge."""
     # no section is special, so that what [DEFAULT] holds is not found in all others
     parser = configparser.RawConfigParser(default_section="\n")
-    parser.optionxform = _key  # type: ignore[assignment]
+    parser.optionxform = _key  # type: ignore[assignment]  # as its manual has it
     try:
         parser.read_file(io.StringIO(text, newline=None))
     except configparser.Error as exc:  # whose own message quotes the line
