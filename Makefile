@@ -61,8 +61,9 @@ test: lint ## everything below; what takes long two at a time
 	echo "All tests passed."
 
 .PHONY: lint
-lint: setup ## ruff, yamllint, ansible-lint (production profile), shellcheck, generated parts of the README
+lint: setup ## ruff, mypy, yamllint, ansible-lint (production profile), shellcheck, generated parts of the README
 	@$(step) "ruff" -- sh -c 'ruff check . && ruff format --check .'
+	$(step) "mypy" -- python tests/tools/type_checks.py
 	$(step) "yamllint" -- yamllint --strict .
 	$(step) "ansible-lint" -- ansible-lint --nocolor
 	$(step) "shellcheck" -- sh -c "git grep -lE --untracked '^#!.*\b(ba|da)?sh\b' | grep -v '\\.py$$' | xargs shellcheck --severity=warning"

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
+from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import Spec
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_check import check_inventory
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
@@ -18,15 +22,17 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_fi
 ROLES = Path(__file__).resolve().parents[2] / "roles"
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
     """The task."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
-    _VALID_ARGS = frozenset()
+    _VALID_ARGS: frozenset[str] = frozenset()
 
-    def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+    def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        if task_vars is None:
+            raise AnsibleActionFail("The variables of the run are missing.")
         hostvars, groups = task_vars["hostvars"], native(dict(task_vars["groups"]))
         hosts = list(dict.fromkeys(host for members in groups.values() for host in members))
         hosts = hosts or ["localhost"]  # which is there without any inventory
@@ -52,7 +58,7 @@ class ActionModule(ActionBase):
             result.update(failed=True, msg=f"The inventory needs a change:\n{lines}")
         return result
 
-    def _template(self, variables: dict, raw):
+    def _template(self, variables: Mapping[str, Any], raw: object) -> object:
         if self._templar.available_variables is not variables:
             self._templar.available_variables = variables
         return self._templar.template(raw)
@@ -61,15 +67,16 @@ class ActionModule(ActionBase):
         """The text of a file, out of the vault where it is in one."""
         try:
             content, _shown = self._loader._get_file_contents(str(path))
-            return content.decode("utf-8")
+            return bytes(content).decode("utf-8")
         except Exception:  # Ansible says so itself where it needs the file
             return None
 
 
-def role_specs() -> dict[str, dict]:
+def role_specs() -> dict[str, Spec]:
     """{role: content of its argument_specs.yml}, of this collection's roles."""
-    specs = {}
+    specs: dict[str, Spec] = {}
     for path in sorted(ROLES.glob("*/meta/argument_specs.yml")):
         text = path.read_text(encoding="utf-8")
-        specs[path.parents[1].name] = {**yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)), "text": text}
+        content = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        specs[path.parents[1].name] = {"argument_specs": content["argument_specs"], "text": text}
     return specs

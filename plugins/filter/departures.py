@@ -51,15 +51,22 @@ _value:
   type: dict
 """
 
+from collections.abc import Callable, Mapping
+
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.departures import departures
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.departures import Departures, departures
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 
 
-def departures_filter(found, people, confirmed="", most=3):
+def departures_filter(
+    found: Mapping[str, list[str]], people: list[Person] | None, confirmed: str | list[str] = "", most: int = 3
+) -> Departures:
     """Check the types and hand over to `departures`."""
-    if not hasattr(found, "items"):
+    if not isinstance(found, Mapping):
         raise AnsibleFilterError("departures: the accounts must be lists of names by place.")
-    if people is not None and not (isinstance(people, (list, tuple)) and all(hasattr(one, "get") for one in people)):
+    if people is not None and not (
+        isinstance(people, (list, tuple)) and all(isinstance(one, Mapping) for one in people)
+    ):
         raise AnsibleFilterError("departures: the people must be a list of entries like those of wheelhouse_people.")
     try:
         most = int(most)
@@ -71,5 +78,5 @@ def departures_filter(found, people, confirmed="", most=3):
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"departures": departures_filter}

@@ -60,12 +60,14 @@ _value:
   type: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import htpasswd
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def htpasswd_filter(people: list[dict], existing: str = "", rounds: int = 10) -> str:
+def htpasswd_filter(people: object, existing: object = "", rounds: int = 10) -> str:
     """Check the types of the input and hand over to `htpasswd`."""
     people, existing = native(people), native(existing)
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
@@ -81,5 +83,5 @@ def htpasswd_filter(people: list[dict], existing: str = "", rounds: int = 10) ->
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"htpasswd": htpasswd_filter}

@@ -48,12 +48,14 @@ _value:
   elements: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import inventory_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def inventory_faults_filter(settings: dict, groups: dict) -> list[str]:
+def inventory_faults_filter(settings: object, groups: object) -> list[str]:
     """Check the input's type and hand over to `inventory_faults`."""
     settings = native(settings)
     if not isinstance(settings, dict):
@@ -66,5 +68,5 @@ def inventory_faults_filter(settings: dict, groups: dict) -> list[str]:
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"inventory_faults": inventory_faults_filter}

@@ -50,12 +50,14 @@ _value:
   type: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.netrc import netrc_entry
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def netrc_entry_filter(host: str, login: str, password: str) -> str:
+def netrc_entry_filter(host: object, login: object, password: object) -> str:
     """Check the input's type and hand over to `netrc_entry`."""
     host = native(host)
     if not isinstance(host, str):
@@ -69,5 +71,5 @@ def netrc_entry_filter(host: str, login: str, password: str) -> str:
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"netrc_entry": netrc_entry_filter}

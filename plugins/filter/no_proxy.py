@@ -42,6 +42,8 @@ _value:
   type: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible.utils.display import Display
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
@@ -50,7 +52,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values impor
 display = Display()
 
 
-def no_proxy_filter(entries: list[str]) -> str:
+def no_proxy_filter(entries: object) -> str:
     """Check the input's type, hand over to `no_proxy` and warn of what it left out."""
     entries = native(entries)
     if not isinstance(entries, list):
@@ -66,5 +68,5 @@ def no_proxy_filter(entries: list[str]) -> str:
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"no_proxy": no_proxy_filter}

@@ -51,13 +51,15 @@ _value:
   elements: dict
 """
 
+from collections.abc import Callable, Mapping, Sequence
+
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import people_on
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, people_on
 
 
-def people_on_filter(people, host, jupyter_hosts=()):
+def people_on_filter(people: list[Person], host: str, jupyter_hosts: Sequence[str] = ()) -> list[Person]:
     """Check the types and hand over to `people_on`."""
-    if not isinstance(people, (list, tuple)) or not all(hasattr(person, "get") for person in people):
+    if not isinstance(people, (list, tuple)) or not all(isinstance(person, Mapping) for person in people):
         raise AnsibleFilterError("people_on: the people must be a list of entries like those of wheelhouse_people.")
     return people_on(people, host, jupyter_hosts)
 
@@ -65,5 +67,5 @@ def people_on_filter(people, host, jupyter_hosts=()):
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"people_on": people_on_filter}

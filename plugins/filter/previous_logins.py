@@ -50,12 +50,14 @@ _value:
   type: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import previous_logins
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def previous_logins_filter(current: str, existing: str = "", previous: str = "") -> str:
+def previous_logins_filter(current: object, existing: object = "", previous: object = "") -> str:
     """Check the types of the input and hand over to `previous_logins`."""
     contents = {"The input": native(current), "existing": native(existing), "previous": native(previous)}
     for what, content in contents.items():
@@ -67,5 +69,5 @@ def previous_logins_filter(current: str, existing: str = "", previous: str = "")
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"previous_logins": previous_logins_filter}

@@ -54,12 +54,14 @@ _value:
   type: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import proxy_url
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def proxy_url_filter(server: str, username: str | None = None, password: str | None = None) -> str:
+def proxy_url_filter(server: object, username: object = None, password: object = None) -> str:
     """Check the input's type and hand over to `proxy_url`."""
     server = native(server)
     if not isinstance(server, str):
@@ -73,5 +75,5 @@ def proxy_url_filter(server: str, username: str | None = None, password: str | N
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"proxy_url": proxy_url_filter}

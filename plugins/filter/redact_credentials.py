@@ -34,12 +34,14 @@ _value:
   type: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def redact_credentials_filter(text: str) -> str:
+def redact_credentials_filter(text: object) -> str:
     """Check the input's type and hand over to `redact_credentials`."""
     text = native(text)
     if not isinstance(text, str):
@@ -52,5 +54,5 @@ def redact_credentials_filter(text: str) -> str:
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"redact_credentials": redact_credentials_filter}

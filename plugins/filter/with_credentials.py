@@ -42,12 +42,14 @@ _value:
   type: str
 """
 
+from collections.abc import Callable
+
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import with_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def with_credentials_filter(url: str, username: str | None = None, password: str | None = None) -> str:
+def with_credentials_filter(url: object, username: object = None, password: object = None) -> str:
     """Check the input's type and hand over to `with_credentials`."""
     url = native(url)
     if not isinstance(url, str):
@@ -61,5 +63,5 @@ def with_credentials_filter(url: str, username: str | None = None, password: str
 class FilterModule:
     """The filter, for Ansible."""
 
-    def filters(self):
+    def filters(self) -> dict[str, Callable[..., object]]:
         return {"with_credentials": with_credentials_filter}

@@ -8,6 +8,7 @@ Every ValueError is a sentence that names the argument and what to write instead
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from urllib.parse import quote
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4, is_ipv6, is_name
@@ -44,17 +45,19 @@ def userinfo(username: str | None, password: str | None) -> str:
     """`user:password@` percent-encoded after RFC 3986, or "" for no account."""
     if username in (None, "") and password in (None, ""):
         return ""
-    check_account(username, password)
-    return quote(username, safe="") + ":" + quote(password, safe="") + "@"
+    check_account(username, password)  # after which both are texts
+    return quote(str(username), safe="") + ":" + quote(str(password), safe="") + "@"
 
 
-def check_account(username, password, username_name: str = "username", password_name: str = "password") -> None:
+def check_account(
+    username: object, password: object, username_name: str = "username", password_name: str = "password"
+) -> None:
     """Refuse a user name and password that HTTP basic authentication can't carry; an empty password it can."""
     for sentence in account_faults(username, password, username_name, password_name):
         raise ValueError(sentence)
 
 
-def account_faults(username, password, username_name: str, password_name: str):
+def account_faults(username: object, password: object, username_name: str, password_name: str) -> Iterator[str]:
     """Yield a sentence for everything that keeps HTTP basic authentication from carrying the two."""
     if username is None or username == "":
         yield f"{password_name} is given without {username_name}: give both, or neither."
@@ -71,7 +74,7 @@ def account_faults(username, password, username_name: str, password_name: str):
         yield from _text_faults(password, password_name)
 
 
-def _text_faults(secret, what: str):
+def _text_faults(secret: object, what: str) -> Iterator[str]:
     """Yield why a user name or a password can't be sent: no text, or control characters in it (RFC 7617)."""
     if not isinstance(secret, str):
         yield f"{what} is {kind(secret)}, not a string: write it in quotes."
@@ -85,15 +88,25 @@ def _text_faults(secret, what: str):
         yield f"{what} is not valid Unicode: save the file it comes from as UTF-8."
 
 
-def check_printable_ascii(secret: str, what: str) -> None:
-    """Refuse a user name or password that clients of the index would each send in another encoding."""
+def check_printable_ascii(secret: object, what: str) -> str:
+    """The user name or password; refused is one that clients of the index would each send in another encoding."""
     for sentence in _text_faults(secret, what):
         raise ValueError(sentence)
-    if not secret.isascii():
+    checked = str(secret)  # which it is
+    if not checked.isascii():
         raise ValueError(
             f"{what} has a character outside ASCII in it, which pip and twine send in another encoding "
             "than curl and uv: use letters A to Z, digits, spaces and ASCII punctuation."
         )
+    return checked
+
+
+def _parts(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    """The parts of a text; each of these patterns matches any."""
+    match = pattern.fullmatch(text)
+    if match is None:
+        raise ValueError("it has none of the parts of an address.")
+    return match
 
 
 def split_server(server: str, what: str = "The proxy server") -> tuple[str, str]:
@@ -103,7 +116,7 @@ def split_server(server: str, what: str = "The proxy server") -> tuple[str, str]
             f"{what} already has credentials (an '@') in it: write only host:port, for example "
             "'proxy.acme.example:8080', and give user name and password apart from it."
         )
-    parts = _SCHEME.fullmatch(server)
+    parts = _parts(_SCHEME, server)
     scheme, authority = parts["scheme"] or "", parts["rest"]
     if scheme.lower() not in ("", "http", "https"):
         raise ValueError(f"{what} begins with {shown(scheme + '://')}: write http:// or https://, or only host:port.")
@@ -115,9 +128,9 @@ def split_server(server: str, what: str = "The proxy server") -> tuple[str, str]
 
 def split_url(url: str, what: str = "The URL") -> tuple[str, str, str]:
     """(scheme, `host` or `host:port`, the rest from the path on) of an http or https URL without credentials."""
-    parts = _SCHEME.fullmatch(url)
+    parts = _parts(_SCHEME, url)
     scheme = parts["scheme"] or ""
-    authority, rest = _AUTHORITY.fullmatch(parts["rest"]).group("authority", "rest")
+    authority, rest = _parts(_AUTHORITY, parts["rest"]).group("authority", "rest")
     if "@" in authority:
         raise ValueError(f"{what} already has credentials in it: write it without, and give them apart from it.")
     if scheme.lower() not in ("http", "https"):
@@ -130,7 +143,7 @@ def split_url(url: str, what: str = "The URL") -> tuple[str, str, str]:
 
 def _check_host_and_port(authority: str, what: str, port_required: bool) -> None:
     """Refuse anything but `host:port`. What stands for the port is never shown: it may be a password."""
-    host, colon, port = _HOST_AND_PORT.fullmatch(authority).group("host", "colon", "port")
+    host, colon, port = _parts(_HOST_AND_PORT, authority).group("host", "colon", "port")
     if is_ipv6(authority):
         raise ValueError(f"{what} has an IPv6 address without brackets: write it like '[2001:db8::1]:8080'.")
     if port_required and not colon and not port:

@@ -4,8 +4,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
 
-def departures(found, people, confirmed="", most=3):
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
+
+
+class Departures(TypedDict):
+    """Sentences: what a run would do, and why it does not."""
+
+    said: list[str]
+    faults: list[str]
+
+
+def departures(
+    found: Mapping[str, Iterable[str]],
+    people: Iterable[Person] | None,
+    confirmed: str | Iterable[object] | None = "",
+    most: int = 3,
+) -> Departures:
     """What a run would do to people's accounts: {"said": [...], "faults": [...]}, sentences for each.
 
     found       {place: [names of accounts that were made there from the list of people, and would go]};
@@ -17,7 +34,7 @@ def departures(found, people, confirmed="", most=3):
     Somebody whose entry is missing goes only where they are confirmed: a list that is cut short or misspelt offboards
     nobody.
     """
-    places = {}
+    places: dict[str, list[str]] = {}
     for place, names in found.items():
         for name in names:
             places.setdefault(name, []).append(place)
@@ -43,14 +60,14 @@ def departures(found, people, confirmed="", most=3):
     return {"said": list(said.values()), "faults": [why, *said.values(), remedy]}
 
 
-def _names(confirmed):
+def _names(confirmed: str | Iterable[object] | None) -> set[str]:
     """The names in a list, or in a string with commas between."""
     if isinstance(confirmed, str):
         confirmed = confirmed.split(",")
     return {str(name).strip() for name in confirmed or []}
 
 
-def _reason(person):
+def _reason(person: Person | None) -> str:
     if person is None:
         return "no entry in wheelhouse_people"
     if person.get("state", "present") == "absent":

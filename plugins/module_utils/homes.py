@@ -23,6 +23,8 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TypedDict, TypeVar
 
 SECONDS = 30  # an automounter's patience, and some
 AT_ONCE = 4
@@ -35,16 +37,28 @@ PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 try:
     # looked up by root: the person finds nothing of this module on the disk
-    _prctl = ctypes.CDLL(None).prctl
+    _prctl: Callable[..., int] | None = ctypes.CDLL(None).prctl
 except (OSError, AttributeError):  # not Linux
     _prctl = None
+
+
+Result = TypeVar("Result")
+Work = Callable[[], object]  # what it returns can be written as JSON
+Understand = Callable[[Any], Result]  # takes what a process of somebody else's wrote as JSON, which may be anything
+
+
+class Skipped(TypedDict):
+    """Whose home was left alone, and why, in a clause."""
+
+    name: str
+    reason: str
 
 
 class PersonError(Exception):
     """Why somebody's home was left alone, in a clause: what is the matter with which file."""
 
 
-def account(name):
+def account(name: str) -> pwd.struct_passwd | None:
     """The passwd entry of `name`, or None."""
     try:
         return pwd.getpwnam(name)
@@ -52,19 +66,25 @@ def account(name):
         return None
 
 
-def printable(text, length=500):
+def printable(text: str, length: int = 500) -> str:
     """What a person's file or program says, as one line that a terminal can be shown."""
     line = "".join(character if character.isprintable() else " " for character in text[: length + 1])
     return line if len(line) <= length else line[:length] + "..."
 
 
-def reason(fault):
+def reason(fault: OSError) -> str:
     """An OSError as a clause."""
     path = os.fsdecode(fault.filename) if fault.filename is not None else "a file"
     return printable(f"{path}: {fault.strerror or type(fault).__name__}")
 
 
-def as_person(owner, work, understand=None, seconds=None, confined=True):
+def as_person(
+    owner: pwd.struct_passwd,
+    work: Work,
+    understand: Understand[Result] | None = None,
+    seconds: int | None = None,
+    confined: bool = True,
+) -> Result:
     """What `work()` returns, called in a process that has become `owner`; see `as_people`. Raises PersonError."""
     outcome = as_people([(owner, work)], understand, seconds, confined)[0]
     if isinstance(outcome, PersonError):
@@ -72,7 +92,13 @@ def as_person(owner, work, understand=None, seconds=None, confined=True):
     return outcome
 
 
-def as_people(jobs, understand=None, seconds=None, confined=True, at_once=AT_ONCE):
+def as_people(
+    jobs: Sequence[tuple[pwd.struct_passwd, Work]],
+    understand: Understand[Result] | None = None,
+    seconds: int | None = None,
+    confined: bool = True,
+    at_once: int = AT_ONCE,
+) -> list[Result | PersonError]:
     """Call each `work()` of [(owner, work)] as its owner, a passwd entry: [what it returned, or a PersonError].
 
     understand  makes a result of what came back from JSON, or raises; by default it is taken as it is
@@ -81,9 +107,9 @@ def as_people(jobs, understand=None, seconds=None, confined=True, at_once=AT_ONC
                 bytes each) and write large files
     """
     seconds = seconds or SECONDS
-    outcomes = {}
+    outcomes: dict[int, Result | PersonError] = {}
     waiting = list(reversed(list(enumerate(jobs))))
-    running = {}
+    running: dict[int, _Child] = {}
     try:
         while waiting or running:
             while waiting and len(running) < at_once:
@@ -111,9 +137,10 @@ def as_people(jobs, understand=None, seconds=None, confined=True, at_once=AT_ONC
 class _Child:
     """A process that has become a person, as its parent sees it: an answer that is on its way."""
 
-    def __init__(self, number, owner, work, seconds, confined):
+    def __init__(self, number: int, owner: pwd.struct_passwd, work: Work, seconds: int, confined: bool) -> None:
         self.number, self.seconds = number, seconds
-        self.answer, self.fault = bytearray(), None
+        self.answer = bytearray()
+        self.fault: str | None = None
         self.reader, writer = os.pipe()
         try:
             self.pid = os.fork()
@@ -127,7 +154,7 @@ class _Child:
         os.set_blocking(self.reader, False)
         self.deadline = time.monotonic() + seconds
 
-    def is_over(self, heard):
+    def is_over(self, heard: bool) -> bool:
         """Take in what was `heard`; whether that was all, or too much, or comes too late."""
         if heard:
             piece = os.read(self.reader, 1024 * 1024)
@@ -142,7 +169,7 @@ class _Child:
             )
         return self.fault is not None
 
-    def outcome(self, understand):
+    def outcome(self, understand: Understand[Result] | None) -> Result | PersonError:
         """What `work` returned, or a PersonError."""
         status = self.end()
         if self.fault is None and status is not None and os.WIFSIGNALED(status):
@@ -157,7 +184,7 @@ class _Child:
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return PersonError("the answer from there makes no sense")
 
-    def end(self):
+    def end(self) -> int | None:
         """Kill what is left; its status, or None where it hangs in the kernel until a file server is back."""
         os.close(self.reader)
         for kill in (os.killpg, os.kill):
@@ -171,9 +198,9 @@ class _Child:
         return None
 
 
-def _be(owner, work, writer, seconds, confined):
+def _be(owner: pwd.struct_passwd, work: Work, writer: int, seconds: int, confined: bool) -> NoReturn:
     """Become `owner`, do the work, write the answer, end. Returns in no case."""
-    answer = {"fault": "the process was stopped"}
+    answer: dict[str, object] = {"fault": "the process was stopped"}
     try:
         _let_go(writer)
         _become(owner, seconds, confined)
@@ -193,7 +220,7 @@ def _be(owner, work, writer, seconds, confined):
         os._exit(0)
 
 
-def _let_go(writer):
+def _let_go(writer: int) -> None:
     """Keep nothing of root's but the way to answer: no terminal, descriptor, variable, handler or directory."""
     os.setsid()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD):
@@ -209,7 +236,7 @@ def _let_go(writer):
     os.umask(0o077)
 
 
-def _become(owner, seconds, confined):
+def _become(owner: pwd.struct_passwd, seconds: int, confined: bool) -> None:
     """Be `owner` from now on, with no way back and in nobody's sight."""
     if owner.pw_uid == 0:
         raise PersonError("this account is root's")
@@ -240,7 +267,7 @@ def _become(owner, seconds, confined):
         _prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def environment(owner):
+def environment(owner: pwd.struct_passwd) -> dict[str, str]:
     """All that a process starts with as `owner`."""
     return {
         "HOME": owner.pw_dir,
@@ -252,7 +279,7 @@ def environment(owner):
     }
 
 
-def look_into(home):
+def look_into(home: str) -> None:
     """Raise PersonError where this process, which has become the person, cannot use the home."""
     try:
         status = os.stat(home)
@@ -266,7 +293,9 @@ def look_into(home):
         raise PersonError(f"the home {home} cannot be entered: Permission denied")
 
 
-def output_of(command, program=None, directory="/", limit=OUTPUT):
+def output_of(
+    command: list[str], program: str | None = None, directory: str = "/", limit: int = OUTPUT
+) -> tuple[int, bytes]:
     """(exit code, the first `limit` bytes of standard output) of a command that this process, as a person, runs.
 
     What the command leaves behind in the background is not waited for. Where it says more, it is killed.
@@ -280,6 +309,8 @@ def output_of(command, program=None, directory="/", limit=OUTPUT):
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
+    if process.stdout is None:  # as it cannot be
+        raise PersonError("what a program says cannot be read")
     descriptor = process.stdout.fileno()
     os.set_blocking(descriptor, False)
     words, ended, open_still = b"", False, True
@@ -299,6 +330,6 @@ def output_of(command, program=None, directory="/", limit=OUTPUT):
     return process.wait(), words[:limit]
 
 
-def told(people_skipped):
+def told(people_skipped: list[Skipped]) -> list[str]:
     """Sentences for [{name, reason}]."""
     return ["{name}: {reason}.".format(**one) for one in people_skipped]

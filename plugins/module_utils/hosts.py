@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from urllib.parse import urlsplit
 
 _LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
@@ -33,3 +34,11 @@ def is_ipv6(text: str) -> bool:
 def is_name(text: str) -> bool:
     """Whether `text` is a DNS name in ASCII; numbers and dots alone are none."""
     return len(text) <= 253 and bool(_NAME.fullmatch(text)) and not _LOOKS_LIKE_IPV4.fullmatch(text)
+
+
+def host_and_port(server: str) -> tuple[str, int]:
+    """The host and the port of `host:port`, or of the same as a URL. Raises ValueError where one is missing."""
+    address = urlsplit(server if "://" in server else "//" + server)
+    if not address.hostname or not address.port:
+        raise ValueError("it is not written as host:port")
+    return address.hostname, address.port

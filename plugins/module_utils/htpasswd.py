@@ -13,14 +13,14 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values impor
 try:
     import bcrypt
 except ImportError:
-    bcrypt = None
+    bcrypt = None  # type: ignore[assignment]  # which `htpasswd` asks for
 
 LONGEST = 72  # bytes that bcrypt looks at
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*")
 _LINE = re.compile(r"(?P<name>[^:]+):(?P<hash>\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53})")
 
 
-def htpasswd(people: list[dict], existing: str = "", rounds: int = 10) -> str:
+def htpasswd(people: list[dict[str, object]], existing: str = "", rounds: int = 10) -> str:
     """The content of the file: one line per person who has a password, sorted by name; "" for nobody.
 
     people      shaped like `wheelhouse_people`; only `name`, `index_password` and `state` are looked at
@@ -63,16 +63,17 @@ def previous_logins(current: str, existing: str = "", previous: str = "") -> str
     return "".join(f"{name}:{former[name]}\n" for name in sorted(former.keys() & accounts.keys()))
 
 
-def check_index_password(password, what: str) -> None:
-    """Refuse a password that not every client of the index would send alike, or that bcrypt would cut off."""
-    check_printable_ascii(password, what)
-    if not password:
+def check_index_password(password: object, what: str) -> str:
+    """The password; refused is one that not every client of the index would send alike, or bcrypt would cut off."""
+    checked = check_printable_ascii(password, what)
+    if not checked:
         raise ValueError(f"{what} is empty: give a password, or leave it out for no account at the index.")
-    if len(password) > LONGEST:
+    if len(checked) > LONGEST:
         raise ValueError(f"{what} is longer than the {LONGEST} bytes that bcrypt looks at: use a shorter one.")
+    return checked
 
 
-def _passwords(people: list[dict]) -> dict[str, str]:
+def _passwords(people: list[dict[str, object]]) -> dict[str, str]:
     """{name: password} of those who have an account."""
     passwords = {}
     for number, person in enumerate(people):
@@ -88,8 +89,7 @@ def _passwords(people: list[dict]) -> dict[str, str]:
             )
         if name in passwords:
             raise ValueError(f"people[{number}].name is {shown(name)}, which another entry has too: give it once.")
-        check_index_password(person["index_password"], f"people[{number}].index_password (of {name})")
-        passwords[name] = person["index_password"]
+        passwords[name] = check_index_password(person["index_password"], f"people[{number}].index_password (of {name})")
     return passwords
 
 

@@ -8,6 +8,7 @@ Functions here yield sentences. Each names the setting, its value unless that is
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import (
@@ -34,7 +35,7 @@ WORKING_GROUPS = ("index_hosts", "jupyter_hosts", "workstations")
 KNOWN_GROUPS = (*WORKING_GROUPS, "windows", "proxy_hosts")
 
 
-def inventory_faults(settings: dict, groups: dict) -> list[str]:
+def inventory_faults(settings: Mapping[str, object], groups: object) -> list[str]:
     """One sentence per fault; an empty list for a good inventory.
 
     settings    the shared settings by name, those of the table in settings.py; one that is missing or None is not set
@@ -61,7 +62,7 @@ def inventory_faults(settings: dict, groups: dict) -> list[str]:
     ]
 
 
-def inventory_warnings(settings: dict) -> list[str]:
+def inventory_warnings(settings: Mapping[str, object]) -> list[str]:
     """What works, but not as somebody will expect it to."""
     url = settings.get("wheelhouse_index_url")
     try:
@@ -76,7 +77,7 @@ def inventory_warnings(settings: dict) -> list[str]:
     return []
 
 
-def _min_length(settings: dict) -> int:
+def _min_length(settings: Mapping[str, object]) -> int:
     length = settings.get("wheelhouse_password_min_length")
     if isinstance(length, str) and length.isdecimal():  # given with -e
         return int(length)
@@ -95,15 +96,17 @@ _OF_THEIR_OWN = (
 )
 
 
-def _plain_faults(settings: dict):
+def _plain_faults(settings: Mapping[str, object]) -> Iterator[str]:
     """Faults of the settings that stand alone, by the table."""
     for name, setting in BY_NAME.items():
         if name not in _OF_THEIR_OWN and settings.get(name) is not None:
-            spec = setting.spec() | ({"check": setting.check} if setting.check else {})
+            spec = setting.spec()
+            if setting.check:
+                spec["check"] = setting.check
             yield from value_faults(settings[name], spec, name)
 
 
-def _index_faults(url, is_ours: bool):
+def _index_faults(url: object, is_ours: bool) -> Iterator[str]:
     where = "wheelhouse_index_url"
     if url is None or url == "":
         yield f"{where} is not set: write the address of the index, for example {INDEX_EXAMPLE}."
@@ -128,7 +131,7 @@ def _index_faults(url, is_ours: bool):
         yield f"{where} is {shown(url)}: write it without a path; the index on index_hosts has none."
 
 
-def _index_account_faults(settings: dict):
+def _index_account_faults(settings: Mapping[str, object]) -> Iterator[str]:
     username, password = settings.get("wheelhouse_index_username"), settings.get("wheelhouse_index_password")
     if username in (None, "") and password in (None, ""):
         return
@@ -136,7 +139,7 @@ def _index_account_faults(settings: dict):
     yield from faults or index_password_faults(password, "wheelhouse_index_password", _min_length(settings))
 
 
-def _proxy_account_faults(settings: dict, has_proxy: bool):
+def _proxy_account_faults(settings: Mapping[str, object], has_proxy: bool) -> Iterator[str]:
     username, password = settings.get("wheelhouse_proxy_username"), settings.get("wheelhouse_proxy_password")
     if username in (None, "") and password in (None, ""):
         return
@@ -148,7 +151,7 @@ def _proxy_account_faults(settings: dict, has_proxy: bool):
         )
 
 
-def _proxy_faults(proxy):
+def _proxy_faults(proxy: object) -> Iterator[str]:
     if proxy is None or proxy == "":
         return
     if not isinstance(proxy, dict):
@@ -165,14 +168,14 @@ def _proxy_faults(proxy):
     yield from _no_proxy_faults(proxy.get("no_proxy"))
 
 
-def _choice_faults(proxy: dict, key: str, choices: tuple[str, ...]):
+def _choice_faults(proxy: Mapping[str, object], key: str, choices: tuple[str, ...]) -> Iterator[str]:
     value = proxy.get(key)
     if value is not None and value not in choices:
         words = " or ".join(choices)
         yield f"wheelhouse_proxy.{key} is {shown(value)}: write {words}, or leave it out for {choices[0]}."
 
 
-def _relay_faults(settings: dict):
+def _relay_faults(settings: Mapping[str, object]) -> Iterator[str]:
     """What a relay can't do; and what nothing but a relay can."""
     proxy = settings.get("wheelhouse_proxy")
     if not isinstance(proxy, dict):
@@ -196,7 +199,7 @@ def _relay_faults(settings: dict):
         )
 
 
-def _region_faults(regions):
+def _region_faults(regions: object) -> Iterator[str]:
     where = "wheelhouse_proxy.regions"
     if not isinstance(regions, dict) or not regions:
         what = "an empty mapping" if regions == {} else f"{kind(regions)}, not a mapping"
@@ -213,7 +216,7 @@ def _region_faults(regions):
             yield str(exc)
 
 
-def _no_proxy_faults(entries):
+def _no_proxy_faults(entries: object) -> Iterator[str]:
     where = "wheelhouse_proxy.no_proxy"
     if entries is None:
         return
@@ -225,7 +228,7 @@ def _no_proxy_faults(entries):
         yield f"In {where}, {sentence}"
 
 
-def _hosts_by_group(groups) -> dict[str, list]:
+def _hosts_by_group(groups: object) -> dict[str, list[str]]:
     """The groups that are well-formed, {name: hosts}."""
     if not isinstance(groups, dict):
         return {}
@@ -236,7 +239,7 @@ def _hosts_by_group(groups) -> dict[str, list]:
     }
 
 
-def _group_faults(groups, hosts: dict[str, list]):
+def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
     if not isinstance(groups, dict):
         yield f"The groups are {kind(groups)}, not a mapping: pass Ansible's variable `groups`."
         return
@@ -258,7 +261,7 @@ def _group_faults(groups, hosts: dict[str, list]):
     yield from _unknown_group_faults(hosts)
 
 
-def _unknown_group_faults(hosts: dict[str, list]):
+def _unknown_group_faults(hosts: dict[str, list[str]]) -> Iterator[str]:
     """Groups with hosts on which nothing would be done; further groups of hosts in known groups are fine."""
     known = {host for group in KNOWN_GROUPS for host in hosts.get(group, [])}
     for group, members in hosts.items():

@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
+from typing import TypedDict
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, FACTS, OPTIONS
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, FACTS, OPTIONS, Option
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import shown
 
 _FACT = re.compile(r"C\(([a-z][a-z0-9_]*)\)")
@@ -16,7 +18,20 @@ _OURS = "wheelhouse_"
 _ALIKE = 0.9
 
 
-def role_options(specs: dict) -> dict[str, dict]:
+class Entry(TypedDict, total=False):
+    """What argument_specs say of one entry point of a role."""
+
+    options: dict[str, Option] | None
+
+
+class Spec(TypedDict):
+    """A role's argument_specs.yml, and the text of that file."""
+
+    argument_specs: dict[str, Entry]
+    text: str
+
+
+def role_options(specs: Mapping[str, Spec]) -> dict[str, Option]:
     """{variable: option} of all roles and entry points; `specs` is {role: content of its argument_specs.yml}."""
     return {
         name: option
@@ -26,17 +41,19 @@ def role_options(specs: dict) -> dict[str, dict]:
     }
 
 
-def role_of(name: str, roles) -> str | None:
+def role_of(name: str, roles: Iterable[str]) -> str | None:
     """The role whose prefix a variable has."""
     return next((role for role in sorted(roles, key=len, reverse=True) if name.startswith(f"{role}_")), None)
 
 
-def facts_of(texts) -> frozenset[str]:
+def facts_of(texts: Iterable[str]) -> frozenset[str]:
     """Facts that the roles set for each other: their argument_specs name each as C(name)."""
     return frozenset(name for text in texts for name in _FACT.findall(text)) | FACTS
 
 
-def name_faults(set_on: dict[str, str], roles, options, facts) -> list[str]:
+def name_faults(
+    set_on: Mapping[str, str], roles: Collection[str], options: Iterable[str], facts: frozenset[str]
+) -> list[str]:
     """A sentence for each variable that nothing reads, though its name says that something should.
 
     set_on      {name of a variable: a host that has it}

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
@@ -24,13 +25,13 @@ _PUBLIC_KEY = re.compile(
 
 
 def people_faults(
-    people,
+    people: object,
     workstations: list[str],
     jupyter_hosts: list[str],
     has_proxy: bool,
     min_length: int = PASSWORD_MIN_LENGTH,
-    machines: str | None = None,
-):
+    machines: object = None,
+) -> Iterator[str]:
     """Yield a sentence per fault.
 
     people              what stands in `wheelhouse_people`
@@ -48,7 +49,7 @@ def people_faults(
     if not isinstance(people, list):
         yield f"wheelhouse_people is {kind(people)}, not a list: write one '- name:' per person."
         return
-    first_with = {}
+    first_with: dict[str, str] = {}
     for number, person in enumerate(people):
         where = place_of(person, number)
         # A line that lost its "name:" may as well be a password: it is not shown.
@@ -70,7 +71,7 @@ def people_faults(
         yield from _ssh_public_key_faults(person.get("ssh_public_key"), where)
 
 
-def _key_faults(person: dict, where: str):
+def _key_faults(person: Mapping[object, object], where: str) -> Iterator[str]:
     for key in person:
         if key in KEYS:
             continue
@@ -79,14 +80,14 @@ def _key_faults(person: dict, where: str):
         yield f"{where} has the key {shown(key)}, which is not known: {advice}"
 
 
-def place_of(person, number: int) -> str:
+def place_of(person: object, number: int) -> str:
     """How a fault speaks of an entry: by the person's name, which is easier to find than a number."""
     name = person.get("name") if isinstance(person, dict) else None
     named = isinstance(name, str) and _LOGIN_NAME.fullmatch(name)
     return f"wheelhouse_people[{name if named else number}]"
 
 
-def _name_faults(name, where: str, first_with: dict, machines: str | None):
+def _name_faults(name: object, where: str, first_with: dict[str, str], machines: object) -> Iterator[str]:
     """`first_with` remembers which entry had a name first, {name: path of the entry}."""
     where += ".name"
     if name is None:
@@ -109,12 +110,12 @@ def _name_faults(name, where: str, first_with: dict, machines: str | None):
         first_with[name] = where
 
 
-def _state_faults(state, where: str):
+def _state_faults(state: object, where: str) -> Iterator[str]:
     if state not in ("present", "absent"):
         yield f"{where}.state is {shown(state)}: write present or absent."
 
 
-def _workstations_faults(names, where: str, workstations: list[str]):
+def _workstations_faults(names: object, where: str, workstations: list[str]) -> Iterator[str]:
     where += ".workstations"
     if names is None:
         return
@@ -133,7 +134,7 @@ def _workstations_faults(names, where: str, workstations: list[str]):
             )
 
 
-def _laptops_faults(systems, where: str):
+def _laptops_faults(systems: object, where: str) -> Iterator[str]:
     where += ".laptops"
     if systems is None:
         return
@@ -145,7 +146,7 @@ def _laptops_faults(systems, where: str):
             yield f"{where} has {shown(system)} in it: write {', '.join(LAPTOPS)}, or what of these there is."
 
 
-def _jupyter_faults(jupyter, where: str, has_jupyter_hosts: bool):
+def _jupyter_faults(jupyter: object, where: str, has_jupyter_hosts: bool) -> Iterator[str]:
     where += ".jupyter"
     if jupyter is None:
         return
@@ -155,7 +156,7 @@ def _jupyter_faults(jupyter, where: str, has_jupyter_hosts: bool):
         yield f"{where} is true, but there is no host in the group jupyter_hosts: add one, or write false."
 
 
-def _jupyter_host_faults(person: dict, where: str, jupyter_hosts: list[str]):
+def _jupyter_host_faults(person: Mapping[str, object], where: str, jupyter_hosts: list[str]) -> Iterator[str]:
     name = person.get("jupyter_host")
     where_host = where + ".jupyter_host"
     if name is None:
@@ -171,7 +172,7 @@ def _jupyter_host_faults(person: dict, where: str, jupyter_hosts: list[str]):
         yield f"{where_host} is given without {where}.jupyter: write jupyter: true, or take it out."
 
 
-def _publishes_faults(person: dict, where: str):
+def _publishes_faults(person: Mapping[str, object], where: str) -> Iterator[str]:
     patterns = person.get("publishes")
     where_publishes = where + ".publishes"
     if patterns is None:
@@ -185,7 +186,7 @@ def _publishes_faults(person: dict, where: str):
         yield f"{where_publishes} is given without {where}.index_password: give the person a password to publish with."
 
 
-def _pattern_faults(pattern, where: str):
+def _pattern_faults(pattern: object, where: str) -> Iterator[str]:
     if not isinstance(pattern, str):
         yield f"{where} has {kind(pattern)} in it: write patterns of project names, for example 'acme-*'."
         return
@@ -199,25 +200,25 @@ def _pattern_faults(pattern, where: str):
         yield f"{where} has {shown(pattern)}: write lower-case letters, digits and '-', and *, ? or [] for a pattern."
 
 
-def index_password_faults(password, where: str, min_length: int):
+def index_password_faults(password: object, where: str, min_length: int) -> Iterator[str]:
     """Yield what is wrong with a password of the index; None is no password."""
     if password is None:
         return
     try:
-        check_index_password(password, where)
+        checked = check_index_password(password, where)
     except ValueError as exc:
         yield str(exc)
         return
-    if password != password.strip(" "):
+    if checked != checked.strip(" "):
         yield f"{where} begins or ends with a space, which tools drop when they read it from a file: write it without."
-    if len(password) < min_length:
+    if len(checked) < min_length:
         yield (
             f"{where} has fewer than {min_length} characters: "
             "choose a longer one (wheelhouse_password_min_length says how many it needs)."
         )
 
 
-def _proxy_account_faults(person: dict, where: str, has_proxy: bool):
+def _proxy_account_faults(person: Mapping[str, object], where: str, has_proxy: bool) -> Iterator[str]:
     username, password = person.get("proxy_username"), person.get("proxy_password")
     if username in (None, "") and password in (None, ""):
         return
@@ -228,7 +229,7 @@ def _proxy_account_faults(person: dict, where: str, has_proxy: bool):
         yield f"{where}.proxy_username is of no use without wheelhouse_proxy: set wheelhouse_proxy, or take it out."
 
 
-def _ssh_public_key_faults(key, where: str):
+def _ssh_public_key_faults(key: object, where: str) -> Iterator[str]:
     where += ".ssh_public_key"
     if key is None:
         return

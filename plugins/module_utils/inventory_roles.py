@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _CERTIFICATE_FILES = {
 }
 
 
-def role_faults(given: dict, is_index: bool, inventory_dir: str) -> Iterator[str]:
+def role_faults(given: Mapping[str, object], is_index: bool, inventory_dir: str) -> Iterator[str]:
     """Yield a sentence per fault.
 
     given           the variables that the inventory sets, those that could be worked out
@@ -36,11 +36,11 @@ def role_faults(given: dict, is_index: bool, inventory_dir: str) -> Iterator[str
     yield from _environment_faults(given)
 
 
-def _texts(value) -> list[str]:
+def _texts(value: object) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _certificate_faults(given: dict):
+def _certificate_faults(given: Mapping[str, object]) -> Iterator[str]:
     source = given.get("index_gateway_certificate_source", "given")
     if given.get("index_gateway_state") == "absent":
         return
@@ -52,7 +52,7 @@ def _certificate_faults(given: dict):
             )
 
 
-def _image_faults(given: dict):
+def _image_faults(given: Mapping[str, object]) -> Iterator[str]:
     if given.get("pypi_index_image_source") == "archive" and not given.get("pypi_index_image_archive"):
         yield (
             "pypi_index_image_archive is not set, and pypi_index_image_source is 'archive': name the file that "
@@ -66,10 +66,11 @@ def _image_faults(given: dict):
         )
 
 
-def _proxy_faults(given: dict):
+def _proxy_faults(given: Mapping[str, object]) -> Iterator[str]:
     region, regions = given.get("corporate_proxy_region"), given.get("corporate_proxy_regions")
-    if regions is None and isinstance(given.get("wheelhouse_proxy"), dict):
-        regions = given["wheelhouse_proxy"].get("regions")
+    proxy = given.get("wheelhouse_proxy")
+    if regions is None and isinstance(proxy, dict):
+        regions = proxy.get("regions")
     if isinstance(region, str) and region and isinstance(regions, dict) and region not in regions:
         yield (
             f"corporate_proxy_region is {shown(region)}: write one of {', '.join(map(str, regions))}, "
@@ -77,14 +78,14 @@ def _proxy_faults(given: dict):
         )
 
 
-def _no_proxy_faults(given: dict):
+def _no_proxy_faults(given: Mapping[str, object]) -> Iterator[str]:
     for name in ("corporate_proxy_no_proxy", "onboarding_bundle_no_proxy"):
         _value, dropped = no_proxy(_texts(given.get(name)))
         for sentence in dropped:
             yield f"In {name}, {sentence}"
 
 
-def _conda_faults(given: dict):
+def _conda_faults(given: Mapping[str, object]) -> Iterator[str]:
     others = _texts(given.get("package_client_conda_other_channels"))
     for channel in others:
         if re.search(r"://[^/]*@", channel):
@@ -117,15 +118,15 @@ def _conda_faults(given: dict):
         )
 
 
-def _package_faults(given: dict, inventory_dir: str):
+def _package_faults(given: Mapping[str, object], inventory_dir: str) -> Iterator[str]:
     packages = given.get("package_intake_packages")
     channels = given.get("package_intake_channels", {})
     files = given.get("package_intake_files", inventory_dir)
     seen = set()
     targets = given.get("package_intake_targets")
-    for key in ("python", "platforms") if isinstance(targets, dict) else ():
-        if targets.get(key) == []:
-            yield f"package_intake_targets.{key} is empty: write at least one, or take package_intake_targets out."
+    for axis in ("python", "platforms"):
+        if isinstance(targets, dict) and targets.get(axis) == []:
+            yield f"package_intake_targets.{axis} is empty: write at least one, or take package_intake_targets out."
     for number, line in enumerate(packages if isinstance(packages, list) else []):
         where = f"package_intake_packages[{number}]"
         if not isinstance(line, dict):
@@ -154,7 +155,7 @@ def _package_faults(given: dict, inventory_dir: str):
             yield from _name_faults(text, given, f"{where}.pypi")
 
 
-def _channel_faults(channel, channels, where: str):
+def _channel_faults(channel: object, channels: object, where: str) -> Iterator[str]:
     if channel is None:
         yield f"{where} is missing: write where the package comes from, for example channel: conda-forge."
     elif (
@@ -166,7 +167,7 @@ def _channel_faults(channel, channels, where: str):
         )
 
 
-def _name_faults(text: str, given: dict, where: str):
+def _name_faults(text: str, given: Mapping[str, object], where: str) -> Iterator[str]:
     """The intake lets no name in that the index keeps for the company, or from outside."""
     name = re.match(r"\s*([A-Za-z0-9._-]+)", text)
     project = re.sub(r"[-_.]+", "-", name[1]).lower() if name else ""
@@ -179,7 +180,7 @@ def _name_faults(text: str, given: dict, where: str):
                 yield f"{where} is {shown(text)}, {why} ({setting} has {shown(pattern)}): take one of the two out."
 
 
-def _list_faults(name: str, files, where: str):
+def _list_faults(name: str, files: object, where: str) -> Iterator[str]:
     """A file that a line names, and what is in it."""
     if not isinstance(files, str) or not Path(files).is_dir():
         return
@@ -207,14 +208,16 @@ def _list_faults(name: str, files, where: str):
             return
 
 
-def _environment_faults(given: dict):
+def _environment_faults(given: Mapping[str, object]) -> Iterator[str]:
     """Two environments at one place."""
     environments = given.get("virtualenv_environments")
     seen = set()
     for environment in environments if isinstance(environments, list) else []:
         if not isinstance(environment, dict):
             continue
-        place = (environment.get("owner", "root"), environment.get("path"))
-        if place in seen and isinstance(place[1], str):
-            yield f"virtualenv_environments has {shown(place[1])} of {place[0]} twice: keep one of them."
-        seen.add(place)
+        owner, path = environment.get("owner", "root"), environment.get("path")
+        if not isinstance(owner, str) or not isinstance(path, str):
+            continue
+        if (owner, path) in seen:
+            yield f"virtualenv_environments has {shown(path)} of {owner} twice: keep one of them."
+        seen.add((owner, path))

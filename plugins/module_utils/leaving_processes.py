@@ -11,13 +11,15 @@ import pwd
 import signal
 import time
 
+LAST = (1 << 31) - 1  # no uid is greater: some programs take them for signed
+
 
 class Uids:
     """The numbers that belong to one person: that of the account, and those its user namespaces may use (subuid)."""
 
-    def __init__(self, name, uid, subuids="/etc/subuid"):
+    def __init__(self, name: str, uid: int, subuids: str = "/etc/subuid") -> None:
         self.own = uid
-        self.ranges = []
+        self.ranges: list[range] = []
         try:
             with open(subuids, encoding="utf-8", errors="replace") as stream:
                 lines = [line.strip().split(":") for line in stream]
@@ -27,14 +29,14 @@ class Uids:
             if len(line) == 3 and line[0] in (name, str(uid)) and line[1].isdigit() and line[2].isdigit():
                 self.ranges.append(range(int(line[1]), int(line[1]) + int(line[2])))
 
-    def __contains__(self, uid):
+    def __contains__(self, uid: object) -> bool:
         return uid == self.own or any(uid in numbers for numbers in self.ranges)
 
 
 class Process:
     """What /proc says of one process: `ids` are its real, effective, saved and file system uid."""
 
-    def __init__(self, pid):
+    def __init__(self, pid: int) -> None:
         with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
             found = dict(line.rstrip("\n").split(":\t", 1) for line in stream if ":\t" in line)
         with open(f"/proc/{pid}/stat", "rb") as stream:
@@ -45,14 +47,14 @@ class Process:
         self.ids = [int(number) for number in found["Uid"].split()]
         self.dead = found.get("State", "")[:1] in ("Z", "X") and found.get("Threads", "1") == "1"
 
-    def __eq__(self, other):
-        return (self.pid, self.started) == (other.pid, other.started)
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Process) and (self.pid, self.started) == (other.pid, other.started)
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash((self.pid, self.started))
 
 
-def look(pid):
+def look(pid: int) -> Process | None:
     """The `Process` of that number, or None."""
     try:
         return Process(pid)
@@ -60,18 +62,18 @@ def look(pid):
         return None
 
 
-def everything():
+def everything() -> list[Process]:
     """All processes of the host."""
     found = (look(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())
     return [one for one in found if one]
 
 
-def running(uids):
+def running(uids: Uids) -> list[Process]:
     """Processes that have one of the numbers; what has ended and waits for its parent is none."""
     return [one for one in everything() if not one.dead and any(number in uids for number in one.ids)]
 
 
-def is_above_us(uids):
+def is_above_us(uids: Uids) -> bool:
     """Whether this process was started, however far back, by the person: ending theirs would end it."""
     if os.environ.get("SUDO_UID", "").isdigit() and int(os.environ["SUDO_UID"]) in uids:
         return True
@@ -83,11 +85,12 @@ def is_above_us(uids):
     return False
 
 
-def free_number(uids):
+def free_number(uids: Uids) -> int:
     """A uid that nobody has and no process runs as."""
     with open("/proc/self/uid_map", encoding="ascii") as stream:
         known = [[int(number) for number in line.split()] for line in stream]
-    for candidate in (*range(2**31 - 2, 2**31 - 50, -1), *range(65533, 60000, -1)):
+    candidates: list[int] = [*range(LAST - 1, LAST - 49, -1), *range(65533, 60000, -1)]
+    for candidate in candidates:
         if candidate in uids or not any(first <= candidate < first + count for first, _outside, count in known):
             continue
         try:
@@ -100,7 +103,7 @@ def free_number(uids):
     raise OSError(errno.ENOENT, "there is no unused uid on this host")
 
 
-def strike(uid, bystander):
+def strike(uid: int, bystander: int) -> None:
     """SIGKILL for all that runs as `uid`, at one moment, whatever it forks meanwhile.
 
     The kernel signals them in one pass in which nobody can fork (kill of -1), and only those that this process has a
@@ -117,11 +120,12 @@ def strike(uid, bystander):
         os.setresuid(0, 0, 0)
 
 
-def end_all(uids, seconds):
+def end_all(uids: Uids, seconds: float) -> tuple[int, list[Process]]:
     """End what runs as the person until nothing is left; how many were seen, and what remains after `seconds`."""
     until = time.monotonic() + seconds
     bystander = free_number(uids)
-    seen, guests = set(), {}
+    seen: set[Process] = set()
+    guests: dict[Process, float] = {}
     quiet = 0
     while True:
         alive = running(uids)

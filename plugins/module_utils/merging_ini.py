@@ -16,6 +16,8 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines
     split_lines,
 )
 
+Content = dict[tuple[str, ...], str]  # what a file says, as `read` has it
+
 # keys that list names, to which ours are added
 _LISTS = {"index-servers"}
 # the key that holds a secret
@@ -32,23 +34,24 @@ def _longer_list(theirs: str, ours: str) -> str:
     return "".join("\n" + word for word in words + [word for word in theirs.split() if word not in words])
 
 
-def united(theirs: dict, ours: dict) -> dict:
+def united(theirs: Content, ours: Content) -> Content:
     """What a file has to say in the end, both given as `read` has them."""
     lists = {key: _longer_list(theirs[key], ours[key]) for key in ours if key in theirs and key[-1] in _LISTS}
     return theirs | ours | lists
 
 
-def read(text: str) -> dict:
+def read(text: str) -> Content:
     """{(section,): '', (section, key): value}, with keys as `_key` has them. Raises CannotMerge."""
     # no section is special, so that what [DEFAULT] holds is not found in all others
     parser = configparser.RawConfigParser(default_section="\n")
-    parser.optionxform = _key  # type: ignore[assignment]
+    parser.optionxform = _key  # type: ignore[assignment]  # as its manual has it
     try:
         parser.read_file(io.StringIO(text, newline=None))
     except configparser.Error as exc:  # whose own message quotes the line
-        at = f" (line {exc.lineno})" if getattr(exc, "lineno", None) else ""
+        lineno = getattr(exc, "lineno", None)
+        at = f" (line {lineno})" if lineno else ""
         raise CannotMerge(f"can't be read as an INI file{at}; mend it, or move it away.") from None
-    values = {(section,): "" for section in parser.sections()}
+    values: Content = {(section,): "" for section in parser.sections()}
     return values | {(section, key): parser[section][key] for section in parser for key in parser[section]}
 
 
@@ -109,8 +112,8 @@ def place(lines: list[str], settings: str) -> None:
     ours = sections(split_lines(settings))
     there = read("".join(lines))
     wanted = read(settings)
-    for section, key in [name for name in wanted if name[-1] == _SECRET and there.get(name) == wanted[name]]:
-        first, end = sections(lines)[section].keys[key]
+    for in_section, key in [name for name in wanted if name[-1] == _SECRET and there.get(name) == wanted[name]]:
+        first, end = sections(lines)[in_section].keys[key]
         del lines[first:end]
     together = united(there, wanted)
     for name, section in ours.items():

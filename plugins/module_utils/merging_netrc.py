@@ -10,6 +10,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from typing import Optional, Union
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
     CLOSING,
@@ -22,6 +23,9 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines
     insert,
     split_lines,
 )
+
+# what Python reads in a file: accounts and macros, as `read` has them
+Entries = dict[tuple[str, ...], Union[tuple[str, Optional[str], Optional[str]], list[str]]]
 
 # what other programs (git's helper, Emacs, some FTP clients) write into entries, each with a value behind it; Python's
 # parser, and uv's after it, know none of them and give the whole file up
@@ -80,11 +84,11 @@ def _without_foreign_words(lines: list[str]) -> list[str]:
         for _word, first, end in reversed(cuts[number]):
             rest = rest[:first] + rest[end:]
         kept.append(encoded(line.removesuffix("\n") + "\n"))
-        rest = [rest.removesuffix("\n") + "\n"] if rest.strip() else []
+        ours = [rest.removesuffix("\n") + "\n"] if rest.strip() else []
         if not line.endswith("\n"):
-            kept += [OPENING_AFTER_NO_END, *rest, CLOSING]
-        elif rest:
-            kept += [OPENING, *rest, CLOSING]
+            kept += [OPENING_AFTER_NO_END, *ours, CLOSING]
+        elif ours:
+            kept += [OPENING, *ours, CLOSING]
     return kept
 
 
@@ -157,7 +161,7 @@ def _pipe(content: bytes) -> Iterator[str]:
         writing.join()
 
 
-def read(text: str) -> dict:
+def read(text: str) -> Entries:
     """{(machine,): (login, account, password), (name, 'macro'): lines}. Raises CannotMerge."""
     # Python reads such a file by its name only; this one is a pipe, where a run that is killed leaves no passwords
     with _pipe(text.encode("utf-8", "surrogateescape")) as path:
@@ -165,9 +169,9 @@ def read(text: str) -> dict:
             parsed = netrc.netrc(path)
         except (netrc.NetrcParseError, UnicodeError) as exc:  # whose own message quotes what it found
             raise CannotMerge(_why(text, getattr(exc, "lineno", None))) from None
-    return {(host.lower(),): account for host, account in parsed.hosts.items()} | {
-        (host, "macro"): body for host, body in parsed.macros.items()
-    }
+    entries: Entries = {(host.lower(),): account for host, account in parsed.hosts.items()}
+    entries.update({(host, "macro"): body for host, body in parsed.macros.items()})
+    return entries
 
 
 def _why(text: str, lineno: int | None) -> str:

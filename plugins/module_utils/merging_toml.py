@@ -12,9 +12,10 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines
 )
 
 
-def read(text: str) -> dict:
+def read(text: str) -> dict[tuple[str], object]:
     """{(key,): value} of the top level. Raises CannotMerge."""
-    import tomllib  # noqa: PLC0415  Python has it from 3.11 on, and only this form needs it
+    # Python has it from 3.11 on, and only this form needs it; types are checked for 3.10, too
+    import tomllib  # type: ignore[import-not-found, unused-ignore]  # noqa: PLC0415
 
     try:
         return {(key,): value for key, value in tomllib.loads(text).items()}

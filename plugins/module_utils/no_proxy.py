@@ -31,7 +31,7 @@ def no_proxy(entries: list[str]) -> tuple[str, list[str]]:
     return ",".join(dict.fromkeys(kept)), dropped
 
 
-def _portable(entry) -> str:
+def _portable(entry: object) -> str:
     """The entry as all tools understand it, or a ValueError that says what is wrong with it."""
     if not isinstance(entry, str):
         raise ValueError(f"{shown(entry)} is {kind(entry)}, not a string: write a host, a suffix or a network.")

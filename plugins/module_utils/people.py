@@ -4,8 +4,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import TypedDict
 
-def people_on(people, host, jupyter_hosts=()):
+
+class Person(TypedDict, total=False):
+    """What is read here of an entry of `wheelhouse_people`; settings.py says what each key means."""
+
+    name: str
+    state: str
+    workstations: list[str]
+    jupyter: bool
+    jupyter_host: str
+
+
+def people_on(people: Iterable[Person], host: str, jupyter_hosts: Sequence[str] = ()) -> list[Person]:
     """The people who have an account on `host`, as they stand in `people`, in the same order.
 
     people          list of dicts, shaped like `wheelhouse_people`
@@ -23,7 +36,7 @@ def people_on(people, host, jupyter_hosts=()):
     ]
 
 
-def _jupyter_host_of(person, jupyter_hosts):
+def _jupyter_host_of(person: Person, jupyter_hosts: Sequence[str]) -> str | None:
     """Where the person's JupyterLab is, or None."""
     if not person.get("jupyter", False) or not jupyter_hosts:
         return None

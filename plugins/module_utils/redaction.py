@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import re
 
-_AUTHORITY = re.compile(r"[^\s/?#]*")
+_BEHIND_AUTHORITY = re.compile(r"[\s/?#]")
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]+)?")
-_WORD = re.compile(r"\S*")
+_BEHIND_WORD = re.compile(r"\s")
 
 
 def redact_credentials(text: str) -> str:
@@ -23,10 +23,10 @@ def redact_credentials(text: str) -> str:
 
 def _without_password(rest: str) -> str:
     """`rest`, the text that follows a URL's `://`, without that URL's password."""
-    authority = _AUTHORITY.match(rest).group()
+    authority = _BEHIND_AUTHORITY.split(rest, maxsplit=1)[0]
     if "@" not in authority and not _HOST_AND_PORT.fullmatch(authority):
         # A "port" that is no number: it is a password, and the '/', '?' or '#' after it is part of that.
-        authority = _WORD.match(rest).group()
+        authority = _BEHIND_WORD.split(rest, maxsplit=1)[0]
     userinfo, at_sign, _host = authority.rpartition("@")
     user, colon, _password = userinfo.partition(":")
     if not at_sign or not colon:

@@ -9,8 +9,22 @@ The preflight reads an inventory by it, docs/settings.md and inventories/example
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 PASSWORD_MIN_LENGTH = 12
+
+
+class Option(TypedDict, total=False):
+    """An option, as it stands in a role's argument_specs; `check` is ours."""
+
+    type: str
+    elements: str
+    description: str | list[str]
+    required: bool
+    default: object
+    choices: list[str]
+    options: dict[str, Option]
+    check: str
 
 
 @dataclass(frozen=True)
@@ -22,7 +36,7 @@ class Setting:
     description: str
     example: str  # YAML that stands behind the name; more than one line begins with a line break
     elements: str | None = None
-    choices: tuple = ()
+    choices: tuple[str, ...] = ()
     check: str | None = None  # what the value has to be, a name in value_checks.CHECKS
     required: bool = False
     secret: bool = False
@@ -30,9 +44,9 @@ class Setting:
     given: bool = True  # whether the example inventory sets it, or only shows it in a comment
     options: tuple[Setting, ...] = field(default=())
 
-    def spec(self) -> dict:
+    def spec(self) -> Option:
         """The setting in the form of a role's argument_specs."""
-        spec = {"type": self.type, "description": self.description, "required": self.required}
+        spec: Option = {"type": self.type, "description": self.description, "required": self.required}
         if self.elements:
             spec["elements"] = self.elements
         if self.choices:

@@ -8,10 +8,11 @@ Stricter than Ansible itself, which takes "no" for false but hands the text on, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import Option
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
@@ -105,7 +106,9 @@ _OF_VALUES = {
 }
 
 
-def value_faults(value, spec: dict, where: str, path: str | None = None, secret: bool = False):
+def value_faults(
+    value: object, spec: Option, where: str, path: str | None = None, secret: bool = False
+) -> Iterator[str]:
     """Yield a sentence per fault of `value`.
 
     spec    an option of an argument_specs
@@ -130,7 +133,7 @@ def value_faults(value, spec: dict, where: str, path: str | None = None, secret:
     if "choices" in spec and not isinstance(value, list) and value not in spec["choices"]:
         yield f"{where} is {shown(value)}: {_choice(value, spec['choices'])}."
         return
-    if spec["type"] == "list":
+    if spec["type"] == "list" and isinstance(value, (list, tuple)):
         yield from _item_faults(value, spec, where, path, secret)
     elif isinstance(value, Mapping):
         yield from _key_faults(value, spec, where, path)
@@ -138,7 +141,7 @@ def value_faults(value, spec: dict, where: str, path: str | None = None, secret:
         yield from _form_faults(value, _check_name(path, spec), where, secret)
 
 
-def _what(spec: dict) -> str:
+def _what(spec: Option) -> str:
     text = spec.get("description", "")
     text = " ".join(text) if isinstance(text, list) else text
     text = re.sub(r"\b[A-Z]\(([^)]*)\)", r"\1", " ".join(text.split()))
@@ -146,13 +149,13 @@ def _what(spec: dict) -> str:
     return f"write it ({first[0].lower()}{first[1:]})" if first else "write it"
 
 
-def _choice(value, choices: list) -> str:
+def _choice(value: object, choices: list[str]) -> str:
     words = [str(choice) for choice in choices]
     close = get_close_matches(str(value), words, n=1)
     return f"did you mean {close[0]}? There are {', '.join(words)}" if close else f"write one of {', '.join(words)}"
 
 
-def _type_fault(value, wanted: str, is_mode: bool = False) -> str | None:
+def _type_fault(value: object, wanted: str, is_mode: bool = False) -> str | None:
     """Half a sentence if the type is another one. What YAML reads 0755 as is an octal number."""
     if wanted == "raw":
         return None
@@ -182,9 +185,14 @@ def _type_fault(value, wanted: str, is_mode: bool = False) -> str | None:
     return None
 
 
-def _item_faults(value, spec: dict, where: str, path: str, secret: bool):
-    element = {"type": spec.get("elements", "raw")}
-    element |= {key: spec[key] for key in ("options", "choices", "check") if key in spec}
+def _item_faults(value: Sequence[object], spec: Option, where: str, path: str, secret: bool) -> Iterator[str]:
+    element: Option = {"type": spec.get("elements", "raw")}
+    if "options" in spec:
+        element["options"] = spec["options"]
+    if "choices" in spec:
+        element["choices"] = spec["choices"]
+    if "check" in spec:
+        element["check"] = spec["check"]
     seen = []
     for number, item in enumerate(value):
         place = f"{where}[{number}]"
@@ -198,7 +206,7 @@ def _item_faults(value, spec: dict, where: str, path: str, secret: bool):
             seen.append(item)
 
 
-def _key_faults(value, spec: dict, where: str, path: str):
+def _key_faults(value: Mapping[str, object], spec: Option, where: str, path: str) -> Iterator[str]:
     options = spec.get("options")
     if options is None:
         check = _OF_VALUES.get(path)
@@ -223,7 +231,7 @@ def _key_faults(value, spec: dict, where: str, path: str):
         yield from value_faults(value[key], option, f"{where}.{key}", f"{path}.{key}")
 
 
-def _check_name(path: str, spec: dict) -> str | None:
+def _check_name(path: str, spec: Option) -> str | None:
     """The check for an option: an item of a list has that of the list."""
     plain = path[:-2] if path.endswith("[]") else path
     if "check" in spec:
@@ -235,7 +243,7 @@ def _check_name(path: str, spec: dict) -> str | None:
     return next((check for ending, check in _BY_ENDING if plain.endswith(ending)), None)
 
 
-def _form_faults(value, check: str | None, where: str, secret: bool):
+def _form_faults(value: object, check: str | None, where: str, secret: bool) -> Iterator[str]:
     if check is None or isinstance(value, bool) or (value == "" and check not in ("calendar", "timespan", "date")):
         return
     advice = CHECKS[check](value)

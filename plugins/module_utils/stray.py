@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import (
     broken_marks,
@@ -58,6 +58,9 @@ _COMMAND = re.compile(
 
 # of pip's options that pipx was given for a package, and gives to pip again whenever it upgrades it
 _PIPX_OPTION = re.compile(r"""\s*"(-i|-f|--[a-z-]+)(?:=([^"]*))?",?\s*""")
+
+# what a setting with these words does, "" where it is in order
+Effect = Callable[[Optional[Setting], list[str]], str]
 
 
 class Stray(NamedTuple):
@@ -115,7 +118,7 @@ def removed(text: str, strays: list[Stray], form: str) -> str:
     return "".join(lines)
 
 
-def _in_ini(text: str, lines: list[str], form: str, effect) -> list[Stray]:
+def _in_ini(text: str, lines: list[str], form: str, effect: Effect) -> list[Stray]:
     values = merging_ini.read(_decodable(text))  # raises CannotMerge
     keys = {"ini": package_sources.PIP, "easy_install": package_sources.EASY_INSTALL, "pypirc": package_sources.PYPIRC}
     found = []
@@ -135,7 +138,7 @@ def _decodable(text: str) -> str:
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _in_toml(text: str, lines: list[str], form: str, effect) -> list[Stray]:
+def _in_toml(text: str, lines: list[str], form: str, effect: Effect) -> list[Stray]:
     merging_toml.read(text)  # raises CannotMerge
     settings = package_sources.TOML[form]
     found = []
@@ -156,11 +159,11 @@ def _in_toml(text: str, lines: list[str], form: str, effect) -> list[Stray]:
     return found
 
 
-def _words(value) -> list[str]:
+def _words(value: object) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list) else [str(value)]
 
 
-def _leaves(told: dict, above: tuple[str, ...] = ()):
+def _leaves(told: Mapping[str, object], above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(keys, value) of everything in a document; a table in an array comes whole, under the key `*`."""
     for key, value in told.items():
         path = (*above, key)
@@ -173,7 +176,7 @@ def _leaves(told: dict, above: tuple[str, ...] = ()):
             yield path, value
 
 
-def _units(lines: list[str]):
+def _units(lines: list[str]) -> Iterator[tuple[int, int, dict[str, object]]]:
     """(first line, line after the last, what it says) of each value and of each table of an array."""
     heading, array = "", None
     for first, end, path in merging_toml.statements(lines):
@@ -192,15 +195,15 @@ def _units(lines: list[str]):
         yield array[0], array[1], _table(lines, *array)
 
 
-def _table(lines: list[str], first: int, end: int) -> dict:
+def _table(lines: list[str], first: int, end: int) -> dict[str, object]:
     return _table_of("".join(lines[first:end]))
 
 
-def _table_of(text: str) -> dict:
+def _table_of(text: str) -> dict[str, object]:
     return {key: value for (key,), value in merging_toml.read(text).items()}
 
 
-def _in_pipx(text: str, lines: list[str], _form: str, effect) -> list[Stray]:
+def _in_pipx(text: str, lines: list[str], _form: str, effect: Effect) -> list[Stray]:
     found = []
     for number, line in enumerate(lines):
         match = _PIPX_OPTION.fullmatch(line)
@@ -226,7 +229,7 @@ def _json_string(line: str) -> str:
         return ""
 
 
-def _in_variables(text: str, lines: list[str], form: str, effect) -> list[Stray]:
+def _in_variables(text: str, lines: list[str], form: str, effect: Effect) -> list[Stray]:
     found = []
     goes_on = False
     for number, line in enumerate(lines):
@@ -253,7 +256,7 @@ def listed(value: str) -> list[str]:
     return [re.sub(r"\A[\w-]+=(?=[a-z]+://)", "", word) for word in re.split(r"[\s,]+", value) if word]
 
 
-def _option(line: str, effect) -> tuple[str, str] | None:
+def _option(line: str, effect: Effect) -> tuple[str, str] | None:
     """(option, what it does) of the first option in a line of a shell's that has a command go elsewhere."""
     for match in _COMMAND.finditer(line):
         tool = next(tool for word, tool in package_sources.COMMANDS.items() if re.fullmatch(word, match["command"]))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import split_server
@@ -18,12 +20,19 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import
 
 try:
     from packaging.requirements import InvalidRequirement, Requirement
+
+    HAS_REQUIREMENTS = True
 except ImportError:  # a dependency of ansible-core; where it is missing, the role's own checks have to do
-    Requirement = None
+    HAS_REQUIREMENTS = False
 try:
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    HAS_LICENSES = True
 except ImportError:  # packaging before 24.2
-    canonicalize_license_expression = None
+    HAS_LICENSES = False
+
+# what a value has to be changed to, None where it is right; a value has the type of its option
+Check = Callable[[Any], Optional[str]]
 
 _PATH = re.compile(r"/[^\x00-\x1f\x7f\"'`$\\ ]*")
 _CONTACT = re.compile(r"[\w .,:;@/+()-]*")
@@ -48,16 +57,16 @@ _CONDA_VERSION = re.compile(rf"{_CONDA_PART}([,|]{_CONDA_PART})*")
 PLATFORMS = ("linux-x86_64", "linux-aarch64", "windows-x86_64", "macos-arm64", "macos-x86_64")
 
 
-def _matches(pattern: str, advice: str, flags: int = 0):
+def _matches(pattern: str, advice: str, flags: int = 0) -> Check:
     """A check that a text as a whole has this form."""
     compiled = re.compile(pattern, flags)
     return lambda value: None if compiled.fullmatch(str(value)) else advice
 
 
-def _between(lowest: int, highest: int | None, advice: str):
+def _between(lowest: int, highest: int | None, advice: str) -> Check:
     """A check of a whole number."""
 
-    def check(value):
+    def check(value: str | int) -> str | None:
         try:
             number = int(value)
         except ValueError:
@@ -67,11 +76,11 @@ def _between(lowest: int, highest: int | None, advice: str):
     return check
 
 
-def _contact(value):
+def _contact(value: str) -> str | None:
     return None if _CONTACT.fullmatch(value) else "write letters, digits and simple signs, for example it@acme.example"
 
 
-def _file(value):
+def _file(value: str) -> str | None:
     """A file on the controller; empty is none."""
     if not value:
         return None
@@ -82,7 +91,7 @@ def _file(value):
     return None if os.access(value, os.R_OK) else "which your account may not read: change its permissions"
 
 
-def _pem_file(value):
+def _pem_file(value: str) -> str | None:
     reason = _file(value)
     if reason or not value:
         return reason
@@ -93,7 +102,7 @@ def _pem_file(value):
     return "which holds no PEM certificate: name a file with -----BEGIN CERTIFICATE----- in it"
 
 
-def _key_file(value):
+def _key_file(value: str) -> str | None:
     reason = _file(value)
     if reason or not value:
         return reason
@@ -104,15 +113,15 @@ def _key_file(value):
     return "which holds no private key: name a PEM file with -----BEGIN PRIVATE KEY----- in it"
 
 
-def _directory(value):
+def _directory(value: str) -> str | None:
     return None if Path(value).is_dir() else "which is no directory on this machine: make it, or correct the path"
 
 
-def _file_or_url(value):
+def _file_or_url(value: str) -> str | None:
     return _url(value) if "://" in value else _file(value)
 
 
-def _url(value):
+def _url(value: str) -> str | None:
     """An address without an account; empty is none."""
     if not value:
         return None
@@ -131,7 +140,7 @@ def _url(value):
     return None
 
 
-def _server(value):
+def _server(value: str) -> str | None:
     """host:port of a proxy; empty is none."""
     try:
         if value:
@@ -141,8 +150,8 @@ def _server(value):
     return None
 
 
-def _requirement(value):
-    if Requirement is None:
+def _requirement(value: str) -> str | None:
+    if not HAS_REQUIREMENTS:
         return None
     try:
         parsed = Requirement(value.strip())
@@ -153,7 +162,7 @@ def _requirement(value):
     return "write it without an address: only the index upstream is asked" if parsed.url else None
 
 
-def _package(value):
+def _package(value: str) -> str | None:
     """What an intake brings in from PyPI: a requirement, or `file:` with a path."""
     if not value.strip().startswith("file:"):
         return _requirement(value)
@@ -163,7 +172,7 @@ def _package(value):
     return None
 
 
-def _conda(value):
+def _conda(value: str) -> str | None:
     """A spec as conda reads it: name, version and build, or name[key=value]."""
     example = "write one such as orange3 3.29.3"
     if "::" in value or "://" in value:
@@ -180,7 +189,7 @@ def _conda(value):
     return None if len(build) <= 1 else f"which has more parts than a name, a version and a build: {example}"
 
 
-def _date(value):
+def _date(value: str) -> str | None:
     advice = 'write a day such as "2026-12-31", in quotes'
     try:
         return None if len(value) == 10 and date.fromisoformat(value) else advice
@@ -188,8 +197,8 @@ def _date(value):
         return advice
 
 
-def _licence(value):
-    if canonicalize_license_expression is None:
+def _licence(value: str) -> str | None:
+    if not HAS_LICENSES:
         return None
     try:
         canonicalize_license_expression(value)
@@ -198,17 +207,17 @@ def _licence(value):
     return None
 
 
-def _advisories(value):
+def _advisories(value: str) -> str | None:
     return None if value.startswith("/") else _url(value)
 
 
-def _path(value):
+def _path(value: str) -> str | None:
     if not _PATH.fullmatch(value) or ".." in value.split("/"):
         return "write an absolute path without spaces and quotes, one that begins with /"
     return None
 
 
-def _certificate_name(value):
+def _certificate_name(value: str) -> str | None:
     kind, _colon, name = value.partition(":")
     if kind == "DNS" and re.fullmatch(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", name):
         return None
@@ -217,7 +226,7 @@ def _certificate_name(value):
     return "write it in OpenSSL's notation, like DNS:pypi.acme.example or IP:192.0.2.10"
 
 
-def _calendar(value):
+def _calendar(value: str) -> str | None:
     if value.strip() and _CALENDAR.fullmatch(value.strip()):
         return None
     return "which systemd does not understand: write for example Sun 03:00"
@@ -225,7 +234,7 @@ def _calendar(value):
 
 _ADDRESS = "without a path and an account, for example https://packages.acme.example"
 
-CHECKS = {
+CHECKS: dict[str, Check] = {
     "address": _matches(r"(https?://[^/@?#\s]+)?", f"write the address of the index {_ADDRESS}"),
     "https_address": _matches(r"(https://[^/@?#\s]+)?", f"write the address of the index, https, {_ADDRESS}"),
     "advisories": _advisories,

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
 
 LONGEST_SHOWN = 60  # characters
 
 
-def native(value):
+def native(value: object) -> Any:
     """A copy of `value` in Python's own types: vaulted strings decrypted, lazy containers resolved, tags dropped."""
     if isinstance(value, Mapping):
         return {native(key): native(item) for key, item in value.items()}
@@ -25,7 +26,7 @@ def native(value):
     return value
 
 
-def kind(value) -> str:
+def kind(value: object) -> str:
     """What sort of thing a value is, in the words of someone who writes YAML: "a string", "a list", "nothing"..."""
     if value is None:
         return "nothing"
@@ -42,7 +43,7 @@ def kind(value) -> str:
     return "a " + type(value).__name__
 
 
-def shown(value) -> str:
+def shown(value: object) -> str:
     """`value` for an error text: on one line, shortened, without passwords of URLs; containers only by their kind."""
     if isinstance(value, str):
         text = redact_credentials("://" + value)[len("://") :]  # "user:password@host" is hidden without a scheme too

@@ -14,6 +14,8 @@ import os
 import pwd
 import stat
 import tempfile
+from collections.abc import Container, Iterator
+from typing import NoReturn
 
 LIMIT = 1024 * 1024
 KINDS = {
@@ -26,7 +28,7 @@ KINDS = {
 }
 
 
-def read(path):
+def read(path: str) -> bytes | None:
     """The bytes of a regular file of at most LIMIT bytes, or None where there is none. Raises OSError.
 
     A link is followed, with the rights of this process, and what it leads to has to be such a file.
@@ -48,7 +50,7 @@ def read(path):
 
 
 @contextlib.contextmanager
-def _naming(path):
+def _naming(path: str) -> Iterator[None]:
     """Let an OSError name the file that was asked for, and not what it leads to or is written by way of."""
     try:
         yield
@@ -56,7 +58,7 @@ def _naming(path):
         raise OSError(exc.errno, exc.strerror, path) from None
 
 
-def _refuse(path, status):
+def _refuse(path: str, status: os.stat_result) -> None:
     """Raise an OSError for what is no file to be read here."""
     kind = stat.S_IFMT(status.st_mode)
     if kind != stat.S_IFREG:
@@ -66,34 +68,34 @@ def _refuse(path, status):
         _refuse_length(path)
 
 
-def _refuse_length(path):
+def _refuse_length(path: str) -> NoReturn:
     raise OSError(errno.EFBIG, f"it has more than {LIMIT // 1024} KiB; move it away", path)
 
 
-def _refuse_owner(path, status, what, others):
+def _refuse_owner(path: str, status: os.stat_result, what: str, others: Container[int]) -> None:
     """Raise an OSError where a person's process would change what is neither that person's nor that of `others`."""
     if os.geteuid() not in (0, status.st_uid) and status.st_uid not in others:
         raise OSError(errno.EPERM, f"{what} to {_name(status.st_uid)}, and nothing is written there", path)
 
 
-def _name(uid):
+def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"the uid {uid}"
 
 
-def decode(content):
+def decode(content: bytes) -> str:
     """The bytes of a file as a text that `encode` makes the same bytes of, whatever they are."""
     return content.decode("utf-8", "surrogateescape")
 
 
-def encode(text):
+def encode(text: str) -> bytes:
     """The bytes that `decode` made `text` of."""
     return text.encode("utf-8", "surrogateescape")
 
 
-def replace(path, content, mode, uid, gid):
+def replace(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
     """Put a new file in the place of `path` in one step, on disk before it is seen.
 
     A person's process does so in that person's own directories alone, and not in the place of a colleague's file.

@@ -97,6 +97,8 @@ import os
 import stat
 import tarfile
 import zipfile
+from collections.abc import Iterator
+from typing import Literal, TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import read, replace
@@ -106,15 +108,35 @@ SUMS = "SHA256SUMS"
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 TAR_TIME = 315532800
 
+Member = tuple[str, bytes, int]  # name, content, mode
 
-def with_sums(files):
+
+class File(TypedDict):
+    """A file, as the module is told it."""
+
+    name: str
+    content: str
+    mode: str
+
+
+class Archive(TypedDict):
+    """An archive, as the module is told it."""
+
+    path: str
+    mode: str
+    folder: str
+    files: list[File]
+    state: Literal["present", "absent"]
+
+
+def with_sums(files: list[File]) -> list[Member]:
     """[(name, content, mode)] of an archive in the order of their names, SHA256SUMS among them."""
     members = [(file["name"], file["content"].encode(), int(file["mode"], 8)) for file in files]
     sums = "".join(f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content, _mode in sorted(members))
     return sorted([*members, (SUMS, sums.encode(), 0o644)])
 
 
-def zipped(members):
+def zipped(members: list[Member]) -> bytes:
     """The bytes of a zip file with these members."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as writer:
@@ -127,7 +149,7 @@ def zipped(members):
     return archive.getvalue()
 
 
-def tarred(members):
+def tarred(members: list[Member]) -> bytes:
     """The bytes of a gzipped tar file with these members."""
     archive = io.BytesIO()
     with (
@@ -141,7 +163,7 @@ def tarred(members):
     return archive.getvalue()
 
 
-def faults_of(archive):
+def faults_of(archive: Archive) -> Iterator[str]:
     """Yield a sentence for each thing that cannot be as it is given."""
     path = archive["path"]
     if not os.path.isabs(path) or not path.endswith((".zip", ".tar.gz")):
@@ -155,7 +177,7 @@ def faults_of(archive):
         yield f"{path} is to hold two files of one name; give each its own."
 
 
-def settle(archive, check_mode):
+def settle(archive: Archive, check_mode: bool) -> bool:
     """Bring one archive to the wanted state; whether that is, or in check mode would be, a change."""
     path = archive["path"]
     if archive["state"] == "absent":
@@ -175,24 +197,24 @@ def settle(archive, check_mode):
     return True
 
 
-def main():
-    file = {
+def main() -> None:
+    file_spec = {
         "name": {"type": "str", "required": True},
         "content": {"type": "str", "required": True},
         "mode": {"type": "str", "default": "0644"},
     }
-    archive = {
+    archive_spec = {
         "path": {"type": "str", "required": True},
         "mode": {"type": "str", "default": "0600"},
         "folder": {"type": "str", "default": ""},
-        "files": {"type": "list", "elements": "dict", "default": [], "options": file},
+        "files": {"type": "list", "elements": "dict", "default": [], "options": file_spec},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
     module = AnsibleModule(
-        argument_spec={"archives": {"type": "list", "elements": "dict", "required": True, "options": archive}},
+        argument_spec={"archives": {"type": "list", "elements": "dict", "required": True, "options": archive_spec}},
         supports_check_mode=True,
     )
-    archives = module.params["archives"]
+    archives: list[Archive] = module.params["archives"]
     faults = [fault for archive in archives for fault in faults_of(archive)]
     if faults:
         module.fail_json(msg=" ".join(faults))

@@ -54,13 +54,17 @@ people_skipped:
   sample: [{name: leo, reason: "their login shell ended with 1 before it came to the doctor"}]
 """
 
+import functools
 import json
 import os
+import pwd
 import secrets
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
+    Skipped,
+    Work,
     account,
     as_people,
     look_into,
@@ -73,7 +77,7 @@ AT_ONCE = 2  # it notices what is slow
 MOST = 100  # findings for one person
 
 
-def ask(owner, mark):
+def ask(owner: pwd.struct_passwd, mark: str) -> str:
     """What the doctor writes in a login shell of this process's account."""
     look_into(owner.pw_dir)
     shell = owner.pw_shell or "/bin/sh"
@@ -88,7 +92,7 @@ def ask(owner, mark):
     return report.decode("utf-8", "replace")
 
 
-def understand(answer):
+def understand(answer: str) -> list[dict[str, str]]:
     """The findings that are to be told, in a report that somebody else's process gave."""
     told = []
     for finding in json.loads(answer)["findings"]:
@@ -98,7 +102,7 @@ def understand(answer):
     return told[:MOST]
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "people": {"type": "list", "elements": "str", "required": True},
@@ -106,7 +110,9 @@ def main():
         },
         supports_check_mode=True,
     )
-    jobs, skipped, findings = [], [], []
+    jobs: list[tuple[pwd.struct_passwd, Work]] = []
+    skipped: list[Skipped] = []
+    findings: list[dict[str, str]] = []
     for name in module.params["people"]:
         owner = account(name)
         if owner is None:
@@ -115,7 +121,7 @@ def main():
             skipped.append({"name": name, "reason": "the doctor is not installed here; run site.yml first"})
         else:
             mark = f"wheelhouse-{secrets.token_hex(16)}"
-            jobs.append((owner, lambda owner=owner, mark=mark: ask(owner, mark)))
+            jobs.append((owner, functools.partial(ask, owner, mark)))
     outcomes = as_people(jobs, understand, module.params["seconds"], confined=False, at_once=AT_ONCE)
     for (owner, _work), outcome in zip(jobs, outcomes):
         if isinstance(outcome, PersonError):

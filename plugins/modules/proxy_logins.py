@@ -71,9 +71,10 @@ import base64
 import http.client
 import ssl
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
+from typing import TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import host_and_port
 
 TIMEOUT = 20  # seconds for an answer
 AT_ONCE = 8
@@ -81,14 +82,23 @@ AT_ONCE = 8
 TARGET = "outside.invalid:443"
 
 
-def answer(proxy, login=None):
-    """(status, schemes of authentication that are offered) for a way out; raises OSError, HTTPException."""
-    address = urlsplit(proxy if "://" in proxy else "//" + proxy)
-    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=TIMEOUT)
-    if address.scheme == "https":
-        connection = http.client.HTTPSConnection(
-            address.hostname, address.port, timeout=TIMEOUT, context=ssl.create_default_context()
-        )
+class Login(TypedDict):
+    """A login, as the module is told it."""
+
+    name: str
+    username: str
+    password: str
+
+
+def answer(proxy: str, login: Login | None = None) -> tuple[int, set[str]]:
+    """(status, schemes of authentication that are offered) for a way out.
+
+    Raises OSError, HTTPException, and ValueError for what is no address of a proxy.
+    """
+    host, port = host_and_port(proxy)
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT)
+    if proxy.lower().startswith("https://"):
+        connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=ssl.create_default_context())
     headers = {"Host": TARGET}
     if login:
         account = f"{login['username']}:{login['password']}".encode()
@@ -102,7 +112,7 @@ def answer(proxy, login=None):
         connection.close()
 
 
-def look(proxy, logins):
+def look(proxy: str, logins: list[Login]) -> tuple[list[str], str]:
     """(names that are refused, why the proxy could not be asked)."""
     try:
         # without a login first: only where that is refused does an answer to a login mean something
@@ -113,12 +123,14 @@ def look(proxy, logins):
             return [], f"The proxy {proxy} takes no password as Basic, the one way in which it can be asked."
         with ThreadPoolExecutor(AT_ONCE) as pool:
             statuses = list(pool.map(lambda login: answer(proxy, login)[0], logins))
+    except ValueError as exc:
+        raise ConnectionError(f"The proxy {proxy} cannot be asked: {exc}.") from exc
     except (OSError, http.client.HTTPException) as exc:
         raise ConnectionError(f"The proxy {proxy} does not answer this host: {exc}.") from exc
     return [login["name"] for login, status in zip(logins, statuses) if status == 407], ""
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "proxy": {"type": "str", "required": True},

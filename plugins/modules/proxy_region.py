@@ -56,39 +56,39 @@ import os
 import socket
 import statistics
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import urlsplit
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import host_and_port
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import read, replace
 
 TIMEOUT = 3  # seconds after which a proxy counts as one that does not answer
 
 
-def milliseconds(server):
+def milliseconds(server: str) -> float | None:
     """How long a connection to `server` takes, the median of three, or None where there is no answer."""
-    address = urlsplit(server if "://" in server else "//" + server)
     taken = []
     try:
         for _attempt in range(3):
             start = time.monotonic()
-            with socket.create_connection((address.hostname, address.port), TIMEOUT):
+            with socket.create_connection(host_and_port(server), TIMEOUT):
                 taken.append(1000 * (time.monotonic() - start))
-    except OSError:
+    except (OSError, ValueError):
         return None
     return statistics.median(taken)
 
 
-def choose(regions, before, taken):
+def choose(regions: Iterable[str], before: str, taken: dict[str, float]) -> str:
     """The region to use: `before` while it answers, else the fastest that does."""
     if before in taken:
         return before
     if taken:
-        return min(taken, key=taken.get)
+        return min(taken, key=lambda region: taken[region])
     return before if before in regions else next(iter(regions))
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "path": {"type": "path", "required": True},

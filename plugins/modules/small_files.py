@@ -117,12 +117,15 @@ people_skipped:
 """
 
 import os
+import pwd
 import re
 import stat
+from typing import Literal, TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
+    Skipped,
     account,
     as_people,
     look_into,
@@ -135,8 +138,35 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging impo
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
 
+# [(number of the file, what it held before, and after)], and a clause for each failure
+Outcome = tuple[list[tuple[int, str, str]], list[str]]
 
-def settle(path, wanted, owner, check_mode):
+
+class Wanted(TypedDict):
+    """A file, as the module is told it."""
+
+    path: str
+    owner: str
+    mode: str
+    content: str
+    show: bool
+    merge: Literal["ini", "toml", "netrc"] | None
+    keep_passwords: bool
+    state: Literal["present", "absent"]
+
+
+class Change(TypedDict, total=False):
+    """A file that changed: what `--diff` shows of it, and the sentences of RV(mended)."""
+
+    path: str
+    before: str
+    after: str
+    before_header: str
+    after_header: str
+    mended: list[str]
+
+
+def settle(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:
     """Bring one file to the wanted state with the rights of this process.
 
     What it held before and after, or None where nothing changes.
@@ -144,7 +174,7 @@ def settle(path, wanted, owner, check_mode):
     if wanted["state"] == "present":
         return write(path, wanted, owner, check_mode)
     if wanted["merge"]:
-        return take_out(path, wanted, check_mode)
+        return take_out(path, wanted, wanted["merge"], check_mode)
     if not os.path.lexists(path):
         return None
     if not check_mode:
@@ -152,7 +182,7 @@ def settle(path, wanted, owner, check_mode):
     return b"", b""
 
 
-def write(path, wanted, owner, check_mode):
+def write(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:
     """`settle` for a file that is to hold the content, alone or among what others wrote."""
     found, content, mode = read(path), wanted["content"].encode(), int(wanted["mode"], 8)
     path = os.path.realpath(path)
@@ -170,7 +200,7 @@ def write(path, wanted, owner, check_mode):
     return found or b"", content
 
 
-def with_passwords(content, found):
+def with_passwords(content: str, found: str) -> str:
     """`content` with the passwords that `found` has in the URLs of its variables, where user names agree.
 
     `found` is somebody else's: what is not percent-encoded is no password.
@@ -180,7 +210,7 @@ def with_passwords(content, found):
         (account.partition("=")[0], account.rpartition("/")[2]): password for account, password in has.findall(found)
     }
 
-    def completed(match):
+    def completed(match: re.Match[str]) -> str:
         variable, start, username = match.groups()
         password = passwords.get((variable, username))
         return match[0] if password is None else f"{variable}={start}{username}:{password}@"
@@ -188,7 +218,7 @@ def with_passwords(content, found):
     return re.sub(r"(?m)^(\w+)=(https?://)([^\s:@/]+)@", completed, content)
 
 
-def take_out(path, wanted, check_mode):
+def take_out(path: str, wanted: Wanted, form: str, check_mode: bool) -> tuple[bytes, bytes] | None:
     """`settle` for a file that is to hold only what others wrote, and to be gone where that is nothing."""
     target = os.path.realpath(path)
     found = read(target)
@@ -196,7 +226,7 @@ def take_out(path, wanted, check_mode):
         return None
     # a colleague's file, to which a link leads, holds the colleague's own passwords for the same place
     is_theirs = os.stat(target).st_uid == os.geteuid()
-    remaining = encode(without(decode(found), wanted["content"] if is_theirs else "", wanted["merge"]))
+    remaining = encode(without(decode(found), wanted["content"] if is_theirs else "", form))
     if found == remaining:
         return None
     if not check_mode:
@@ -208,7 +238,7 @@ def take_out(path, wanted, check_mode):
     return found, remaining
 
 
-def difference(path, wanted, before, after):
+def difference(path: str, wanted: Wanted, before: str, after: str) -> Change:
     """What `--diff` shows of a change, with the path. Nothing of what a file holds unless that is wanted."""
     if not wanted["show"]:
         return {"path": path, "before": "", "after": f"(the content of {path} is not shown)\n", "after_header": path}
@@ -216,21 +246,23 @@ def difference(path, wanted, before, after):
     return {"path": path, "before": before, "after": after, "before_header": path, "after_header": path}
 
 
-def change(path, wanted, before, after):
+def change(path: str, wanted: Wanted, before: str, after: str) -> Change:
     """`difference`, and the sentences of RV(mended)."""
-    is_merged = wanted["merge"] and wanted["state"] == "present"
-    sentences = [f"{path} {sentence}" for sentence in mended(before, wanted["merge"])] if is_merged else []
+    sentences: list[str] = []
+    if wanted["merge"] and wanted["state"] == "present":
+        sentences = [f"{path} {sentence}" for sentence in mended(before, wanted["merge"])]
     return {**difference(path, wanted, before, after), "mended": sentences}
 
 
-def settle_each(paths, owner, check_mode):
-    """`settle` for [(path, wanted)]: [[number, what it held before, and after]], and a clause for each failure."""
-    changed, faults = [], []
+def settle_each(paths: list[tuple[str, Wanted]], owner: pwd.struct_passwd, check_mode: bool) -> Outcome:
+    """`settle` for [(path, wanted)]."""
+    changed: list[tuple[int, str, str]] = []
+    faults: list[str] = []
     for number, (path, wanted) in enumerate(paths):
         try:
             contents = settle(path, wanted, owner, check_mode)
             if contents:
-                changed.append([number, *map(decode, contents)])
+                changed.append((number, decode(contents[0]), decode(contents[1])))
         except CannotMerge as exc:
             faults.append(f"{path} {exc}".rstrip("."))
         except OSError as exc:
@@ -238,7 +270,7 @@ def settle_each(paths, owner, check_mode):
     return changed, faults
 
 
-def settle_below(paths, owner, check_mode):
+def settle_below(paths: list[tuple[str, Wanted]], owner: pwd.struct_passwd, check_mode: bool) -> Outcome:
     """`settle_each` in a person's home, by that person's process."""
     try:
         look_into(owner.pw_dir)
@@ -249,9 +281,12 @@ def settle_below(paths, owner, check_mode):
     return settle_each(paths, owner, check_mode)
 
 
-def settle_as(people, check_mode):
+def settle_as(
+    people: list[tuple[pwd.struct_passwd, list[Wanted]]], check_mode: bool
+) -> tuple[list[Change], list[Skipped]]:
     """`settle_below` for [(owner, files below the home)]: the changes as in `change`, and who was skipped."""
-    changes, skipped = [], []
+    changes: list[Change] = []
+    skipped: list[Skipped] = []
     jobs = []
     for owner, files in people:
         paths = [(os.path.join(owner.pw_dir, wanted["path"][2:]), wanted) for wanted in files]
@@ -268,7 +303,7 @@ def settle_as(people, check_mode):
     return changes, skipped
 
 
-def understand(answer):
+def understand(answer: Outcome) -> Outcome:
     """What `settle_each` returned, as it comes from a process of somebody else's."""
     changed, faults = answer
     for number, before, after in changed:
@@ -277,7 +312,7 @@ def understand(answer):
     return changed, [printable(fault) for fault in faults]
 
 
-def refuse_directory(path, wanted, check_mode):
+def refuse_directory(path: str, wanted: Wanted, check_mode: bool) -> str | None:
     """Why root does not write to an absolute path, a sentence, or None: nobody else may change its directory."""
     directory = os.path.dirname(path)
     if os.path.isdir(directory):
@@ -289,13 +324,15 @@ def refuse_directory(path, wanted, check_mode):
     return None
 
 
-def settle_all(files, check_mode):
+def settle_all(files: list[Wanted], check_mode: bool) -> tuple[list[Change], list[Skipped], list[str]]:
     """Bring all files to the wanted state: the changes, who was skipped, and a sentence for each other fault.
 
     One person's files are handled by one process, and what is wrong with them keeps nobody else from theirs.
     """
-    changed, skipped, faults = [], [], []
-    below_homes = {}
+    changed: list[Change] = []
+    skipped: list[Skipped] = []
+    faults: list[str] = []
+    below_homes: dict[str, tuple[pwd.struct_passwd, list[Wanted]]] = {}
     for wanted in files:
         path, name = wanted["path"], wanted["owner"]
         owner = account(name)
@@ -317,8 +354,8 @@ def settle_all(files, check_mode):
             if fault:
                 faults.append(fault)
                 continue
-            changes, wrong = settle_each([(path, wanted)], owner, check_mode)
-            changed += [change(path, wanted, before, after) for _number, before, after in changes]
+            settled, wrong = settle_each([(path, wanted)], owner, check_mode)
+            changed += [change(path, wanted, before, after) for _number, before, after in settled]
             if owner.pw_uid == 0:
                 faults += [f"{fault}." for fault in wrong]
             else:  # the directory is root's, but what is in the file is theirs
@@ -327,7 +364,7 @@ def settle_all(files, check_mode):
     return changed + changes, skipped + others, faults
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "files": {

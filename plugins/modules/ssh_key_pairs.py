@@ -63,13 +63,17 @@ people_skipped:
 
 import base64
 import binascii
+import functools
 import os
+import pwd
 import re
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
+    Skipped,
+    Work,
     account,
     as_people,
     look_into,
@@ -86,7 +90,7 @@ KEY = re.compile(
 )
 
 
-def public_key(line):
+def public_key(line: str) -> str | None:
     """A line of a public key as we hand it on, or None where it is anything else: options, another file's words."""
     match = KEY.fullmatch(line)
     if not match:
@@ -103,7 +107,7 @@ def public_key(line):
     return " ".join(filter(None, (match["type"], match["blob"], comment)))
 
 
-def is_there(path):
+def is_there(path: str) -> bool:
     """Whether something is at `path`. Raises OSError where that cannot be seen."""
     try:
         os.lstat(path)
@@ -112,7 +116,7 @@ def is_there(path):
     return True
 
 
-def key_pair(home, comment, check_mode):
+def key_pair(home: str, comment: str, check_mode: bool) -> tuple[bool, str | None]:
     """[whether a key was made, the public key], by a process that has become the person. None is one to be made."""
     look_into(home)
     private = os.path.join(home, ".ssh", "id_ed25519")
@@ -141,18 +145,18 @@ def key_pair(home, comment, check_mode):
     return made, key
 
 
-def understand(answer):
+def understand(answer: tuple[bool, str | None]) -> tuple[bool, str | None]:
     """What `key_pair` returned, as it comes from a process of somebody else's."""
     made, key = answer
     if key is None and made is True:
         return True, None
-    checked = public_key(key)
+    checked = public_key(key) if key is not None else None
     if checked is None:
         raise ValueError("no public key")
     return made is True, checked
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "people": {"type": "list", "elements": "str", "required": True},
@@ -160,11 +164,13 @@ def main():
         },
         supports_check_mode=True,
     )
-    jobs = []
+    jobs: list[tuple[pwd.struct_passwd, Work]] = []
     for owner in filter(None, map(account, module.params["people"])):
         comment = f"{owner.pw_name}@{module.params['host']}"
-        jobs.append((owner, lambda home=owner.pw_dir, comment=comment: key_pair(home, comment, module.check_mode)))
-    keys, made, skipped = {}, [], []
+        jobs.append((owner, functools.partial(key_pair, owner.pw_dir, comment, module.check_mode)))
+    keys: dict[str, str] = {}
+    made: list[str] = []
+    skipped: list[Skipped] = []
     for (owner, _work), outcome in zip(jobs, as_people(jobs, understand)):
         if isinstance(outcome, PersonError):
             skipped.append({"name": owner.pw_name, "reason": str(outcome)})

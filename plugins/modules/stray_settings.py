@@ -81,10 +81,14 @@ import os
 import pwd
 import re
 import stat
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
+    Skipped,
+    Work,
     account,
     as_people,
     look_into,
@@ -104,14 +108,29 @@ MOST = 200  # findings in one person's files that anybody reads
 
 OPT = "/opt"  # where each installation may be somebody else's
 
+Patterns = Mapping[str, Sequence[str]]  # {form: patterns of paths in a directory}
 
-def look(directory, patterns, index_url, channels, remove):
-    """What is found in files that this process may read: [{path, line, setting, does, removable}], and what is wrong.
 
-    patterns    {form: patterns of paths in the directory}
+class Found(TypedDict):
+    """A setting that is found."""
+
+    path: str
+    line: int
+    setting: str
+    does: str
+    removable: bool
+
+
+Outcome = tuple[list[Found], list[str]]  # with a clause for each file that could not be dealt with
+
+
+def look(directory: str, patterns: Patterns, index_url: str, channels: list[str], remove: bool) -> Outcome:
+    """What is found in files that this process may read, and what is wrong.
+
     remove      make comments of what can be removed
     """
-    found, faults = [], []
+    found: list[Found] = []
+    faults: list[str] = []
     for form, path in files(directory, patterns):
         try:
             text = decode(read(path) or b"")
@@ -142,7 +161,7 @@ def look(directory, patterns, index_url, channels, remove):
     return found, faults
 
 
-def files(directory, patterns):
+def files(directory: str, patterns: Patterns) -> list[tuple[str, str]]:
     """[(form, path)] of what is there of the patterns."""
     directory = directory.rstrip("/")
     inner = [entry for entry in os.scandir(directory or "/") if not entry.is_file(follow_symlinks=False)]
@@ -150,7 +169,7 @@ def files(directory, patterns):
     real = os.path.realpath(directory or "/")
     # a file system of the person's own, mounted there, is none of ours, and may hang
     starts = [glob.escape(entry.path) for entry in inner if os.path.join(real, entry.name) not in mounted]
-    found = []
+    found: list[tuple[str, str]] = []
     for form, some in patterns.items():
         for pattern in some:
             first, _slash, rest = pattern.partition("/")
@@ -159,7 +178,7 @@ def files(directory, patterns):
     return sorted(found)
 
 
-def mounts():
+def mounts() -> set[str]:
     """Where something is mounted, known without looking there."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as stream:
@@ -169,22 +188,22 @@ def mounts():
     return {re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point) for point in points}
 
 
-def take_out(path, text):
+def take_out(path: str, text: str) -> None:
     """Let a file hold `text`; a link stays one."""
     target = os.path.realpath(path)
     status = os.stat(target)
     replace(target, encode(text), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
-def look_below(home, *how):
+def look_below(home: str, index_url: str, channels: list[str], remove: bool) -> Outcome:
     """`look` in a person's home, by that person's process."""
     look_into(home)
-    return look(home, HOME_FILES, *how)
+    return look(home, HOME_FILES, index_url, channels, remove)
 
 
-def installations():
+def installations() -> list[tuple[pwd.struct_passwd | None, str]]:
     """[(owner, directory)] of what is below /opt. None for what is root's, but others may write in."""
-    found = []
+    found: list[tuple[pwd.struct_passwd | None, str]] = []
     for entry in sorted(os.scandir(OPT), key=lambda entry: entry.name) if os.path.isdir(OPT) else []:
         if entry.is_dir(follow_symlinks=False):
             status = entry.stat(follow_symlinks=False)
@@ -194,13 +213,13 @@ def installations():
     return found
 
 
-def only_told(answer):
-    """What `look` returned, with nothing in it that can be removed."""
-    found, faults = answer
+def only_told(place: str, index_url: str, channels: list[str]) -> Outcome:
+    """`look` in an installation, with nothing that can be removed."""
+    found, faults = look(place, INSTALLATION_FILES, index_url, channels, remove=False)
     return [{**one, "removable": False} for one in found], faults
 
 
-def understand(answer):
+def understand(answer: Outcome) -> Outcome:
     """What `look` returned, as it comes from a process of somebody else's."""
     found, faults = answer
     return [
@@ -215,7 +234,7 @@ def understand(answer):
     ], [printable(fault) for fault in faults[:MOST]]
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "index_url": {"type": "str", "required": True},
@@ -229,8 +248,8 @@ def main():
     channels = module.params["channels"]
     write = remove and not module.check_mode
     found, faults = look("/", MACHINE_FILES, index_url, channels, write)
-    jobs = [
-        (owner, lambda home=owner.pw_dir: look_below(home, index_url, channels, write))
+    jobs: list[tuple[pwd.struct_passwd, Work]] = [
+        (owner, functools.partial(look_below, owner.pw_dir, index_url, channels, write))
         for owner in filter(None, map(account, module.params["people"]))
     ]
     for owner, place in installations():
@@ -238,11 +257,10 @@ def main():
             also, wrong = look(place, INSTALLATION_FILES, index_url, channels, write)
             found, faults = found + also, faults + wrong
         elif owner is not None:
-            jobs.append((owner, lambda place=place: look(place, INSTALLATION_FILES, index_url, channels, write)))
+            jobs.append((owner, functools.partial(look, place, INSTALLATION_FILES, index_url, channels, write)))
         else:  # by somebody who can do nothing there but read
-            look_only = functools.partial(look, place, INSTALLATION_FILES, index_url, channels, False)
-            jobs.append((pwd.getpwnam("nobody"), lambda look_only=look_only: only_told(look_only())))
-    skipped = []
+            jobs.append((pwd.getpwnam("nobody"), functools.partial(only_told, place, index_url, channels)))
+    skipped: list[Skipped] = []
     root = account("root")
     if root is not None and os.path.isdir(root.pw_dir):  # what `sudo pip` reads
         also, wrong = look(root.pw_dir, HOME_FILES, index_url, channels, write)
@@ -256,11 +274,14 @@ def main():
         module.warn(clause)
     if faults:
         module.fail_json(msg=" ".join(f"{fault}." for fault in faults), people_skipped=skipped)
-    for setting in found:
-        setting["removed"] = setting.pop("removable") and remove
-        done = "it is a comment now" if setting["removed"] else "take it out, unless it is meant"
-        module.warn("{path}, line {line}: {does}; {done}.".format(**setting, done=done))
-    module.exit_json(changed=any(setting["removed"] for setting in found), settings=found, people_skipped=skipped)
+    settings = []
+    for one in found:
+        is_removed = one["removable"] and remove
+        done = "it is a comment now" if is_removed else "take it out, unless it is meant"
+        module.warn("{path}, line {line}: {does}; {done}.".format(**one, done=done))
+        told_of = {key: value for key, value in one.items() if key != "removable"}
+        settings.append({**told_of, "removed": is_removed})
+    module.exit_json(changed=any(one["removed"] for one in settings), settings=settings, people_skipped=skipped)
 
 
 if __name__ == "__main__":

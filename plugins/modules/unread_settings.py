@@ -60,12 +60,13 @@ paths:
 """
 
 import os
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
 from ansible.module_utils.basic import AnsibleModule
 
 
-def changed_at(path):
+def changed_at(path: str) -> float:
     """When a file or a directory was changed in any way, in seconds since the epoch; 0 where there is none."""
     try:
         return os.stat(path).st_ctime
@@ -73,7 +74,7 @@ def changed_at(path):
         return 0.0
 
 
-def everything(paths):
+def everything(paths: Iterable[str]) -> Iterator[str]:
     """The paths, and what is below those that are directories."""
     for path in paths:
         yield path
@@ -82,7 +83,7 @@ def everything(paths):
                 yield os.path.join(directory, name)
 
 
-def read_at(module, unit, at_start):
+def read_at(module: AnsibleModule, unit: str, at_start: bool) -> float:
     """When a unit was started, or reloaded last, in seconds since the epoch; in the far future if it does not run."""
     event = "ActiveEnterTimestamp" if at_start else "StateChangeTimestamp"
     command = ["systemctl", "show", "--timestamp=us+utc", "--property=ActiveState", f"--property={event}", unit]
@@ -94,7 +95,7 @@ def read_at(module, unit, at_start):
     return since.replace(tzinfo=timezone.utc).timestamp()
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "paths": {"type": "list", "elements": "path", "required": True},

@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import (
     KNOWN_GROUPS,
@@ -15,13 +16,14 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory im
     inventory_warnings,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import (
+    Spec,
     facts_of,
     name_faults,
     role_of,
     role_options,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_roles import role_faults
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, Option
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET, UNKNOWN, value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     file_faults,
@@ -35,8 +37,11 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_te
     Values,
 )
 
+Variables = Mapping[str, Mapping[str, Any]]  # {host: its variables, not templated}
+Groups = Mapping[str, list[str]]  # Ansible's `groups`: {name: hosts}
+
 # Where each role is used; a variable of one of these roles that is set elsewhere alone does nothing.
-ROLE_GROUPS = {
+ROLE_GROUPS: dict[str, tuple[str, ...]] = {
     "conda_channel": ("index_hosts",),
     "index_gateway": ("index_hosts",),
     "package_intake": ("index_hosts",),
@@ -47,7 +52,13 @@ _LOOKUP = re.compile(r"(?:lookup|query|q)\(\s*['\"](?:ansible\.builtin\.)?(?:fil
 
 
 def check_inventory(
-    raw: dict, groups: dict, template: Callable, specs: dict, files: list[Path], decrypted: Callable, sources=()
+    raw: Variables,
+    groups: Groups,
+    template: Callable[[Mapping[str, Any], object], object],
+    specs: Mapping[str, Spec],
+    files: list[Path],
+    decrypted: Callable[[Path], str | None],
+    sources: Sequence[Path] = (),
 ) -> tuple[list[str], list[str]]:
     """(faults, warnings): sentences, each once, the most important first.
 
@@ -85,7 +96,7 @@ def check_inventory(
     return _together(dict.fromkeys(faults)), list(dict.fromkeys(warnings))
 
 
-def _together(faults) -> list[str]:
+def _together(faults: Iterable[str]) -> list[str]:
     """Where one reason keeps many values from being worked out, it is said once."""
     reasons: dict[str, list[str]] = {}
     for fault in faults:
@@ -99,7 +110,7 @@ def _together(faults) -> list[str]:
     ]
 
 
-def _set_on(raw: dict) -> dict[str, str]:
+def _set_on(raw: Variables) -> dict[str, str]:
     """{name of a variable: the first host that has it}"""
     found: dict[str, str] = {}
     for host, variables in raw.items():
@@ -108,9 +119,11 @@ def _set_on(raw: dict) -> dict[str, str]:
     return found
 
 
-def _shared(values: Values, hosts: list[str], groups: dict, warnings: list[str]) -> list[str]:
+def _shared(values: Values, hosts: list[str], groups: Groups, warnings: list[str]) -> list[str]:
     """Faults of the shared settings, once for hosts on which they are the same."""
-    seen, faults, about = set(), [], {}
+    seen = set()
+    faults: list[str] = []
+    about: dict[str, list[str]] = {}
     for host in hosts:
         signature = values.signature(host, BY_NAME)
         if signature in seen:
@@ -139,7 +152,7 @@ def _shared(values: Values, hosts: list[str], groups: dict, warnings: list[str])
     return faults
 
 
-def _readable(value):
+def _readable(value: Any) -> Any:
     """Without what could not be worked out, of which there is a sentence already."""
     if isinstance(value, dict):
         return {key: _readable(item) for key, item in value.items() if item is not UNKNOWN}
@@ -148,13 +161,14 @@ def _readable(value):
     return value
 
 
-def _of_roles(values: Values, hosts: set[str], groups: dict, options: dict, roles: list[str]) -> list[str]:
+def _of_roles(
+    values: Values, hosts: set[str], groups: Groups, options: Mapping[str, Option], roles: list[str]
+) -> list[str]:
     """Faults of the variables of roles, once for hosts on which they are the same."""
     faults: list[str] = []
-    seen = set()
+    seen, seen_together = set(), set()
     set_on: dict[str, list[str]] = {}
     for host in (host for host in values.raw if host in hosts):
-        given: dict = {}
         for name in values.raw[host]:
             if name not in options:
                 continue
@@ -172,10 +186,10 @@ def _of_roles(values: Values, hosts: set[str], groups: dict, options: dict, role
     faults += _in_vain(set_on, groups, roles)
     for host in (host for host in values.raw if host in hosts):
         names = [name for name in values.raw[host] if name in options or name == "wheelhouse_proxy"]
-        signature = ("together", host in groups.get("index_hosts", []), values.signature(host, names))
-        if signature in seen:
+        together = (host in groups.get("index_hosts", []), values.signature(host, names))
+        if together in seen_together:
             continue
-        seen.add(signature)
+        seen_together.add(together)
         given = {name: values.worked_out(host, values.raw[host][name], name, []) for name in names}
         directory = str(values.raw[host].get("inventory_dir") or "")
         faults += role_faults(given, host in groups.get("index_hosts", []), directory)
@@ -191,7 +205,7 @@ def _differs(values: Values, hosts: set[str], host: str, name: str) -> bool:
     )
 
 
-def _in_vain(set_on: dict[str, list[str]], groups: dict, roles: list[str]) -> list[str]:
+def _in_vain(set_on: dict[str, list[str]], groups: Groups, roles: list[str]) -> list[str]:
     faults = []
     for name, hosts in set_on.items():
         wanted = ROLE_GROUPS.get(role_of(name, roles) or "", ())
@@ -204,7 +218,7 @@ def _in_vain(set_on: dict[str, list[str]], groups: dict, roles: list[str]) -> li
     return faults
 
 
-def _secret_raws(values: Values, host: str, options: dict):
+def _secret_raws(values: Values, host: str, options: Collection[str]) -> Iterator[object]:
     """What stands in the inventory for each secret."""
     for name, raw in values.raw[host].items():
         if name in BY_NAME:
@@ -213,7 +227,7 @@ def _secret_raws(values: Values, host: str, options: dict):
             yield from _secrets_in(raw, bool(SECRET.search(name)) and not name.endswith("private_key"))
 
 
-def _secrets_in(raw, secret: bool):
+def _secrets_in(raw: object, secret: bool) -> Iterator[object]:
     if isinstance(raw, dict):
         for key, item in raw.items():
             yield from _secrets_in(item, secret or bool(SECRET.search(str(key))))
@@ -224,7 +238,7 @@ def _secrets_in(raw, secret: bool):
         yield raw
 
 
-def _behind_secrets(values: Values, hosts: list[str], options: dict) -> set[tuple[str, ...]]:
+def _behind_secrets(values: Values, hosts: list[str], options: Collection[str]) -> set[tuple[str, ...]]:
     """Paths of the variables that secrets come from."""
     found: set[tuple[str, ...]] = set()
     seen = set()
@@ -238,7 +252,7 @@ def _behind_secrets(values: Values, hosts: list[str], options: dict) -> set[tupl
     return found
 
 
-def _looked_up(values: Values, hosts: list[str], options: dict) -> set[Path]:
+def _looked_up(values: Values, hosts: list[str], options: Collection[str]) -> set[Path]:
     """Paths of files that secrets are looked up in."""
     found: set[Path] = set()
     for host in hosts[:1]:
@@ -253,7 +267,7 @@ def _looked_up(values: Values, hosts: list[str], options: dict) -> set[Path]:
     return found
 
 
-def _parsed_by_mistake(raw: dict, groups: dict, sources) -> dict[Path, list[str]]:
+def _parsed_by_mistake(raw: Variables, groups: Groups, sources: Sequence[Path]) -> dict[Path, list[str]]:
     """{file: hosts} of files in folders of an inventory that Ansible took for lists of hosts."""
     found: dict[Path, list[str]] = {}
     for host in groups.get("ungrouped", []):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,10 +14,10 @@ import yaml
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET
 
-try:
-    from yaml import CSafeLoader as _Loader
-except ImportError:
-    from yaml import SafeLoader as _Loader
+_Loader: type[yaml.SafeLoader | yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+# ("vault", "ada") for what stands behind `ada` in `vault`
+Paths = set[tuple[str, ...]]
 
 VAULT = b"$ANSIBLE_VAULT"
 # What inventories/example has for passwords; everybody can read them there.
@@ -42,29 +42,31 @@ def shown_path(path: Path) -> str:
     return str(path) if relative.startswith("..") else relative
 
 
-def variable_files(places) -> list[Path]:
+def variable_files(places: Iterable[Path]) -> list[Path]:
     """Files of variables beside inventories and playbooks: below group_vars and host_vars in each of `places`."""
-    found = []
+    found: list[Path] = []
     for place in dict.fromkeys(places):
         for folder in ("group_vars", "host_vars"):
             found += [path for path in (place / folder).rglob("*") if path.is_file() and _is_yaml(path)]
     return sorted(dict.fromkeys(found))
 
 
-def inventory_files(sources) -> list[Path]:
+def inventory_files(sources: Iterable[Path]) -> list[Path]:
     """YAML files that are inventories themselves: the sources, or what is in those that are directories."""
-    found = []
+    found: list[Path] = []
     for source in sources:
         found += source.iterdir() if source.is_dir() else [source]
     return sorted(path for path in found if path.suffix in ("", ".ini", ".yml", ".yaml") and path.is_file())
 
 
-def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
+def file_faults(
+    files: Iterable[Path], decrypted: Callable[[Path], str | None], secrets_of: Paths
+) -> tuple[list[str], list[str]]:
     """(faults, warnings) of files.
 
     files       paths of YAML files
     decrypted   a function from a path to the file's text, also where a vault holds it; None where that cannot be read
-    secrets_of  paths of variables that secrets come from, like ("vault", "ada") for what stands behind `ada` in `vault`
+    secrets_of  paths of variables that secrets come from
     """
     faults, warnings = [], []
     for path in files:
@@ -101,7 +103,7 @@ def file_faults(files, decrypted, secrets_of) -> tuple[list[str], list[str]]:
     return faults, warnings
 
 
-def misnamed_faults(files, groups, hosts) -> list[str]:
+def misnamed_faults(files: Sequence[Path], groups: Iterable[str], hosts: Iterable[str]) -> list[str]:
     """Files of variables whose group or host is not there, but one of nearly the same name is: nothing reads them."""
     faults = {}
     for path in files:
@@ -122,7 +124,7 @@ def misnamed_faults(files, groups, hosts) -> list[str]:
     return list(faults.values())
 
 
-def looked_up_faults(paths) -> tuple[list[str], list[str]]:
+def looked_up_faults(paths: Iterable[Path]) -> tuple[list[str], list[str]]:
     """(faults, warnings) of files outside of the inventory that secrets are looked up in."""
     faults, warnings = [], []
     for path in sorted(paths):
@@ -154,7 +156,7 @@ def _is_encrypted(path: Path) -> bool:
         return False
 
 
-def _twice(node) -> Iterator[tuple[str, int, int]]:
+def _twice(node: yaml.Node | None) -> Iterator[tuple[str, int, int]]:
     """(key, line, line) for keys that a mapping has twice."""
     if isinstance(node, yaml.MappingNode):
         lines: dict[str, int] = {}
@@ -170,7 +172,7 @@ def _twice(node) -> Iterator[tuple[str, int, int]]:
             yield from _twice(item)
 
 
-def _in_clear(node, paths, key: str = "", secret: bool = False) -> Iterator[tuple[str, str]]:
+def _in_clear(node: yaml.Node | None, paths: Paths, key: str = "", secret: bool = False) -> Iterator[tuple[str, str]]:
     """(key, text) of literal texts behind keys that secrets stand behind."""
     if isinstance(node, yaml.MappingNode):
         for name, value in node.value:
@@ -187,7 +189,7 @@ def _in_clear(node, paths, key: str = "", secret: bool = False) -> Iterator[tupl
             yield key, node.value
 
 
-def _in_lines(text: str, paths) -> Iterator[tuple[str, str]]:
+def _in_lines(text: str, paths: Paths) -> Iterator[tuple[str, str]]:
     """The same of an inventory in lines, `host name=value` and `name=value`."""
     for line in text.splitlines():
         for name, value in re.findall(r"(?:^|\s)(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|\S+)", line.partition(" #")[0]):

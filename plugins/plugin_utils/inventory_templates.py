@@ -8,8 +8,9 @@ Values are templated one by one, each with the variables of its host, so that on
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from typing import Any
 
 import ansible.template
 import jinja2
@@ -31,7 +32,7 @@ CANNOT = " cannot be worked out: "
 PLACEHOLDER = "a secret that is not known"
 
 
-def is_template(raw) -> bool:
+def is_template(raw: object) -> bool:
     return isinstance(raw, str) and any(mark in raw for mark in _MARKS)
 
 
@@ -53,7 +54,7 @@ def paths_in(text: str) -> set[tuple[str, ...]]:
 
 
 def _paths_of(node: jinja2.nodes.Node) -> Iterator[tuple[str, ...]]:
-    parts = list(node.iter_child_nodes())
+    parts: list[jinja2.nodes.Node | None] = list(node.iter_child_nodes())
     if isinstance(node, jinja2.nodes.Name):
         yield (node.name,)
         return
@@ -72,17 +73,25 @@ def _paths_of(node: jinja2.nodes.Node) -> Iterator[tuple[str, ...]]:
             yield from _paths_of(part)
 
 
+Signature = tuple[tuple[str, str], ...]  # (variable, its value or a number that stands for it)
+
+
 class Values:
     """The variables of all hosts. `template(host, raw)` is Ansible's templating with the variables of that host."""
 
-    def __init__(self, raw: Mapping[str, Mapping], template: Callable, options: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        raw: Mapping[str, Mapping[str, Any]],
+        template: Callable[[str, object], object],
+        options: frozenset[str] = frozenset(),
+    ) -> None:
         self.raw = raw
         self._template = template
         self._options = options  # variables of roles, whose defaults the preflight does not know
         self._needed: dict[int, set[str]] = {}
         self._names: dict[str, set[str] | None] = {}
 
-    def signature(self, host: str, names) -> tuple:
+    def signature(self, host: str, names: Iterable[str]) -> Signature:
         """Equal for hosts on which these variables, and all that they refer to, are the same."""
         found, wanted = {}, list(names)
         while wanted:
@@ -96,7 +105,7 @@ class Values:
             wanted += self._needs(raw)
         return tuple(sorted((name, str(value)) for name, value in found.items()))
 
-    def worked_out(self, host: str, raw, where: str, faults: list[str], secret: bool = False):
+    def worked_out(self, host: str, raw: Any, where: str, faults: list[str], secret: bool = False) -> Any:
         """`raw` in Python's own types; what cannot be worked out becomes UNKNOWN, with a fault where it should be."""
         if isinstance(raw, Mapping):
             return {
@@ -133,14 +142,16 @@ class Values:
                 return PLACEHOLDER
         return value
 
-    def expression(self, host: str, text: str):
+    def expression(self, host: str, text: str) -> object:
         """The value of an expression in a template, None where it cannot be worked out."""
         try:
             return native(self._template(host, _trusted("{{ " + text + " }}")))
         except Exception:
             return None
 
-    def sources(self, host: str, raw, seen: set | None = None) -> Iterator[tuple[tuple[str, ...], str]]:
+    def sources(
+        self, host: str, raw: object, seen: set[tuple[str, ...]] | None = None
+    ) -> Iterator[tuple[tuple[str, ...], str]]:
         """(path, text) of all that a value comes from: ("demo", "ada") for what stands behind `ada` in `demo`."""
         seen = set() if seen is None else seen
         for text in _templates(raw):
@@ -154,7 +165,7 @@ class Values:
                 yield from ((path[: len(path) - len(rest)], item) for item in _texts(found))
                 yield from self.sources(host, found, seen)
 
-    def _needs(self, raw) -> set[str]:
+    def _needs(self, raw: object) -> set[str]:
         """The variables that a value refers to itself. Those of a group are looked at once."""
         if isinstance(raw, str):
             return (is_template(raw) and self._names_of(raw)) or set()
@@ -168,14 +179,14 @@ class Values:
         return self._names[text]
 
     @staticmethod
-    def _label(item, number: int):
+    def _label(item: object, number: int) -> str | int:
         name = item.get("name") if isinstance(item, Mapping) else None
         return name if isinstance(name, str) and re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", name) else number
 
     def _known(self, host: str, name: str) -> bool:
         return name in self.raw[host] or name in _ALWAYS or bool(_LATER.fullmatch(name)) or name in self._options
 
-    def _why_eaten(self, host: str, raw, text: str) -> str | None:
+    def _why_eaten(self, host: str, raw: object, text: str) -> str | None:
         """Why a secret is no template that anybody meant: its braces are part of it, and Jinja takes them away."""
         if type(raw).__name__ in ("AnsibleUnsafeText", "NativeJinjaUnsafeText") or _is_untrusted(raw):
             return None
@@ -267,13 +278,13 @@ def _trusted(text: str) -> str:
     return text if trust is None else trust(text)
 
 
-def _is_untrusted(raw) -> bool:
+def _is_untrusted(raw: object) -> bool:
     """Whether `!unsafe` stands before it (ansible-core 2.19 and later)."""
     is_trusted = getattr(ansible.template, "is_trusted_as_template", None)
     return is_trusted is not None and isinstance(raw, str) and not is_trusted(raw)
 
 
-def _texts(raw) -> Iterator[str]:
+def _texts(raw: object) -> Iterator[str]:
     """All texts in a value that no vault holds."""
     if isinstance(raw, Mapping):
         for item in raw.values():
@@ -285,10 +296,10 @@ def _texts(raw) -> Iterator[str]:
         yield str(raw)
 
 
-def _templates(raw) -> Iterator[str]:
+def _templates(raw: object) -> Iterator[str]:
     return (text for text in _texts(raw) if is_template(text))
 
 
-def _first_line(error) -> str:
+def _first_line(error: object) -> str:
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
     return redact_credentials(re.sub(r"\. Use -v+ .*", "", line)[:200]).rstrip(".")

@@ -97,4 +97,4 @@ def _install(host: Host, tool: str, server: Server, packages: int) -> float:
     )
     started, ended, found = json.loads(said.splitlines()[-1])
     assert found == packages, f"{found} packages instead of {packages} from {server.name}"
-    return ended - started
+    return float(ended - started)

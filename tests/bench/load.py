@@ -7,6 +7,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import shelves
 from host import WORK, Host
@@ -71,12 +72,12 @@ class Measured:
 
     def median(self, load: Load, what: str) -> float:
         """Median over the rounds of `rate`, `p50`, `p99` or `cpu`."""
-        return statistics.median(getattr(outcome, what) for outcome in self._outcomes[load])
+        return statistics.median(float(getattr(outcome, what)) for outcome in self._outcomes[load])
 
     def ratio(self, load: Load, other: Load, what: str) -> float:
         """Median of `load`'s value to `other`'s in the same round, so that what slows all of a round falls out."""
         pairs = zip(self._outcomes[load], self._outcomes[other], strict=True)
-        return statistics.median(getattr(one, what) / getattr(two, what) for one, two in pairs)
+        return statistics.median(float(getattr(one, what) / getattr(two, what)) for one, two in pairs)
 
     def failed(self, server: Server) -> int:
         """Requests to a server that had no good answer, over everything that was run."""
@@ -84,7 +85,7 @@ class Measured:
             outcome.failed for load, outcomes in self._outcomes.items() if load.server == server for outcome in outcomes
         )
 
-    def as_json(self) -> list[dict]:
+    def as_json(self) -> list[dict[str, object]]:
         """Everything, for a closer look."""
         return [
             {
@@ -114,7 +115,7 @@ def run(host: Host, loads: list[Load], rounds: int, measured: Measured, tell: Ca
             tell(f"round {turn + 1} of {rounds}: {load.server.name}, {load.operation}, {load.clients} clients")
 
 
-def _outcome(result: dict, clients: int) -> Outcome:
+def _outcome(result: dict[str, Any], clients: int) -> Outcome:
     """What load.py on the host says, for one request. A server that hung answered nothing, and all clients waited."""
     good = max(0, result["requests"] - result["failed"])
     waited = 0 if result["requests"] else result["seconds"] * 1e3
@@ -140,7 +141,7 @@ def _headers(operation: str, *, login: bool) -> str:
     return f"{WORK}/headers/{OPERATIONS.index(operation)}{'-login' if login else ''}"
 
 
-def _job(host: Host, number: int, load: Load) -> dict:
+def _job(host: Host, number: int, load: Load) -> dict[str, object]:
     """The load as load.py on the host wants it."""
     paths = f"{WORK}/paths/{number}"
     host.write(paths, "".join(f"{path}\n" for path in _paths(host, load)))

@@ -55,5 +55,6 @@ def _upload(host: Host, version: str, projects: list[str]) -> list[float]:
     host.run("install", "-d", files)
     host.run("python3", f"{WORK}/wheels.py", "--uploads", files, version, *projects)
     names = [f"{files}/{project.replace('-', '_')}-{version}-py3-none-any.whl" for project in projects]
-    taken = host.run("python3", f"{WORK}/publish.py", f"{OURS.url}/", f"{WORK}/login/.netrc", *names)
-    return json.loads(taken)
+    said = host.run("python3", f"{WORK}/publish.py", f"{OURS.url}/", f"{WORK}/login/.netrc", *names)
+    taken: list[float] = json.loads(said)
+    return taken

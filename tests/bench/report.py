@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,7 +170,7 @@ def targets(results: Results) -> Iterator[Target]:
             ratio >= 100,
         )
     for operation in (JSON_PAGE, SMALL_FILE):
-        ours, plain = (
+        own, others = (
             [
                 measured.ratio(
                     _must(results.load(server, operation, clients, plan.large)),
@@ -185,8 +185,8 @@ def targets(results: Results) -> Iterator[Target]:
             f"{operation}: time with {plan.large:,} files, to that with {plan.small:,}"
             f" ({min(plan.clients)} and {max(plan.clients)} clients)",
             f"flat: at most {FLAT} x, beyond plain nginx",
-            f"{_numbers(ours)}; plain nginx {_numbers(plain)}",
-            all(mine <= FLAT * max(1.0, its) for mine, its in zip(ours, plain, strict=True)),
+            f"{_numbers(own)}; plain nginx {_numbers(others)}",
+            all(mine <= FLAT * max(1.0, its) for mine, its in zip(own, others, strict=True)),
         )
     for kind in KINDS:
         ratio = results.published.ratio(plan.large, plan.small, kind)
@@ -197,8 +197,8 @@ def targets(results: Results) -> Iterator[Target]:
             ratio <= 2,
         )
     for tool in TOOLS:
-        for ours, login in ((servers.OURS, "with"), (servers.OPEN, "without")):
-            ratio = results.installed.ratio(tool, ours, servers.PLAIN)
+        for server, login in ((servers.OURS, "with"), (servers.OPEN, "without")):
+            ratio = results.installed.ratio(tool, server, servers.PLAIN)
             yield Target(
                 f"{tool} of {results.packages} packages {login} a login: time to plain nginx's without",
                 "at most 1.05 x",
@@ -206,12 +206,12 @@ def targets(results: Results) -> Iterator[Target]:
                 ratio <= 1.05,
             )
         mine = results.installed.median(tool, servers.OURS_HTTP)
-        others = {other.name: results.installed.median(tool, other) / mine for other in results.others}
+        times = {other.name: results.installed.median(tool, other) / mine for other in results.others}
         yield Target(
             f"{tool}: the others' time to wheelhouse's, all over HTTP",
             "more than 1 x",
-            ", ".join(f"{name} {ratio:.2f}" for name, ratio in others.items()),
-            min(others.values()) > 1,
+            ", ".join(f"{name} {ratio:.2f}" for name, ratio in times.items()),
+            min(times.values()) > 1,
         )
 
 
@@ -322,5 +322,5 @@ def _must(load: Load | None) -> Load:
     return load
 
 
-def _table(headers: list[str], rows: list) -> str:
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+def _table(headers: list[str], rows: Sequence[Sequence[object]]) -> str:
+    return str(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True))

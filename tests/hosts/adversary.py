@@ -22,6 +22,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 HOME = Path(pwd.getpwuid(os.getuid()).pw_dir)
@@ -167,7 +168,7 @@ def programs() -> None:
         (HOME / ".ssh/id_ed25519.pub").write_text(first + second.rstrip("\n"))
 
 
-def instead_of_files(make: object) -> None:
+def instead_of_files(make: Callable[[Path, int], None]) -> None:
     """Call `make(path, number)` for the place of each of FILES."""
     for number, name in enumerate(FILES):
         path = HOME / name

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 
-def card(access: dict, file: Path) -> str:
+def card(access: dict[str, Any], file: Path) -> str:
     """The card as text; passwords stay in `file`."""
     hosts = access["hosts"]
     rights = {person["name"]: ", ".join(person["publishes"]) or "nothing" for person in access["people"]}

@@ -5,6 +5,8 @@ tests/hosts/adversary.py furnishes their homes, tests/hosts/canaries.sh puts the
 
 from __future__ import annotations
 
+from typing import Any
+
 from company import SUFFIX, host_of, play, vault
 from testinfra.host import Host
 
@@ -34,7 +36,7 @@ CANARIES = {
 PLACES = "/etc /home /opt /root /run /srv /tmp /usr/local /var/cache /var/lib/wheelhouse /var/spool /var/tmp"
 
 
-def entries() -> list[dict]:
+def entries() -> list[dict[str, Any]]:
     """`ENTRIES` with the passwords."""
     passwords = vault()
     secrets = {"index_password": passwords["mallory_index"], "proxy_password": passwords["mallory_proxy"]}
@@ -100,4 +102,4 @@ def gains_on(host: Host, second_keys: list[str]) -> list[str]:
 
 def is_same(host: Host, one: str, other: str) -> bool:
     """Whether two names are one file: a hard link, which gives nobody a right."""
-    return host.run("test %s -ef %s", one, other).rc == 0
+    return bool(host.run("test %s -ef %s", one, other).rc == 0)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 CHROMIUM = shutil.which("chromium")
 
@@ -52,15 +53,15 @@ class Browser:
         os.close(self._commands)
         os.close(self._answers)
 
-    def _message(self) -> dict:
+    def _message(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             chunk = os.read(self._answers, 1 << 20)
             assert chunk, "the browser has ended"
             self._buffer += chunk
         message, _, self._buffer = self._buffer.partition(b"\0")
-        return json.loads(message)
+        return dict(json.loads(message))
 
-    def tell(self, method: str, **parameters: object) -> dict:
+    def tell(self, method: str, **parameters: object) -> dict[str, Any]:
         """A command of the protocol, and its result."""
         self._number += 1
         command = {"id": self._number, "method": method, "params": parameters}
@@ -70,16 +71,16 @@ class Browser:
         while (message := self._message()).get("id") != self._number:
             pass
         assert "error" not in message, message
-        return message["result"]
+        return dict(message["result"])
 
     def open(self, address: str) -> None:
         self.tell("Page.navigate", url=address)
 
-    def value(self, expression: str) -> object:
+    def value(self, expression: str) -> Any:
         """What a JavaScript expression is in the page."""
         return self.tell("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
-    def wait_for(self, expression: str, seconds: float = 90) -> object:
+    def wait_for(self, expression: str, seconds: float = 90) -> Any:
         """Wait until a JavaScript expression is true in the page."""
         end = time.monotonic() + seconds
         while not (value := self.value(expression)):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import testinfra
 from testinfra.backend.base import CommandResult
@@ -54,14 +55,15 @@ def address_of(role: str) -> str:
 class Office:
     """What access.json tells a stranger, and the hosts it names."""
 
-    def __init__(self, access: dict) -> None:
+    def __init__(self, access: dict[str, Any]) -> None:
         self.access = access
         self.index_url: str = access["index_url_inside"]
         self.people = {entry["name"]: Person(**entry) for entry in access["people"]}
 
     def host(self, role: str) -> Host:
         """One of proxy, index, jupyter, workstation."""
-        return testinfra.get_host(f"docker://{self.access['hosts'][role]}")
+        host: Host = testinfra.get_host(f"docker://{self.access['hosts'][role]}")
+        return host
 
     def person(self, name: str) -> Person:
         """Somebody by their login name."""
@@ -75,7 +77,7 @@ class Office:
         """`run_as` that has to succeed; its standard output."""
         result = self.run_as(name, command, on)
         assert result.rc == 0, f"{name}: {command}\n{result.stdout}\n{result.stderr}"
-        return result.stdout
+        return str(result.stdout)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,8 @@ def play(playbook: str | Path, *arguments: str, check: bool = True) -> Run:
 
 def vault() -> dict[str, str]:
     """The passwords of the demo by name."""
-    return json.loads((STATE / "vault.json").read_text())
+    passwords: dict[str, str] = json.loads((STATE / "vault.json").read_text())
+    return passwords
 
 
 def eventually(check: Callable[[], bool], what: str, seconds: int = 120) -> None:

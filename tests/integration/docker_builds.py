@@ -41,7 +41,7 @@ def build(office: Office, index: Host, name: str, requirements: str, folder: str
     )
     built = index.run(command)
     assert built.rc == 0, built.stdout + built.stderr
-    return built.stdout + built.stderr
+    return str(built.stdout + built.stderr)
 
 
 def remove(index: Host, folder: str, image: str) -> None:

@@ -25,13 +25,16 @@ for top, directories, files in os.walk("/"):
 print(json.dumps(found))
 """
 
-
-def snapshot(host: Host) -> dict[str, list]:
-    """{path: [mode, uid, gid, size or link target]} of everything on `host` that somebody put there."""
-    return json.loads(host.check_output("python3 -c %s", LOOK))
+Snapshot = dict[str, list[object]]  # {path: [mode, uid, gid, size or link target]}
 
 
-def difference(before: dict[str, list], after: dict[str, list]) -> dict[str, tuple]:
+def snapshot(host: Host) -> Snapshot:
+    """Everything on `host` that somebody put there."""
+    found: Snapshot = json.loads(host.check_output("python3 -c %s", LOOK))
+    return found
+
+
+def difference(before: Snapshot, after: Snapshot) -> dict[str, tuple[list[object] | None, list[object] | None]]:
     """{path: (before, after)} of what is not the same, None where there is nothing."""
     return {
         path: (before.get(path), after.get(path))

@@ -12,8 +12,9 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import yaml
 from ansible.parsing.plugin_docs import read_docstring
@@ -38,12 +39,12 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
 
 
-def specs() -> Iterator[tuple[str, dict]]:
+def specs() -> Iterator[tuple[str, dict[str, Any]]]:
     for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
         yield path.parents[1].name, yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]
 
 
-def option_rows(options: dict, prefix: str = "") -> Iterator[list[str]]:
+def option_rows(options: dict[str, Any], prefix: str = "") -> Iterator[list[str]]:
     for name, option in options.items():
         kind = f"list of {option['elements']}" if option["type"] == "list" else option["type"]
         default = f"`{json.dumps(option['default'])}`" if "default" in option else ""
@@ -77,7 +78,7 @@ def plugins(kind: str) -> str:
     return table(["filter" if kind == "filter" else "module", "what for"], rows)
 
 
-GENERATORS = {
+GENERATORS: dict[str, Callable[[], str]] = {
     "roles": roles,
     "variables": variables,
     "filters": lambda: plugins("filter"),

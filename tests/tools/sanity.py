@@ -39,14 +39,14 @@ sys.exit(main(["install", "--disable-pip-version-check", {wheel!r}]))
 """
 
 
-def run(*command: str | Path, **kwargs) -> None:
-    subprocess.run([str(part) for part in command], check=True, **kwargs)
+def run(*command: str | Path, environment: dict[str, str] | None = None, output: int | None = None) -> None:
+    subprocess.run([str(part) for part in command], check=True, env=environment, stdout=output)
 
 
 def pins() -> str:
     """The requirements of all sanity tests, each of which ansible-test pins, and of the pip that installs them."""
     parts = Path(ansible_test.__path__[0])
-    version = re.search(r"""pip=['"]([\d.]+)['"]""", (parts / "_internal" / "python_requirements.py").read_text())[1]
+    (version,) = re.findall(r"""pip=['"]([\d.]+)['"]""", (parts / "_internal" / "python_requirements.py").read_text())
     files = (parts / "_data" / "requirements").glob("sanity.*.txt")
     lines = {line for path in files for line in path.read_text().splitlines() if not line.startswith("#")}
     return "\n".join([f"pip=={version}", *sorted(lines)])
@@ -76,10 +76,12 @@ def install_collection() -> None:
     shutil.rmtree(COLLECTION, ignore_errors=True)
     shutil.rmtree(CACHE / "dist", ignore_errors=True)
     galaxy = BIN / "ansible-galaxy"
-    settings = {"env": os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(CACHE)}, "stdout": subprocess.DEVNULL}
-    run(galaxy, "collection", "build", "--output-path", CACHE / "dist", CHECKOUT, **settings)
+    environment = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(CACHE)}
+    build = (galaxy, "collection", "build", "--output-path", CACHE / "dist", CHECKOUT)
+    run(*build, environment=environment, output=subprocess.DEVNULL)
     artifact = next((CACHE / "dist").glob("*.tar.gz"))
-    run(galaxy, "collection", "install", "--offline", "--force", "--no-deps", "-p", CACHE, artifact, **settings)
+    install = (galaxy, "collection", "install", "--offline", "--force", "--no-deps", "-p", CACHE, artifact)
+    run(*install, environment=environment, output=subprocess.DEVNULL)
     # else ansible-test asks the checkout's repository for the files, which ignores .cache
     run("git", "init", "--quiet", COLLECTION)
 
@@ -90,7 +92,7 @@ def main() -> int:
         fetch(wanted)
     install_collection()
     environment = os.environ | {"HOME": str(HOME), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
-    command = [BIN / "ansible-test", "sanity", "--local", "--python", PYTHON, "--color", "no"]
+    command = [str(BIN / "ansible-test"), "sanity", "--local", "--python", PYTHON, "--color", "no"]
     for folder in sorted(path for pattern in PROGRAMS for path in COLLECTION.glob(pattern)):
         command += ["--exclude", f"{folder.relative_to(COLLECTION)}/"]
     return subprocess.run([*command, *sys.argv[1:]], cwd=COLLECTION, env=environment, check=False).returncode

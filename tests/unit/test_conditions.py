@@ -122,7 +122,9 @@ def _boolean(node: nodes.Node, seen: frozenset[str]) -> bool:
         case nodes.Filter() if node.name in BOOLEAN_FILTERS:
             return True
         case nodes.Filter() if node.name == "default":
-            return _boolean(node.node, seen) and bool(node.args) and _boolean(node.args[0], seen)
+            return (
+                node.node is not None and _boolean(node.node, seen) and bool(node.args) and _boolean(node.args[0], seen)
+            )
         case nodes.Getattr():
             return node.attr in BOOLEAN_KEYS
         case nodes.Call(node=nodes.Getattr(attr=method)):

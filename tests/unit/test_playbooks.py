@@ -96,7 +96,7 @@ def keys_said(directory: Path, facts: str, people: list[dict]) -> str:
 
 
 def test_a_key_that_no_jupyter_host_has_been_given(tmp_path):
-    people = [
+    people: list[dict] = [
         {"name": "ada", "jupyter": True, "workstations": ["ws-1"]},
         {"name": "leo", "jupyter": True, "workstations": ["ws-1"], "ssh_public_key": "ssh-ed25519 AAAA"},
         {"name": "bob", "workstations": ["ws-1"]},

@@ -128,7 +128,7 @@ def test_lock_has_what_is_asked_for():
     locked = dict(re.findall(r"^([\w.-]+)==([\w.]+)", lock, re.MULTILINE))
     groups = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]
     for wanted in map(Requirement, groups["tools"]):
-        assert locked.get(wanted.name) in wanted.specifier, str(wanted)
+        assert wanted.name in locked and locked[wanted.name] in wanted.specifier, str(wanted)
     assert "://" not in lock
     assert lock.count("--hash=sha256:") >= len(locked)
 

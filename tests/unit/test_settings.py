@@ -54,7 +54,7 @@ def test_every_shared_name_that_code_reads_is_known():
 
 
 def test_the_pages_are_up_to_date():
-    command = [sys.executable, ROOT / "tests" / "tools" / "settings_pages.py", "--check"]
+    command: list[str | Path] = [sys.executable, ROOT / "tests" / "tools" / "settings_pages.py", "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -28,7 +28,7 @@ for name in [name for name in os.environ if name.startswith(("JUPYTER", "IPYTHON
 os.environ.update(HOME=place, JUPYTER_TOKEN="trial", PATH=os.path.dirname(sys.executable) + ":/usr/bin:/bin")
 
 
-def page_answers(path):
+def page_answers(path: str) -> bool:
     connection = http.client.HTTPConnection("localhost")
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(20)
@@ -42,7 +42,7 @@ def page_answers(path):
         connection.close()
 
 
-def try_server():
+def try_server() -> None:
     """Start a server, and wait until its page answers."""
     address = os.path.join(place, "s")
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ServerApp.sock={address}"]
@@ -60,7 +60,7 @@ def try_server():
             server.wait()
 
 
-def try_kernel():
+def try_kernel() -> None:
     """Compute something in a kernel; its channels are sockets here, not ports."""
     manager = KernelManager(transport="ipc")
     manager.start_kernel()

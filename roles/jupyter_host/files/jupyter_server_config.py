@@ -4,24 +4,25 @@ import json
 import os
 import pwd
 import re
+from typing import Any
 
 from jupyter_server.auth.identity import PasswordIdentityProvider
 
-c = get_config()  # noqa: F821
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  which Jupyter puts there
 
 PERSON = pwd.getpwuid(os.getuid()).pw_name
 TOKEN = f"/etc/wheelhouse/jupyter/tokens/{PERSON}"
 
 
-class TokenOfNow(PasswordIdentityProvider):
+class TokenOfNow(PasswordIdentityProvider):  # type: ignore[misc]  # JupyterLab is on the Jupyter host alone
     """Reads the token from its file each time, so that a new one counts at once, and no kernel ends for it."""
 
     @property
-    def token(self):
+    def token(self) -> str:
         with open(TOKEN, encoding="ascii") as stream:
             return stream.read(128).strip()
 
-    async def get_user_token(self, handler):
+    async def get_user_token(self, handler: Any) -> Any:
         """Who opens the page with the token is logged in for another day, whatever is left of the one before."""
         user = await super().get_user_token(handler)
         if user and "token" in handler.request.arguments:
@@ -41,8 +42,8 @@ c.IdentityProvider.get_secure_cookie_kwargs = {"max_age_days": 1}
 
 # What is idle stops, and starts again when somebody connects. A server with a kernel or a terminal is not idle, and
 # neither is a kernel that computes or that a browser shows.
-with open("/etc/wheelhouse/jupyter/idle.json", encoding="ascii") as stream:
-    IDLE = json.load(stream)
+with open("/etc/wheelhouse/jupyter/idle.json", encoding="ascii") as settings:
+    IDLE = json.load(settings)
 c.ServerApp.shutdown_no_activity_timeout = 60 * IDLE["server_minutes"]
 c.MappingKernelManager.cull_idle_timeout = 60 * IDLE["kernel_minutes"]
 c.MappingKernelManager.cull_interval = 60

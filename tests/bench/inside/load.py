@@ -19,6 +19,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 TICKS = os.sysconf("SC_CLK_TCK")
 REQUEST_TIMEOUT = 60
@@ -44,7 +45,7 @@ def cpu_time(unit: str) -> dict[int, float]:
     return times
 
 
-def warm(job: dict) -> None:
+def warm(job: dict[str, Any]) -> None:
     """Ask for each path once, so that what a server caches is in its cache."""
     trust = ssl.create_default_context()
     headers = dict(line.split(": ", 1) for line in Path(job["headers"]).read_text(encoding="ascii").splitlines())
@@ -54,7 +55,7 @@ def warm(job: dict) -> None:
             answer.read()
 
 
-def run(job: dict, script: str) -> dict:
+def run(job: dict[str, Any], script: str) -> dict[str, object]:
     """One run of wrk; its outcome."""
     threads = min(job["clients"], os.cpu_count() or 1)
     command = ["wrk", f"-t{threads}", f"-c{job['clients']}", f"-d{job['seconds']}s", f"--timeout={REQUEST_TIMEOUT}s"]

@@ -75,7 +75,7 @@ def digs_in(host: Host, name: str) -> bool:
         "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends cron at fuse3 libpam-systemd dbus-user-session >/dev/null"
     )
     host.check_output("mkdir -p -m 1777 /srv/team && echo shared >/srv/team/plan && chmod 666 /srv/team/plan")
-    has_fuse = host.run("test -c /dev/fuse && chmod 666 /dev/fuse").rc == 0
+    has_fuse = bool(host.run("test -c /dev/fuse && chmod 666 /dev/fuse").rc == 0)
     run_as(host, name, TRACES)
     if has_fuse:
         run_as(host, name, SILENT_MOUNT)

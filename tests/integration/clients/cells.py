@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 import yaml
+from _pytest.mark.structures import ParameterSet
 from company import ROOT
 from people import PASSWORDS
 from tools import TOOLS, Tool
@@ -45,9 +46,10 @@ class Cell:
 
 def combinations(tool: Tool) -> list[tuple[str, str, bool]]:
     """(mode, kind of password, whether they have files) that make sense for a tool."""
-    modes, kinds, files = MODES, list(PASSWORDS), (False, True)
+    modes: tuple[str, ...] = MODES
+    kinds, files = list(PASSWORDS), [False, True]
     if tool.shell == "kernel":  # on the Jupyter host, where only the demo's people are
-        kinds, files = ["URL signs"], (False,)
+        kinds, files = ["URL signs"], [False]
     if tool.shell == "docker":  # on a host of which people's way through the proxy says nothing
         modes = ("direct",)
     return list(product(modes, kinds, files))
@@ -65,7 +67,7 @@ def always(number: int, tool: Tool) -> list[tuple[str, str, bool]]:
     return [one for one in wanted if one in there] or [one for one in there if one[0] == "direct"]
 
 
-def cells() -> list[object]:
+def cells() -> list[ParameterSet]:
     """All, as parameters of a test, ordered by mode; those that take long are marked so."""
     relay = (
         "corporate_proxy_mode"

@@ -142,7 +142,7 @@ open("/opt/ntlm/users", "w").write(f"{account}:1:{'0' * 32}:{ntowfv1(password).h
 
     def requests(self, log: str = "access") -> list[str]:
         """The lines of squid's log, `access` or `ntlm`."""
-        return self.host.file(f"/var/log/squid/{log}.log").content_string.splitlines()
+        return str(self.host.file(f"/var/log/squid/{log}.log").content_string).splitlines()
 
     def close(self) -> None:
         """All that was started ends."""

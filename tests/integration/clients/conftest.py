@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from cells import MODES, PACKAGES, Batch, Cell
@@ -99,6 +100,14 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
+def is_of(mode: str, package: str, cell: Cell) -> bool:
+    return (cell.batch.mode, cell.package) == (mode, package)
+
+
+def has_kind(kind: str, cell: Cell) -> bool:
+    return cell.batch.kind == kind
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table."""
     outcomes = terminalreporter.config.stash.get(OUTCOMES, {})
@@ -107,9 +116,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     columns: dict[str, Callable[[Cell], bool]] = {}
     for mode in reversed(MODES):
         for package in PACKAGES:
-            columns[f"{mode}, {package}"] = lambda cell, m=mode, p=package: (cell.batch.mode, cell.package) == (m, p)
+            columns[f"{mode}, {package}"] = partial(is_of, mode, package)
     for kind in PASSWORDS:
-        columns[kind] = lambda cell, k=kind: cell.batch.kind == k
+        columns[kind] = partial(has_kind, kind)
     columns["no files"] = lambda cell: not cell.batch.has_files
     columns["own files"] = lambda cell: cell.batch.has_files
     widths = [max(len(name), 7) for name in columns]

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import base64
 import sys
+from typing import Any
 
 import spnego
 
-context = None
+context: Any = None
 for line in sys.stdin:
     kind, _, token = line.strip().partition(" ")
     try:

@@ -53,7 +53,7 @@ class Colleague:
     proxy_password: str
 
     @property
-    def entry(self) -> dict:
+    def entry(self) -> dict[str, object]:
         """What the inventory says of them."""
         return {
             "name": self.name,

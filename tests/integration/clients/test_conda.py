@@ -83,7 +83,14 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
     def run(*, check: bool = True, **settings: object) -> subprocess.CompletedProcess:
         file = tmp_path_factory.mktemp("settings") / "settings.json"
         file.write_text(json.dumps({f"package_client_conda_{name}": value for name, value in settings.items()}))
-        command = ["ansible-playbook", "-i", INVENTORY, "-e", f"@{file}", Path(__file__).with_name("conda.yml")]
+        command: list[str | Path] = [
+            "ansible-playbook",
+            "-i",
+            INVENTORY,
+            "-e",
+            f"@{file}",
+            Path(__file__).with_name("conda.yml"),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert not check or done.returncode == 0, done.stdout[-4000:]
         return done
@@ -94,7 +101,7 @@ def play(tmp_path_factory: pytest.TempPathFactory) -> Play:
 @pytest.fixture(scope="module")
 def conda(office, workstation: Host, play: Play, outside: Path, published) -> Iterator[dict[str, object]]:
     """Everybody's conda, installed from a file on the controller; ada has settings of her own. The role's settings."""
-    settings = {"channels": ["internal"], "other_channels": [PUBLIC]}
+    settings: dict[str, object] = {"channels": ["internal"], "other_channels": [PUBLIC]}
     workstation.check_output(REMOVE)
     play(**settings)
     office.succeed_as("ada", f"rm -rf .conda; cat >.condarc <<'END'\n{MINE}END\n")

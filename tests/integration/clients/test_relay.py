@@ -6,6 +6,7 @@ import base64
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -179,6 +180,14 @@ print(json.dumps(sorted(found)))
     return json.loads(done.stdout)
 
 
+def is_there(host: Host, file: str) -> bool:
+    return bool(host.file(file).exists and host.file(file).size > 0)
+
+
+def is_complete(host: Host, file: str) -> bool:
+    return bool(host.file(file).content_string.count("complete") == 1)
+
+
 def changed_during_downloads(squid: CompanyProxy, workstation: Host, change: Callable[[], None]) -> None:
     """`change()` while two downloads go on; neither is cut off."""
     squid.host.check_output("rm -f /run/enough")
@@ -187,13 +196,11 @@ def changed_during_downloads(squid: CompanyProxy, workstation: Host, change: Cal
         workstation.run(f"systemctl stop download-{how}; rm -f {file}")
         workstation.check_output("systemd-run --quiet --unit=download-%s python3 -c %s %s %s", how, DOWNLOAD, how, file)
     for file in files.values():
-        eventually(lambda file=file: workstation.file(file).exists and workstation.file(file).size > 0, file, 30)
+        eventually(partial(is_there, workstation, file), file, 30)
     change()
     squid.host.check_output("touch /run/enough")
     for file in files.values():
-        eventually(
-            lambda file=file: workstation.file(file).content_string.count("complete") == 1, f"{file} is complete", 30
-        )
+        eventually(partial(is_complete, workstation, file), f"{file} is complete", 30)
 
 
 def test_a_public_package_comes_through_the_relay(office: Office, squid: CompanyProxy, basic: dict) -> None:

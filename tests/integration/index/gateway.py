@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 from index.samples import MULTIPART, multipart
 
@@ -42,8 +43,8 @@ class Answer:
         return (gzip.decompress(self.body) if packed else self.body).decode(errors="replace")
 
     @property
-    def json(self) -> dict:
-        return json.loads(self.text)
+    def json(self) -> dict[str, Any]:
+        return dict(json.loads(self.text))
 
     @property
     def vary(self) -> set[str]:
@@ -63,6 +64,11 @@ class Connection(http.client.HTTPSConnection):
         self.sock = self._tls.wrap_socket(
             socket.create_connection(self._place, self.timeout), server_hostname=self.host
         )
+
+    @property
+    def tls(self) -> ssl.SSLSocket:
+        assert isinstance(self.sock, ssl.SSLSocket), "there is no connection"
+        return self.sock
 
     def ask(
         self,
@@ -141,7 +147,7 @@ class Gateway:
                 return answer
             time.sleep(1)
 
-    def page(self, project: str, login: Login = "ada") -> dict:
+    def page(self, project: str, login: Login = "ada") -> dict[str, Any]:
         """A project's page, in JSON."""
         answer = self.ask(f"/simple/{project}/", login=login, headers={"Accept": JSON})
         assert answer.status == 200, (project, answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 from testinfra.host import Host
 
@@ -37,13 +38,13 @@ class Shelf:
         words = ["docker", "exec", "wheelhouse-index", "wheelhouse", *arguments]
         result = self.host.run(" ".join(["%s"] * len(words)), *words)
         assert result.rc == 0 or not check, f"wheelhouse {' '.join(arguments)}: {result.stdout}{result.stderr}"
-        return result.stdout + result.stderr
+        return str(result.stdout + result.stderr)
 
-    def snapshot(self) -> dict[str, list]:
+    def snapshot(self) -> dict[str, list[object]]:
         """{path: [mode, uid, gid, [time, hash]]} of everything but the journal."""
-        return json.loads(self.host.check_output("python3 -c %s %s", LOOK, PLACE))
+        return dict(json.loads(self.host.check_output("python3 -c %s %s", LOOK, PLACE)))
 
-    def journal(self) -> list[dict]:
+    def journal(self) -> list[dict[str, Any]]:
         """Every event, oldest first."""
         return [json.loads(line) for line in self.host.check_output("cat %s/journal.jsonl", PLACE).splitlines()]
 

@@ -12,12 +12,13 @@ import sys
 import zipfile
 from email.parser import BytesParser
 
-from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
+import requests
+from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, DistributionPackage, PyPISimple
 
 FORMATS = {"json": ACCEPT_JSON_ONLY, "html": ACCEPT_HTML_ONLY}
 
 
-def described(package) -> dict:
+def described(package: DistributionPackage) -> dict[str, object]:
     """What a page says about a file."""
     return {
         "url": package.url,
@@ -30,7 +31,7 @@ def described(package) -> dict:
     }
 
 
-def fetched(session, package) -> dict:
+def fetched(session: requests.Session, package: DistributionPackage) -> dict[str, object]:
     """What is true of it."""
     content = session.get(package.url)
     content.raise_for_status()

@@ -173,8 +173,8 @@ def test_who_sends_slowly_keeps_nobody_waiting(gateway: Gateway, untouched: None
             assert gateway.page("acme-shelved")["files"]
         assert time.monotonic() - began < 20, "three answers, not a place in a queue"
     finally:
-        for connection in waiting:
-            connection.close()
+        for slow in waiting:
+            slow.close()
 
 
 def test_an_upload_in_chunks_is_as_good_as_any(gateway: Gateway, version: str) -> None:

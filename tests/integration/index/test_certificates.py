@@ -27,8 +27,9 @@ def shown(gateway: Gateway) -> x509.Certificate:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     connection = Connection(gateway.address, gateway.name, context)
     connection.connect()
-    found = connection.sock.getpeercert(binary_form=True)
+    found = connection.tls.getpeercert(binary_form=True)
     connection.close()
+    assert found
     return x509.load_der_x509_certificate(found)
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from company import Office, eventually
@@ -54,6 +55,11 @@ def workers(index: Host) -> set[str]:
     return set(index.run("pgrep --parent $(cat /run/nginx.pid)").stdout.split())
 
 
+def are_gone(index: Host, before: set[str]) -> bool:
+    """Whether none of these workers is there any more."""
+    return not before & workers(index)
+
+
 def test_a_reload_drops_no_request(gateway: Gateway, index: Host, wheel: Wheel, file: str) -> None:
     """A connection that was used may be closed between two requests, as clients expect (RFC 9112, 9.3.1), and no other."""
     digest = hashlib.sha256(wheel.build()).hexdigest()
@@ -85,7 +91,7 @@ def test_a_reload_drops_no_request(gateway: Gateway, index: Host, wheel: Wheel, 
             for _ in range(5):
                 before = workers(index)
                 index.check_output("systemctl reload nginx")
-                eventually(lambda before=before: not before & workers(index), "new workers have taken over", 30)
+                eventually(partial(are_gone, index, before), "new workers have taken over", 30)
         finally:
             done.set()
         assert sum(reader.result() for reader in readers) > 100

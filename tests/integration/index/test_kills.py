@@ -12,13 +12,14 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 from company import eventually
-from gateway import JSON, MULTIPART, Answer, Connection, Gateway
-from index.samples import Wheel, multipart
+from gateway import JSON, Answer, Connection, Gateway
+from index.samples import MULTIPART, Wheel, multipart
 from shelf import Shelf
 from testinfra.host import Host
 
@@ -124,6 +125,17 @@ def lives_long(index: Host) -> bool:
     return int(lives) > 10
 
 
+def goes_on(work: Work, before: tuple[int, int], tasks: list[Future[None]]) -> bool:
+    """Whether everybody has published and read since these counts, or somebody has given up."""
+    uploads, reads = before
+    everybody = len(work.acknowledged) > uploads + UPLOADERS and work.reads > reads + READERS
+    return everybody or any(task.done() for task in tasks)
+
+
+def is_killed(index: Host, victim: str) -> bool:
+    return bool(index.run(f"kill -9 $({VICTIMS[victim]})").rc == 0)
+
+
 def kill_everything_once(index: Host, dice: random.Random) -> None:
     """Each victim once, in any order, at any moment."""
     for victim in dice.sample(sorted(VICTIMS), len(VICTIMS)):
@@ -131,7 +143,7 @@ def kill_everything_once(index: Host, dice: random.Random) -> None:
         if victim == "the program" and not lives_long(index):
             continue
         # one that is just being started again has no process yet
-        eventually(lambda victim=victim: index.run(f"kill -9 $({VICTIMS[victim]})").rc == 0, f"{victim} is killed", 60)
+        eventually(partial(is_killed, index, victim), f"{victim} is killed", 60)
 
 
 @pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.long)])
@@ -139,20 +151,14 @@ def test_kills_at_any_moment(gateway: Gateway, index: Host, shelf: Shelf, versio
     shelf.run("reindex", check=False)  # what tests before have left is not what this one is about
     dice = random.Random(f"kills {rounds}")
     work = Work(gateway, f"{version}.{rounds}")
-    people: list[Callable[[int], None]] = [work.upload] * UPLOADERS + [work.read] * READERS
+    people: list[Callable[[int], None]] = [*[work.upload] * UPLOADERS, *[work.read] * READERS]
     with ThreadPoolExecutor(len(people)) as threads:
         tasks = [threads.submit(act, who) for who, act in enumerate(people)]
         try:
             for _ in range(rounds):
                 before = len(work.acknowledged), work.reads
                 kill_everything_once(index, dice)
-                eventually(
-                    lambda before=before: (
-                        (len(work.acknowledged) > before[0] + UPLOADERS and work.reads > before[1] + READERS)
-                        or any(task.done() for task in tasks)
-                    ),
-                    "people publish and install again",
-                )
+                eventually(partial(goes_on, work, before, tasks), "people publish and install again")
         finally:
             work.stop.set()
         for task in tasks:

@@ -180,7 +180,7 @@ def guess(gateway: Gateway, user: str, seconds: float, method: str = "GET") -> t
     began = time.monotonic()
 
     def one(who: int) -> list[int]:
-        answers = []
+        answers: list[int] = []
         connection = gateway.connection()
         while time.monotonic() - began < seconds:
             login = gateway.authorization((user, f"guess {method} {who} {len(answers)} {began}"))

@@ -27,6 +27,7 @@ def test_a_run_is_killed_while_it_works(task) -> None:
     )
     seen = 0
     output = []
+    assert process.stdout
     for line in process.stdout:
         output.append(line)
         seen += line.startswith(("TASK [", "RUNNING HANDLER ["))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 from company import Run
 from testinfra.host import Host
@@ -36,17 +37,16 @@ print(json.dumps(ask(token, method, path)))
 
 def given(host: Host, program: str, text: str) -> str:
     """What a Python program on the host prints for a text that nobody may see in its command line."""
-    return host.check_output(
-        "printf %%s %s | base64 -d | python3 -c %s", base64.b64encode(text.encode()).decode(), program
-    )
+    encoded = base64.b64encode(text.encode()).decode()
+    return str(host.check_output("printf %%s %s | base64 -d | python3 -c %s", encoded, program))
 
 
 def index_status(workstation: Host, name: str, password: str) -> int:
     return int(given(workstation, ASK_INDEX, f"{name}:{password}"))
 
 
-def jupyter_says(jupyter: Host, token: str, method: str, path: str) -> list:
-    return json.loads(given(jupyter, ASK_JUPYTER, f"{token} {method} {path}"))
+def jupyter_says(jupyter: Host, token: str, method: str, path: str) -> list[Any]:
+    return list(json.loads(given(jupyter, ASK_JUPYTER, f"{token} {method} {path}")))
 
 
 def tokens(jupyter: Host) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from asking import HTPASSWD, jupyter_says, tokens
@@ -14,7 +15,7 @@ from work import Work
 
 
 @pytest.fixture(scope="session")
-def before(jupyter: Host, index: Host) -> dict:
+def before(jupyter: Host, index: Host) -> dict[str, Any]:
     """The secrets that are to be replaced, and a kernel that is to stay."""
     old = {"vault": vault(), "tokens": tokens(jupyter), "hashes": index.check_output(f"cat {HTPASSWD}").split()}
     old["ca"] = (STATE / "ca.pem").read_text()
@@ -24,7 +25,7 @@ def before(jupyter: Host, index: Host) -> dict:
 
 
 @pytest.fixture(scope="session")
-def rotated(before: dict, workstation: Host, office: Office) -> dict:
+def rotated(before: dict[str, Any], workstation: Host, office: Office) -> dict[str, Any]:
     """The run, and what each job had to complain of."""
     work = Work(workstation, office)
     work.prepare()

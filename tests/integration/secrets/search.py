@@ -65,14 +65,16 @@ def found_in(text: str, secrets: dict[str, list[str]]) -> list[str]:
 
 def files_with(role: str, spelled: list[str]) -> str:
     """Files of a host in which one of these is."""
-    return host_of(role).run(f"printf %%s %s | grep -rlF --devices=skip --file=- {PLACES}", "\n".join(spelled)).stdout
+    search = f"printf %%s %s | grep -rlF --devices=skip --file=- {PLACES}"
+    return str(host_of(role).run(search, "\n".join(spelled)).stdout)
 
 
 def readable_with(role: str, secrets: dict[str, list[str]]) -> list[list[str]]:
     """(path, name of a secret), for each file that anybody on the host may read and that holds it."""
     command = ["docker", "exec", "-i", host_of(role).backend.name, "python3", "-c", READABLE]
     done = subprocess.run(command, input=json.dumps(secrets), text=True, check=True, capture_output=True)
-    return json.loads(done.stdout)
+    found: list[list[str]] = json.loads(done.stdout)
+    return found
 
 
 @contextmanager

@@ -93,6 +93,7 @@ def test_a_killed_run_is_made_up_for(
         text=True,
         start_new_session=True,
     )
+    assert process.stdout
     for line in process.stdout:
         if line.startswith("TASK [") and task in line:
             os.killpg(process.pid, signal.SIGKILL)

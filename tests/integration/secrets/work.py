@@ -7,7 +7,7 @@ import tarfile
 import time
 from io import BytesIO
 
-from company import eventually
+from company import Office, eventually
 from index.samples import Wheel
 from testinfra.host import Host
 
@@ -65,10 +65,10 @@ JOBS = {
 class Work:
     """The loops, from `start` to `finish`."""
 
-    def __init__(self, workstation: Host, office) -> None:
+    def __init__(self, workstation: Host, office: Office) -> None:
         self.workstation = workstation
         self.office = office
-        self._running: list[subprocess.Popen] = []
+        self._running: list[subprocess.Popen[bytes]] = []
 
     def prepare(self, uploads: int = 1500) -> None:
         """Bring what is published meanwhile, and publish what is installed."""
@@ -109,7 +109,7 @@ class Work:
         return sum(line.startswith(("good", "BAD ")) for line in self.log(job).splitlines())
 
     def log(self, job: str) -> str:
-        return self.workstation.run(f"cat {DIRECTORY}/{job}.log").stdout
+        return str(self.workstation.run(f"cat {DIRECTORY}/{job}.log").stdout)
 
     def finish(self) -> dict[str, str]:
         """End the loops; what each job wrote besides that all was well."""

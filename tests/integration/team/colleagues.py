@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from company import Office, Run, play
 from kernels import run_cells, script
+from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
 PLAYBOOK = Path(__file__).with_name("team.yml")
 # small enough to be filled on any machine
-LIMITS = {"jupyter_host_memory_max": "400M", "jupyter_host_tasks_max": 200, "jupyter_host_idle_minutes": 1}
+LIMITS: dict[str, object] = {
+    "jupyter_host_memory_max": "400M",
+    "jupyter_host_tasks_max": 200,
+    "jupyter_host_idle_minutes": 1,
+}
 
 # What a server answers to a token, as HTTP status: ask [[SOCKET, TOKEN], ...]
 ASK = """
@@ -30,9 +35,9 @@ print(json.dumps([ask(*one) for one in json.load(sys.stdin)]))
 """
 
 
-def settle(size: int, check: bool = True, **settings: object) -> Run:
+def settle(size: int, settings: Mapping[str, object] | None = None, check: bool = True) -> Run:
     """Bring the Jupyter host to a team of so many people."""
-    return play(PLAYBOOK, "--extra-vars", json.dumps({"team_size": size, **settings}), check=check)
+    return play(PLAYBOOK, "--extra-vars", json.dumps({"team_size": size, **(settings or {})}), check=check)
 
 
 def tasks_of(run: Run) -> int:
@@ -48,7 +53,7 @@ class Team:
         self.office, self.host = office, host
         self.names = [f"kim{number}" for number in range(1, size + 1)]
 
-    def run_as(self, name: str, command: str):
+    def run_as(self, name: str, command: str) -> CommandResult:
         """A command in a login shell on the Jupyter host, as over SSH."""
         return self.office.run_as(name, command, on="jupyter")
 
@@ -62,18 +67,18 @@ class Team:
             return dict(zip(self.names, pool.map(do, self.names), strict=True))
 
     def token(self, name: str) -> str:
-        return self.host.file(f"/etc/wheelhouse/jupyter/tokens/{name}").content_string.strip()
+        return str(self.host.file(f"/etc/wheelhouse/jupyter/tokens/{name}").content_string).strip()
 
-    def statuses(self, pairs: list[tuple[str, str]]) -> list[int]:
+    def statuses(self, pairs: Sequence[tuple[str, ...]]) -> list[int]:
         """What the server of the first of each pair answers to the token of the second."""
         tokens = {name: self.token(name) for name in {name for pair in pairs for name in pair}}
         asked = [[f"/run/jupyter-{owner}/jupyter.sock", tokens[bearer]] for owner, bearer in pairs]
         # root may connect anywhere, so that only the token is tried
         self.host.check_output("umask 077; printf %%s %s >/run/asked", json.dumps(asked))
-        return json.loads(self.host.check_output(f"{script(ASK)} </run/asked; rm /run/asked"))
+        return list(json.loads(self.host.check_output(f"{script(ASK)} </run/asked; rm /run/asked")))
 
     def main_process(self, name: str) -> str:
-        return self.host.check_output("systemctl show --property=MainPID --value jupyterlab@%s", name)
+        return str(self.host.check_output("systemctl show --property=MainPID --value jupyterlab@%s", name))
 
     def state(self, name: str) -> str:
-        return self.host.run("systemctl is-active jupyterlab@%s", name).stdout.strip()
+        return str(self.host.run("systemctl is-active jupyterlab@%s", name).stdout).strip()

@@ -11,7 +11,7 @@ from testinfra.host import Host
 
 
 @pytest.fixture(scope="session", params=[5, pytest.param(30, marks=pytest.mark.long)])
-def team(request, office: Office, jupyter: Host) -> Iterator[Team]:
-    settle(request.param, **LIMITS)
+def team(request: pytest.FixtureRequest, office: Office, jupyter: Host) -> Iterator[Team]:
+    settle(request.param, LIMITS)
     yield Team(office, jupyter, request.param)
     settle(0)

@@ -135,13 +135,13 @@ def test_whose_home_is_broken_hinders_nobody(team: Team, own_files: str) -> None
     second = BYSTANDER
     # servers that wait, and do not stop by themselves meanwhile
     values = LIMITS | {"jupyter_host_idle_minutes": 0}
-    settle(len(team.names), **values)
+    settle(len(team.names), values)
     for name in (ATTACKER, VICTIM, second):
         assert team.cells(name, "print(1)") == "1\n"
     team.run_as(ATTACKER, "chmod 0 .")
     team.run_as(second, "mv .venvs .venvs.kept; touch .venvs")
     try:
-        run = settle(len(team.names), **values | {"jupyter_host_tasks_max": 199})
+        run = settle(len(team.names), values | {"jupyter_host_tasks_max": 199})
         said = " ".join(run.output.split())
         assert (
             f"The JupyterLab of {ATTACKER} does not come up: The virtualenv /home/{ATTACKER}/.venvs/jupyter cannot be made: Permission denied"
@@ -151,11 +151,11 @@ def test_whose_home_is_broken_hinders_nobody(team: Team, own_files: str) -> None
         assert team.host.check_output("systemctl show --property=TasksMax --value jupyterlab@%s", VICTIM) == "199"
         assert team.cells(VICTIM, "print(1)") == "1\n"
         # and one more run has nothing to do
-        assert settle(len(team.names), **values | {"jupyter_host_tasks_max": 199}).changed == 0
+        assert settle(len(team.names), values | {"jupyter_host_tasks_max": 199}).changed == 0
     finally:
         team.host.check_output(f"chmod 700 {own_files}")
         team.run_as(second, "rm .venvs; mv .venvs.kept .venvs")
-        settle(len(team.names), **LIMITS)
+        settle(len(team.names), LIMITS)
 
 
 # Stands where somebody's server is, and answers without end.
@@ -199,7 +199,7 @@ def test_a_server_that_answers_without_end_is_not_waited_for(team: Team, sent: s
         team.run_as(ATTACKER, f"kill $(cat drip); cat token.kept >{token}; truncate -s 65 {token}; rm drip token.kept")
         team.host.check_output(f"systemctl stop jupyterlab@{ATTACKER} jupyterlab@{BYSTANDER}")
         # no server has been seen to run with what was written anew
-        settle(len(team.names), **LIMITS)
+        settle(len(team.names), LIMITS)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ def test_a_server_answers_to_its_own_token_alone(team: Team) -> None:
 
 def test_another_run_changes_nothing(team: Team) -> None:
     before = team.everybody(team.main_process)
-    again = settle(len(team.names), **LIMITS)
+    again = settle(len(team.names), LIMITS)
     assert again.changed == 0, again.output
     assert team.everybody(team.main_process) == before
 
@@ -41,16 +41,16 @@ def test_a_run_takes_as_many_tasks_for_fifty_as_for_one(team: Team, capsys: pyte
     took: dict[int, int] = {}
     try:
         for size in (50, 10, 1):
-            settle(size, **LIMITS)
+            settle(size, LIMITS)
             start = time.monotonic()
-            again = settle(size, **LIMITS)
+            again = settle(size, LIMITS)
             assert again.changed == 0, again.output
             took[size] = tasks_of(again)
             with capsys.disabled():
                 print(f"{size} people: {took[size]} tasks, {time.monotonic() - start:.1f} s")
         assert len(set(took.values())) == 1, took
     finally:
-        settle(len(team.names), **LIMITS)
+        settle(len(team.names), LIMITS)
 
 
 def test_a_killed_server_is_back_without_help(team: Team) -> None:

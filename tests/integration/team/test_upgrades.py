@@ -22,11 +22,11 @@ def test_what_nobody_can_run_is_taken_back(team: Team, tmp_path: Path) -> None:
     host.check_output(f"mkdir -p {DROP_IN.rpartition('/')[0]}")
     host.check_output(f"printf '[Service]\\nExecStartPre=/bin/sh -c \"[ $({IN_USE}) = {before} ]\"\\n' >{DROP_IN}")
     try:
-        run = settle(size, **LIMITS, __jupyter_host_lock=str(lock), check=False)
+        run = settle(size, LIMITS | {"__jupyter_host_lock": str(lock)}, check=False)
         assert run.rc != 0 and "The JupyterLab before this one is in use again." in run.output, run.output[-4000:]
         assert host.check_output(IN_USE) == before
         assert team.cells(name, "print(1)") == "1\n"
     finally:
         host.check_output(f"rm {DROP_IN}; systemctl daemon-reload")
-    settle(size, **LIMITS)
+    settle(size, LIMITS)
     assert host.check_output(IN_USE) == before

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -66,7 +67,7 @@ def office() -> Iterator[Office]:
         office.shutdown()
 
 
-def inventory(office: Office, ca: Path) -> dict:
+def inventory(office: Office, ca: Path) -> dict[str, object]:
     return {
         "wheelhouse_index_url": "https://packages.acme.example",  # the preflight asks for https; the role takes both
         "onboarding_bundle_index_url": f"http://{office.server}",
@@ -91,7 +92,7 @@ def inventory(office: Office, ca: Path) -> dict:
 class Company:
     """An inventory on this machine, and what bundles.yml makes of it."""
 
-    def __init__(self, directory: Path, settings: dict) -> None:
+    def __init__(self, directory: Path, settings: dict[str, Any]) -> None:
         self.settings = settings
         self._inventory = directory / "acme"
         self._inventory.mkdir()
@@ -99,7 +100,7 @@ class Company:
 
     def run(self, *arguments: str, **settings: object) -> str:
         """Run the playbook; what Ansible said."""
-        group = {"children": {"jupyter_hosts": {"hosts": {"jupyter-1": {}}}}}
+        group: dict[str, object] = {"children": {"jupyter_hosts": {"hosts": {"jupyter-1": {}}}}}
         (self._inventory / "hosts.yml").write_text(yaml.safe_dump({"all": group}))
         # not in the inventory's files, where passwords in clear are an error
         variables = self._inventory.with_name("settings.yml")
@@ -128,7 +129,18 @@ class Company:
 def company(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Company:
     directory = tmp_path_factory.mktemp("company")
     ca = directory / "ca.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-keyout", "/dev/null", "-out", ca]
+    command: list[str | Path] = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "ed25519",
+        "-nodes",
+        "-keyout",
+        "/dev/null",
+        "-out",
+        ca,
+    ]
     subprocess.run([*command, "-days", "30", "-subj", "/CN=Acme CA"], check=True, capture_output=True)
     company = Company(directory, inventory(office, ca))
     company.run()
@@ -166,7 +178,7 @@ class Bundle:
         """Run install.cmd. The proxy that it names to the HTTP client, Wine's takes from the environment alone."""
         assert self._windows
         command = ("cmd", "/c", "install.cmd", "/quiet")
-        return self._windows.run(*command, cwd=self.directory, answers=answers, http_proxy=self._proxy)
+        return self._windows.run(*command, cwd=self.directory, answers=answers, variables={"http_proxy": self._proxy})
 
     def uninstall(self) -> tuple[int, str]:
         assert self._windows

@@ -214,9 +214,9 @@ def test_the_page_waits_for_jupyter(windows: Windows, office: Office, ada: Bundl
     files = {"WHEELHOUSE_JUPYTER_ANSWER": r"Z:" + str(answer), "WHEELHOUSE_JUPYTER_PAGE": r"Z:" + str(page)}
     command = ("cscript", "//nologo", "setup.js", "jupyter")
     answer.write_text('{"person": "ada", "state": "active", "socket": "/run/x", "token": "0a-B_c", "log": []}\n')
-    assert windows.run(*command, cwd=ada.directory, **files)[0] == 0
+    assert windows.run(*command, cwd=ada.directory, variables=files)[0] == 0
     assert "/lab?token=0a-B_c'" in page.read_text()
     page.unlink()
     answer.write_text('{"person": "ada", "state": "none", "socket": "/run/x", "token": "", "log": []}\n')
-    code, said = windows.run(*command, cwd=ada.directory, **files)
+    code, said = windows.run(*command, cwd=ada.directory, variables=files)
     assert code == 1 and "no JupyterLab for you" in said and not page.exists()

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 # no debugger's output; no downloads of a browser engine or .NET while the prefix is made
@@ -69,13 +70,15 @@ class Windows:
         self._end()
         shutil.rmtree(self._prefix)
 
-    def run(self, *command: str, cwd: Path, answers: tuple[str, ...] = (), **variables: str) -> tuple[int, str]:
+    def run(
+        self, *command: str, cwd: Path, answers: tuple[str, ...] = (), variables: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
         """The exit code of a command and what it said. Each answer is typed when a question that ends in ": " is there.
 
         Typed as Wine reads a pipe, which is in code page 1252.
         """
         for _ in range(3):
-            code, said, answered = self._run(command, cwd, answers, variables)
+            code, said, answered = self._run(command, cwd, answers, variables or {})
             if (
                 "ShellExecuteEx failed" not in said
             ):  # Wine itself did not get as far as the command, as it sometimes does under load
@@ -84,7 +87,7 @@ class Windows:
         return code, said
 
     def _run(
-        self, command: tuple[str, ...], cwd: Path, answers: tuple[str, ...], variables: dict[str, str]
+        self, command: tuple[str, ...], cwd: Path, answers: tuple[str, ...], variables: Mapping[str, str]
     ) -> tuple[int, str, int]:
         """The same once, and how many answers were asked for."""
         answered = 0
@@ -94,7 +97,7 @@ class Windows:
             subprocess.Popen(
                 ["wine", *command],
                 cwd=cwd,
-                env=self._environment | variables,
+                env={**self._environment, **variables},
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

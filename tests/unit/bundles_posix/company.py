@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from doctor.office import ACCOUNT, OUTSIDE, PASSWORD, Proxy, Quiet, new_ca
@@ -28,10 +28,11 @@ PLAY = [{"hosts": "localhost", "connection": "local", "gather_facts": False,
 class PagesHandler(BaseHTTPRequestHandler):
     """A simple index with one project of the company's and one whose file is outside, behind the proxy."""
 
+    server: Quiet[Pages]
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
-        index = self.server.index
+        index = self.server.state
         expected = "Basic " + base64.b64encode(f"{NAME}:{index.password}".encode()).decode()
         if index.password and self.headers["Authorization"] != expected:
             self._answer(401, b"")
@@ -51,7 +52,7 @@ class PagesHandler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(body)
 
-    def log_message(self, *_) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
@@ -68,15 +69,15 @@ class Company:
         self.ca = new_ca("Acme Root CA")
         self.ca_file = directory / "acme-ca.pem"
         self.ca_file.write_text(self.ca.pem)
-        self.world = Quiet(PagesHandler, self.ca.sign(directory, OUTSIDE))
-        self.world.index = Pages("", {f"/files/{PUBLIC.filename}": PUBLIC.build()})
-        self.index = Quiet(PagesHandler, self.ca.sign(directory, "localhost"))
-        self.index.index = Pages("", {
+        outside = Pages("", {f"/files/{PUBLIC.filename}": PUBLIC.build()})
+        self.world = Quiet(PagesHandler, self.ca.sign(directory, OUTSIDE), outside)
+        inside = Pages("", {
             "/simple/": b"",
             "/simple/acme-tools/": _page(f"/packages/{INTERNAL.filename}", INTERNAL.build()),
             f"/packages/{INTERNAL.filename}": INTERNAL.build(),
             "/simple/public-thing/": _page(f"https://{OUTSIDE}/files/{PUBLIC.filename}", PUBLIC.build()),
         })  # fmt: skip
+        self.index = Quiet(PagesHandler, self.ca.sign(directory, "localhost"), inside)
         self.url = f"https://localhost:{self.index.server_port}"
         self.proxy = Proxy(self.world.server_port)
         self.proxy_port = self.proxy.start()
@@ -89,11 +90,11 @@ class Company:
 
     @property
     def index_password(self) -> str:
-        return self.index.index.password
+        return self.index.state.password
 
     @index_password.setter
     def index_password(self, password: str) -> None:
-        self.index.index.password = password
+        self.index.state.password = password
 
     @property
     def answers(self) -> list[str]:
@@ -118,7 +119,8 @@ class Company:
         }
 
     def close(self) -> None:
-        for server in (self.index, self.world, self.proxy.server):
+        servers: list[ThreadingHTTPServer] = [self.index, self.world, self.proxy.server]
+        for server in servers:
             server.shutdown()
             server.server_close()
 
@@ -133,7 +135,7 @@ def build(directory: Path, settings: dict[str, object]) -> str:
     play, variables = directory / "play.yml", directory / "variables.json"
     play.write_text(json.dumps(PLAY))
     variables.write_text(json.dumps({**settings, "ansible_python_interpreter": sys.executable}))
-    command = [TOOLS / "ansible-playbook", "-i", "localhost,", "-e", f"@{variables}", play]
+    command: list[str | Path] = [TOOLS / "ansible-playbook", "-i", "localhost,", "-e", f"@{variables}", play]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -155,7 +157,7 @@ class Laptop:
 
     def run(
         self, *arguments: str, answers: list[str] | None = None, shell: str = "dash"
-    ) -> subprocess.CompletedProcess:
+    ) -> subprocess.CompletedProcess[bytes]:
         """Run install.sh with this shell, and type these answers."""
         return subprocess.run(
             [*shell.split(), self.bundle / "install.sh", *arguments],
@@ -175,7 +177,7 @@ class Laptop:
         done = self.run("--uninstall", shell=shell)
         assert done.returncode == 0, done.stderr.decode()
 
-    def log_in(self, command: str) -> subprocess.CompletedProcess:
+    def log_in(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a command as the person does, in a login shell."""
         return subprocess.run(
             ["bash", "--login", "-c", f'PATH="{TOOLS}:$PATH"; {command}'],
@@ -189,14 +191,18 @@ class Laptop:
         file.chmod(mode)
         return file
 
-    def holds(self) -> dict[str, tuple[object, ...]]:
+    def holds(self) -> dict[str, tuple[int, int, str | bytes]]:
         """Everything in the home: {path: (kind, permissions, content)}."""
-        found: dict[str, tuple[object, ...]] = {}
+        found: dict[str, tuple[int, int, str | bytes]] = {}
         for directory, folders, files in os.walk(self.home):
             for name in [*folders, *files]:
                 path = Path(directory, name)
                 status = path.lstat()
-                content = str(path.readlink()) if path.is_symlink() else b"" if path.is_dir() else path.read_bytes()
+                content: str | bytes = b""
+                if path.is_symlink():
+                    content = str(path.readlink())
+                elif not path.is_dir():
+                    content = path.read_bytes()
                 kind = stat.S_IFMT(status.st_mode)
                 found[str(path.relative_to(self.home))] = (kind, stat.S_IMODE(status.st_mode), content)
         return found

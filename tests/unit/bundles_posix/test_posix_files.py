@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from .company import Company, Laptop
 
 PROGRAM = Path(__file__).parents[3] / "roles/onboarding_bundle/files/posix/program"
-AWKWARD = {
+AWKWARD: dict[str, str | bytes] = {
     ".profile": "# no end",
     ".bashrc": "case $- in *i*) ;; *) return ;; esac\n",
     ".bash_profile": "",
@@ -120,7 +120,8 @@ def test_what_an_editor_does_to_our_marks(laptop: Laptop, company: Company, edit
     for path in places:
         left = (laptop.home / path).read_bytes()
         assert b"wheelhouse" not in left and company.index_password.encode() not in left
-        theirs = AWKWARD[path].encode() if isinstance(AWKWARD[path], str) else AWKWARD[path]
+        awkward = AWKWARD[path]
+        theirs = awkward.encode() if isinstance(awkward, str) else awkward
         assert left.split() == theirs.split() or path == ".netrc", "what is theirs is all there"
 
 
@@ -136,7 +137,7 @@ def merged(form: str, ours: str, theirs: str, directory: Path) -> str:
 
 def awk(program: str, text: str, *files: Path) -> str:
     unended = int(bool(text) and not text.endswith("\n"))
-    command = ["awk", "-v", f"unended={unended}", "-f", PROGRAM / program, *files]
+    command: list[str | Path] = ["awk", "-v", f"unended={unended}", "-f", PROGRAM / program, *files]
     return subprocess.run(
         command, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, capture_output=True, check=True
     ).stdout.decode()
@@ -163,7 +164,7 @@ few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthChec
 def test_ini_files(tmp_path: Path, lines: list[str], ended: bool) -> None:
     theirs = "\n".join(lines) + "\n" * ended
     before, ours = read_ini(theirs), read_ini(OURS_INI)
-    if before is None or not theirs:
+    if before is None or ours is None or not theirs:
         return
     wanted = {name: before.get(name, {}) | ours.get(name, {}) for name in before | ours}
     assert read_ini(merged("ini", OURS_INI, theirs, tmp_path)) == wanted

@@ -36,7 +36,7 @@ def test_it_installs_twice_and_goes_again(laptop: Laptop, company: Company, shel
 @pytest.mark.parametrize("awk", AWKS)
 def test_every_awk_will_do(laptop: Laptop, company: Company, awk: str) -> None:
     company.index_password, company.proxy.password = "a@b:c/d#e%f?&+ \"q'", "grün\\&€"
-    (laptop.bin / "awk").symlink_to(shutil.which(awk))
+    (laptop.bin / "awk").symlink_to(shutil.which(awk) or "")
     laptop.write(
         ".netrc",
         "# of my own\n\n# making\nmachine localhost\n  login old\n  password past\nmachine x login y password z",

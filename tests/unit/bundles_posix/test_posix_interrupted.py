@@ -88,11 +88,11 @@ def test_a_killed_run_is_taken_back_whole(laptop: Laptop, company: Company) -> N
 def test_the_terminal_and_the_disk_are_tidy_after_ctrl_c(laptop: Laptop) -> None:
     """At the first question nothing was made that stays."""
     # as at a terminal: where the tests run in the background the signal is ignored, which a shell cannot change
-    command = ["env", "--default-signal=INT", "dash", laptop.bundle / "install.sh"]
+    command: list[str | Path] = ["env", "--default-signal=INT", "dash", laptop.bundle / "install.sh"]
     child = subprocess.Popen(
         command, env=laptop.environ, stdin=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
-    assert child.stderr.read(4) == b"Your"
+    assert child.stdin and child.stderr and child.stderr.read(4) == b"Your"
     reads_the_answer = Path(f"/proc/{child.pid}/syscall")  # a signal before that would wait for the answer
     while not reads_the_answer.read_text().startswith("0 0x0 "):
         assert child.poll() is None

@@ -63,7 +63,7 @@ def test_a_changed_password_is_asked_for_at_the_next_run(laptop: Laptop, company
     done = laptop.run(answers=company.answers)
     assert done.returncode == 0, done.stderr.decode()
     assert "that was saved on this computer is no longer accepted" in done.stderr.decode()
-    everything = b"".join(content for _, _, content in laptop.holds().values())
+    everything = b"".join(content for _, _, content in laptop.holds().values() if isinstance(content, bytes))
     assert b"index-secret-81" not in everything
     assert installs_with_pip(laptop)
 

@@ -31,7 +31,12 @@ HERE = [
 def told(awk: str, form: str, text: str, directory: Path) -> list[str]:
     (directory / "file").write_bytes(text.encode("utf-8", "surrogateescape"))
     settings = ("-v", f"form={FORMS[form]}", "-v", f"index_url={INDEX}", "-v", f"channels={' '.join(CHANNELS)}")
-    command = [*([awk, "awk"] if awk == "busybox" else [awk]), *settings, "-f", PROGRAM / "sources.awk"]
+    command: list[str | Path] = [
+        *([awk, "awk"] if awk == "busybox" else [awk]),
+        *settings,
+        "-f",
+        PROGRAM / "sources.awk",
+    ]
     done = subprocess.run(
         [*command, PROGRAM / "sources", directory / "file"],
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}, capture_output=True, check=True, text=True,

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from cryptography import x509
@@ -57,7 +58,9 @@ class Ca:
         return context
 
 
-def _certificate(subject: str, key: ec.EllipticCurvePublicKey, issuer: str, begins: int, ends: int):
+def _certificate(
+    subject: str, key: ec.EllipticCurvePublicKey, issuer: str, begins: int, ends: int
+) -> x509.CertificateBuilder:
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -79,31 +82,35 @@ def new_ca(name: str) -> Ca:
     return Ca(name, key, signed.public_bytes(serialization.Encoding.PEM).decode())
 
 
-class Quiet(ThreadingHTTPServer):
-    """A server that serves from a thread, and says nothing of clients that go away."""
+State = TypeVar("State")
+
+
+class Quiet(ThreadingHTTPServer, Generic[State]):
+    """A server that serves from a thread, and says nothing of clients that go away; its handlers look into `state`."""
 
     daemon_threads = True
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None) -> None:
+    def __init__(self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None, state: State) -> None:
         super().__init__(("127.0.0.1", 0), handler)
-        self.tls = tls
+        self.tls, self.state = tls, state
         threading.Thread(target=self.serve_forever, args=[0.02], daemon=True).start()
 
-    def finish_request(self, request, client_address) -> None:
+    def finish_request(self, request: Any, client_address: Any) -> None:
         # in the thread of the request, so that a client that gives up its handshake holds up nobody
         if self.tls:
             request = self.tls.wrap_socket(request, server_side=True)
         super().finish_request(request, client_address)
 
-    def handle_error(self, request, client_address) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         pass
 
 
 class IndexHandler(BaseHTTPRequestHandler):
+    server: Quiet[Index]
     protocol_version = "HTTP/1.1"
 
     def do_HEAD(self) -> None:
-        index = self.server.index
+        index = self.server.state
         authorization = self.headers["Authorization"]
         index.asked.append(authorization)
         expected = base64.b64encode(f"{INDEX_ACCOUNT}:{INDEX_PASSWORD}".encode()).decode()
@@ -112,7 +119,7 @@ class IndexHandler(BaseHTTPRequestHandler):
         self.send_header("Date", formatdate(dt.datetime.now().timestamp() - index.behind, usegmt=True))
         self.end_headers()
 
-    def log_message(self, *_) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
@@ -130,16 +137,16 @@ class Index:
     asked: list[str | None] = field(default_factory=list)
 
     def start(self) -> int:
-        self.server = Quiet(IndexHandler, self.tls)
-        self.server.index = self
+        self.server = Quiet(IndexHandler, self.tls, self)
         return self.server.server_port
 
 
 class ProxyHandler(BaseHTTPRequestHandler):
+    server: Quiet[Proxy]
     protocol_version = "HTTP/1.1"
 
     def do_CONNECT(self) -> None:
-        proxy = self.server.proxy
+        proxy = self.server.state
         authorization = self.headers["Proxy-Authorization"]
         proxy.asked.append((self.path, authorization))
         expected = "Basic " + base64.b64encode(f"{ACCOUNT}:{proxy.password}".encode()).decode()
@@ -161,7 +168,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
@@ -195,8 +202,7 @@ class Proxy:
     asked: list[tuple[str, str | None]] = field(default_factory=list)
 
     def start(self) -> int:
-        self.server = Quiet(ProxyHandler, None)
-        self.server.proxy = self
+        self.server = Quiet(ProxyHandler, None, self)
         return self.server.server_port
 
 
@@ -215,8 +221,7 @@ class Office:
         self.company, self.public, self.stranger = CAS
         self.index = Index(self.company.sign(directory, "localhost"))
         self.index_port = self.index.start()
-        self.world = Quiet(IndexHandler, self.public.sign(directory, OUTSIDE))
-        self.world.index = Index(None)
+        self.world = Quiet(IndexHandler, self.public.sign(directory, OUTSIDE), Index(None))
         self.proxy = Proxy(self.world.server_port)
         self.proxy_port = self.proxy.start()
         self.netrc = self.home / ".netrc"
@@ -290,11 +295,12 @@ class Office:
         return place
 
     def close(self) -> None:
-        for server in (self.index.server, self.world, self.proxy.server):
+        servers: list[ThreadingHTTPServer] = [self.index.server, self.world, self.proxy.server]
+        for server in servers:
             server.shutdown()
             server.server_close()
 
 
-def rows(findings, check: str) -> list:
+def rows(findings: list[Finding], check: str) -> list[Finding]:
     """The findings of one check."""
     return [finding for finding in findings if finding.check == check]

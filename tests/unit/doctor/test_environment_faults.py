@@ -6,7 +6,7 @@ import os
 from types import SimpleNamespace
 
 import pytest
-from wheelhouse_doctor import environment, machine, report
+from wheelhouse_doctor import environment, report
 from wheelhouse_doctor.findings import FAIL, OK, SKIPPED, WARN
 from wheelhouse_doctor.redaction import redacted, shown_url
 
@@ -89,7 +89,7 @@ def test_a_proxy_address_that_is_none(office, url):
 )
 def test_a_proxy_address_is_read(url, host, port, username, password):
     proxy = environment.parse("HTTPS_PROXY", url)
-    assert (proxy.host, proxy.port, proxy.username, proxy.password) == (host, port, username, password)
+    assert proxy and (proxy.host, proxy.port, proxy.username, proxy.password) == (host, port, username, password)
     assert not password or password not in repr(proxy)
 
 
@@ -136,14 +136,14 @@ def test_netrc_that_others_can_read(office):
 )
 def test_a_disk_that_is_full(office, monkeypatch, free, files, verdict, words):
     space = SimpleNamespace(f_bavail=free, f_frsize=1, f_files=10**7, f_favail=files)
-    monkeypatch.setattr(machine.os, "statvfs", lambda path: space)
+    monkeypatch.setattr(os, "statvfs", lambda path: space)
     (finding,) = rows(office.ask(), "disk")
     assert (finding.verdict, words in finding.sentence) == (verdict, True)
 
 
 def test_a_file_system_without_a_number_of_files(office, monkeypatch):
     space = SimpleNamespace(f_bavail=10**10, f_frsize=1, f_files=0, f_favail=0)
-    monkeypatch.setattr(machine.os, "statvfs", lambda path: space)
+    monkeypatch.setattr(os, "statvfs", lambda path: space)
     assert rows(office.ask(), "disk")[0].verdict == OK
 
 
@@ -152,7 +152,7 @@ def test_a_cache_that_belongs_to_root(office, monkeypatch):
     cache.mkdir(parents=True)
     access = os.access
     # whoever runs the tests: to root, everything is writable
-    monkeypatch.setattr(machine.os, "access", lambda path, mode: path != str(cache) and access(path, mode))
+    monkeypatch.setattr(os, "access", lambda path, mode: path != str(cache) and access(path, mode))
     assert "is not yours to write in" in office.only_fault().sentence
 
 

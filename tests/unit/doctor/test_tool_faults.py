@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from wheelhouse_doctor.findings import OK, WARN
+from wheelhouse_doctor.findings import FAIL, OK, SKIPPED, WARN
 
 from doctor.office import rows
 
@@ -207,6 +207,23 @@ def test_a_poetry_project_with_another_source(office):
     poetry_project(office, f'url = "{office.settings().simple_url}"', f'url = "{url}"\npriority = "supplemental"')
     fault = office.only_fault()
     assert "pyproject.toml:6 has Poetry ask https://mirror.acme.example/simple" in fault.sentence
+
+
+@pytest.mark.parametrize(
+    ("project", "verdict"),
+    [
+        ('build-system = "odd"', SKIPPED),
+        ('tool = "odd"', SKIPPED),
+        ('[tool]\npoetry = "odd"', FAIL),
+        ('[tool.poetry]\nsource = ["odd"]', FAIL),
+        ('[tool.poetry]\nsource = "odd"', FAIL),
+    ],
+)
+def test_a_project_that_is_not_as_poetry_has_them(office, project: str, verdict: str) -> None:
+    poetry_project(office)
+    Path("pyproject.toml").write_text(project)
+    (row,) = rows(office.ask(), "Poetry")
+    assert row.verdict == verdict and "The doctor itself" not in (row.sentence or "")
 
 
 def told_poetry(office, *sources: str) -> None:

@@ -210,3 +210,29 @@ def test_an_index_that_lists_other_names(channels: Path, share: Path, name: str)
     path.write_text(json.dumps(index))
     assert "which is no name of a package" in mirror(channels, share, code=1)
     assert not list((share / "internal/noarch").iterdir())
+
+
+ODD_INDEXES = [
+    "[]",
+    "{}",
+    '{"packages": [], "packages.conda": {}}',
+    '{"packages": {"x.conda": 1}, "packages.conda": {}}',
+    "{",
+]
+
+
+@pytest.mark.parametrize("page", ODD_INDEXES)
+def test_an_index_that_is_none_hinders_no_other(channels: Path, share: Path, page: str) -> None:
+    cli.main(["channel", "abroad"])
+    (channels / "abroad/noarch/repodata.json").write_text(page)
+    said = mirror(channels, share, code=1)
+    assert "is no index of a channel" in said
+    assert (share / "internal/noarch" / HELLO.filename).exists()
+
+
+@pytest.mark.parametrize("page", ODD_INDEXES)
+def test_an_index_that_somebody_spoilt_on_the_share_is_written_anew(channels: Path, share: Path, page: str) -> None:
+    mirror(channels, share)
+    (share / "internal/noarch/repodata.json").write_text(page)
+    mirror(channels, share)
+    assert content(share)["internal/noarch/repodata.json"] == content(channels)["internal/noarch/repodata.json"]

@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
@@ -25,7 +26,8 @@ settings.register_profile("plugins", deadline=None)  # a busy machine is no faul
 settings.load_profile("plugins")
 
 
-RunModule = Callable[..., dict]
+RunModule = Callable[..., dict[str, Any]]
+RunClient = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Request(NamedTuple):
@@ -48,7 +50,9 @@ def basic_account(header: str | None) -> bytes | None:
 class Handler(BaseHTTPRequestHandler):
     """Notes the request and asks for credentials, which is when most clients look for them."""
 
-    def do_GET(self):
+    server: Server
+
+    def do_GET(self) -> None:
         self.server.requests.append(
             Request(
                 self.path,
@@ -61,14 +65,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, *_):
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 class Server(ThreadingHTTPServer):
     """A server and proxy on the loopback interface; `requests` is what it was asked, in order."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[Request] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
@@ -80,7 +84,7 @@ class Server(ThreadingHTTPServer):
 
 
 @pytest.fixture(scope="session")
-def server():
+def server() -> Iterator[Server]:
     with Server() as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
@@ -88,12 +92,16 @@ def server():
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunClient:
     """Run a client with nothing of this machine's configuration: run([program, ...], {variable: value}, input)."""
     home = tmp_path_factory.mktemp("home")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
-    def run_client(command, variables=None, text=None):
+    def run_client(
+        command: Sequence[str | Path],
+        variables: Mapping[str, str] | None = None,
+        text: str | None = None,
+    ) -> subprocess.CompletedProcess[str]:
         program = shutil.which(command[0], path=path)
         assert program, f"{command[0]} is not installed"
         environment = {"PATH": path, "HOME": str(home), **(variables or {})}
@@ -111,11 +119,11 @@ def run(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def ask_with_uv(run):
+def ask_with_uv(run: RunClient) -> Callable[[str, dict[str, str]], subprocess.CompletedProcess[str]]:
     """Let uv ask an index for a project: ask_with_uv(index URL, {variable: value})."""
     command = ["uv", "--no-config", "pip", "install", "--dry-run", "--no-cache", "--python", sys.executable]
 
-    def ask(index, variables):
+    def ask(index: str, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return run([*command, "--index-url", index, "no-such-project"], {"UV_HTTP_RETRIES": "0", **variables})
 
     return ask
@@ -130,12 +138,12 @@ def tmp_path() -> Iterator[Path]:
 
 
 @pytest.fixture
-def run_module(capsys) -> RunModule:
+def run_module(capsys: pytest.CaptureFixture[str]) -> RunModule:
     """Run a module with these arguments; what it reports."""
 
-    def run(module, check_mode: bool = False, **arguments) -> dict:
+    def run(module: ModuleType, check_mode: bool = False, **arguments: object) -> dict[str, Any]:
         with patch_module_args(arguments | {"_ansible_check_mode": check_mode}), pytest.raises(SystemExit):
             module.main()
-        return json.loads(capsys.readouterr().out)
+        return dict(json.loads(capsys.readouterr().out))
 
     return run

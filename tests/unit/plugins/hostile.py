@@ -100,6 +100,11 @@ def _in_the_open(path: Path, office: Office) -> None:
     path.symlink_to(theirs)
 
 
+def _linked_fifo(path: Path, _office: Office) -> None:
+    os.mkfifo(path.with_name("fifo"), 0o666)
+    path.symlink_to("fifo")
+
+
 def _hard(path: Path, office: Office) -> None:
     theirs = _theirs(path, office)
     theirs.chmod(0o644)
@@ -107,11 +112,11 @@ def _hard(path: Path, office: Office) -> None:
 
 
 # what is in the place of the file
-FILES: dict[str, Callable[[Path, Office], None]] = {
+FILES: dict[str, Callable[[Path, Office], object]] = {
     "a FIFO": lambda path, _office: os.mkfifo(path, 0o666),
     "a socket": _socket,
     "a device": _device,
-    "a link to a FIFO": lambda path, _office: (os.mkfifo(path.with_name("fifo"), 0o666), path.symlink_to("fifo")),
+    "a link to a FIFO": _linked_fifo,
     "a link to what has no end": lambda path, _office: path.symlink_to("/dev/zero"),
     "a link to a terminal": lambda path, _office: path.symlink_to("/dev/tty"),
     "a link to root's": lambda path, office: path.symlink_to(office.shadow),
@@ -151,7 +156,7 @@ HOMES: dict[str, Callable[[Path], None]] = {
 }
 
 
-def everything(place: Path, but: Path | None = None) -> dict[str, tuple]:
+def everything(place: Path, but: Path | None = None) -> dict[str, tuple[object, ...]]:
     """Owner, mode and content of all that is there, but for what is below `but`: to be compared with later."""
 
     def walk(directory: Path) -> Iterator[Path]:
@@ -161,7 +166,7 @@ def everything(place: Path, but: Path | None = None) -> dict[str, tuple]:
                 if path.is_dir() and not path.is_symlink():
                     yield from walk(path)
 
-    found = {}
+    found: dict[str, tuple[object, ...]] = {}
     for path in walk(place):
         status = path.lstat()
         content: object = os.readlink(path) if path.is_symlink() else None  # noqa: PTH115

@@ -10,9 +10,11 @@ CONTROLS = [chr(code) for code in [*range(32), 127]]
 AWKWARD = """p@ss%word#1:/?&+ ~[]{}|\\^`"'<>=$!*;,üß€日本𝄞%41%00"""
 
 
-def texts(exclude=(), **sizes):
+def texts(exclude: str = "", min_size: int = 0, max_size: int | None = None) -> st.SearchStrategy[str]:
     """Text without control characters, surrogates and what is excluded."""
-    return st.text(st.characters(codec="utf-8", exclude_characters=[*CONTROLS, *exclude]), **sizes)
+    return st.text(
+        st.characters(codec="utf-8", exclude_characters=[*CONTROLS, *exclude]), min_size=min_size, max_size=max_size
+    )
 
 
 usernames = texts(exclude=":", min_size=1, max_size=30)

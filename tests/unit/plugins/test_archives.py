@@ -39,8 +39,10 @@ def run(capsys) -> Callable[..., dict]:
 
 def unpack(archive: Path, directory: Path) -> None:
     directory.mkdir()
-    by_python = [sys.executable, "-m", "zipfile", "-e", archive, directory]
-    subprocess.run(by_python if archive.suffix == ".zip" else ["tar", "xzpf", archive], cwd=directory, check=True)
+    command: list[str | Path] = ["tar", "xzpf", archive]
+    if archive.suffix == ".zip":
+        command = [sys.executable, "-m", "zipfile", "-e", archive, directory]
+    subprocess.run(command, cwd=directory, check=True)
 
 
 @ends

@@ -30,7 +30,7 @@ def read_by_urllib(url):
 
 
 def read_by_urllib3(url):
-    user, _, password = urllib3.util.parse_url(url).auth.partition(":")
+    user, _, password = (urllib3.util.parse_url(url).auth or "").partition(":")
     return unquote(user), unquote(password)
 
 

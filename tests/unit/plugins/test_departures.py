@@ -6,10 +6,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.departures import departures
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 
-PEOPLE = [
+PEOPLE: list[Person] = [
     {"name": "ada", "workstations": ["ws-2"]},
-    *({"name": name, "state": "absent"} for name in ("bob", "carl", "dora", "eve")),
+    *(Person(name=name, state="absent") for name in ("bob", "carl", "dora", "eve")),
 ]
 
 

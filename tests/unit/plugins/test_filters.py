@@ -122,9 +122,9 @@ def test_a_real_run_takes_vaulted_tagged_and_lazy_values(tmp_path, run):
 @pytest.mark.parametrize("name", FILTERS)
 def test_wrong_input_is_an_error_of_ansible(name, junk):
     """Never a traceback; what is text is for the function to judge."""
-    arguments = {"netrc_entry": ["ada", SECRET], "inventory_faults": [{}]}.get(name, [])
+    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "inventory_faults": [{}]}
     try:
-        filter_plugin(name)(junk, *arguments)
+        filter_plugin(name)(junk, *more.get(name, []))
     except AnsibleFilterError as error:
         assert SECRET not in str(error)
         assert str(error).rstrip().endswith(".")
@@ -146,7 +146,7 @@ def test_errors_reach_the_user_without_the_secret():
 
 
 def test_no_proxy_warns_of_what_it_leaves_out(monkeypatch):
-    warnings = []
+    warnings: list[str] = []
     plugin = filter_plugin("no_proxy")
     monkeypatch.setattr(importlib.import_module(f"{PACKAGE}.no_proxy").display, "warning", warnings.append)
     assert plugin(["a.example", "a.example:80"]) == "localhost,127.0.0.1,::1,a.example"

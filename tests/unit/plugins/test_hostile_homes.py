@@ -16,9 +16,10 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes, virtualenv_builds
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
     doctor_reports,
     small_files,
@@ -75,7 +76,7 @@ def run(run_module: RunModule):
 # --- the way itself
 
 
-def outcomes(office: Office, *works, seconds: float = 20, understand=None) -> list:
+def outcomes(office: Office, *works, seconds: int = 20, understand=None) -> list:
     """What comes of each work in mallory's home, and of ada's after them."""
     jobs = [(office.accounts["mallory"], work) for work in works] + [(office.accounts["ada"], os.geteuid)]
     *those, adas = homes.as_people(jobs, understand, seconds)
@@ -513,9 +514,9 @@ def python_for_all() -> None:
 def test_an_interpreter_that_only_runs_python_is_in_use(tmp_path: Path) -> None:
     build = tmp_path / ".lab.0123456789abcdef"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", build], check=True)
-    assert not virtualenvs.is_in_use(str(build))
+    assert not virtualenv_builds.is_in_use(str(build))
     waiting = "import sys, time; sys.stdout.write('.'); sys.stdout.flush(); time.sleep(300)"
-    ways = (
+    ways: tuple[dict[str, Any], ...] = (
         {"args": [build / "bin/python", "-c", waiting]},
         {"args": ["python", "-c", waiting], "env": {"PATH": f"{build}/bin"}},
         {"args": ["./python", "-c", waiting], "cwd": build / "bin"},
@@ -524,12 +525,12 @@ def test_an_interpreter_that_only_runs_python_is_in_use(tmp_path: Path) -> None:
     for way in ways:
         with subprocess.Popen(stdout=subprocess.PIPE, **way) as process:
             try:
-                assert process.stdout.read(1) == b"."
-                assert virtualenvs.is_in_use(str(build)), way
-                assert not virtualenvs.is_in_use(str(build)[:-1]), "another, whose name begins like it"
+                assert process.stdout and process.stdout.read(1) == b"."
+                assert virtualenv_builds.is_in_use(str(build)), way
+                assert not virtualenv_builds.is_in_use(str(build)[:-1]), "another, whose name begins like it"
             finally:
                 process.kill()
-    assert not virtualenvs.is_in_use(str(build))
+    assert not virtualenv_builds.is_in_use(str(build))
 
 
 @pytest.mark.parametrize("kind", HOMES)

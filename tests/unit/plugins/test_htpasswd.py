@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import htpasswd as module
@@ -16,8 +17,8 @@ from passlib.apache import HtpasswdFile
 from .strategies import CONTROLS
 
 SECRET = "S3ntinel"
-ADA = {"name": "ada", "index_password": "p@ss %w\"o'r:d#1"}
-LEO = {"name": "leo", "index_password": "s3cret", "state": "present", "publishes": ["acme-*"]}
+ADA: dict[str, Any] = {"name": "ada", "index_password": "p@ss %w\"o'r:d#1"}
+LEO: dict[str, Any] = {"name": "leo", "index_password": "s3cret", "state": "present", "publishes": ["acme-*"]}
 
 
 def made(*people, existing="", rounds=4):
@@ -131,7 +132,7 @@ def test_a_missing_library_is_named(monkeypatch):
 
 
 def test_the_input_stays_as_it_is():
-    people = [LEO, ADA]
+    people: list[dict[str, object]] = [LEO, ADA]
     before = copy.deepcopy(people)
     htpasswd(people, "", 4)
     assert people == before

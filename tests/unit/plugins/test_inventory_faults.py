@@ -9,6 +9,7 @@ import grp
 import pwd
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import inventory_faults
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "S3ntinel-of-Acme"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIE5vdEFSZWFsS2V5SnVzdEFuRXhhbXBsZUZvclRlc3Rz ada@ws-ada"
-GROUPS = {
+GROUPS: dict[str, Any] = {
     "all": ["index", "jup", "ws-ada", "ws-win", "proxy"],
     "ungrouped": [],
     "index_hosts": ["index"],
@@ -30,7 +31,7 @@ GROUPS = {
     "berlin": ["ws-ada", "index"],
 }
 KNOWN_GROUPS = "index_hosts, jupyter_hosts, workstations, windows, proxy_hosts"
-ADA = {
+ADA: dict[str, Any] = {
     "name": "ada",
     "workstations": ["ws-ada"],
     "jupyter": True,
@@ -40,8 +41,8 @@ ADA = {
     "proxy_password": f"{SECRET}ü",
     "ssh_public_key": KEY,
 }
-BOB = {"name": "bob", "state": "absent"}
-SETTINGS = {
+BOB: dict[str, Any] = {"name": "bob", "state": "absent"}
+SETTINGS: dict[str, Any] = {
     "wheelhouse_index_url": "https://packages.acme.example",
     "wheelhouse_proxy": {
         "regions": {"europe": "proxy.acme.example:3128"},

@@ -269,7 +269,7 @@ _PARSERS = {"pip": merging_ini.read, "pypirc": merging_ini.read, "uv": words, "n
 def test_what_was_mended_is_told_by_word_and_line_and_once() -> None:
     theirs = "\ufeffmachine git.example\n  port 443\n  login S3ntinel\n  password S3ntinel\n# caf\udce9\n"
     told = mended(theirs, "netrc")
-    assert [re.search(r"byte order mark|word \w+ in line \d+|line \d+", line)[0] for line in told] == [
+    assert [re.findall(r"byte order mark|word \w+ in line \d+|line \d+", line)[0] for line in told] == [
         "byte order mark",
         "word port in line 2",
         "line 5",

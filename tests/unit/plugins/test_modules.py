@@ -74,7 +74,7 @@ def test_an_idle_unit_has_nothing_to_read_again(run_module: RunModule, tmp_path:
 def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule, tmp_path: Path, monkeypatch) -> None:
     path = tmp_path / "proxy-region"
     regions = {"gone": "127.0.0.1:1", "far": "http://127.0.0.1:2", "near": "[::1]:3"}
-    ports = {}
+    ports: dict[int, int] = {}
     listeners = {2: socket.create_server(("127.0.0.1", 0)), 3: socket.create_server(("::1", 0), family=socket.AF_INET6)}
     connect = socket.create_connection
 
@@ -85,7 +85,7 @@ def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule
         time.sleep(0.05 if port == 2 else 0)
         return connect((host, listeners[port].getsockname()[1] if port in listeners else port), timeout)
 
-    monkeypatch.setattr(proxy_region.socket, "create_connection", to_listener)
+    monkeypatch.setattr(socket, "create_connection", to_listener)
 
     def choose(**arguments) -> dict:
         return run_module(proxy_region, path=str(path), regions=regions, **arguments)
@@ -105,17 +105,33 @@ def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule
     assert choose()["region"] == "gone"
 
 
+@pytest.mark.parametrize("server", [":{}", "http://:{}", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:99999"])
+def test_what_is_no_address_of_a_proxy_answers_nobody(run_module: RunModule, tmp_path: Path, server: str) -> None:
+    """Without a host, it would be this one that answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        regions = {"wrong": server.format(listener.getsockname()[1]), "right": f"127.0.0.1:{listener.getsockname()[1]}"}
+        answer = run_module(proxy_region, path=str(tmp_path / "proxy-region"), regions=regions)
+    assert answer["region"] == "right" and set(answer["milliseconds"]) == {"right"}
+
+
 # --- proxy_logins
 
 SECRET = "S3ntinel"
 
 
+class OfficeProxy(ThreadingHTTPServer):
+    schemes: tuple[str, ...]
+    seen: list[str | None]
+
+
 @pytest.fixture
-def office_proxy() -> Iterator[Callable[..., str]]:
+def office_proxy() -> Iterator[Callable[..., OfficeProxy]]:
     """A proxy that knows one login, and asks for it by the schemes given; its address. Its tries are in `seen`."""
     servers = []
 
     class Proxy(BaseHTTPRequestHandler):
+        server: OfficeProxy
+
         def do_CONNECT(self) -> None:
             login = self.headers.get("Proxy-Authorization")
             self.server.seen.append(login)
@@ -128,8 +144,8 @@ def office_proxy() -> Iterator[Callable[..., str]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    def start(*schemes: str) -> ThreadingHTTPServer:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    def start(*schemes: str) -> OfficeProxy:
+        server = OfficeProxy(("127.0.0.1", 0), Proxy)
         server.schemes, server.seen = schemes, []
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -169,3 +185,9 @@ def test_a_proxy_that_does_not_answer_is_a_failure(run_module: RunModule) -> Non
     answer = run_module(proxy_logins, proxy="127.0.0.1:1", logins=LOGINS)
     assert answer["failed"] and "127.0.0.1:1 does not answer" in answer["msg"]
     assert SECRET not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("proxy", ["", ":3128", "proxy.acme.example", "proxy.acme.example:99999"])
+def test_what_is_no_address_of_a_proxy_is_a_failure(run_module: RunModule, proxy: str) -> None:
+    answer = run_module(proxy_logins, proxy=proxy, logins=LOGINS)
+    assert answer["failed"] and answer["msg"].startswith(f"The proxy {proxy} cannot be asked: ")

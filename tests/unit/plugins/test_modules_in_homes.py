@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
     small_files,
     stray_settings,
@@ -35,7 +36,7 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home.mkdir()
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     entry = pwd.struct_passwd(("ada", "x", nobody.pw_uid, nobody.pw_gid, "", str(home), "/bin/sh"))
-    account = small_files.account
+    account = homes.account
     for module in (small_files, stray_settings):
         monkeypatch.setattr(module, "account", lambda name: entry if name == "ada" else account(name))
     monkeypatch.setattr(os, "initgroups", lambda name, group: os.setgroups([group]))

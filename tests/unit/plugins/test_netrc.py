@@ -58,8 +58,9 @@ def test_netrc_entry(login, password, line):
 def read_back(path, monkeypatch):
     """What the readers in Python find for the loopback address."""
     monkeypatch.setenv("NETRC", str(path))
-    login, _account, password = netrc.netrc(path).authenticators("127.0.0.1")
-    yield login, password
+    found = netrc.netrc(path).authenticators("127.0.0.1")
+    assert found
+    yield found[0], found[2]
     yield requests.utils.get_netrc_auth("http://127.0.0.1:8855/simple/", raise_errors=True)
     yield pip_requests.get_netrc_auth("http://127.0.0.1:8855/simple/", raise_errors=True)
 

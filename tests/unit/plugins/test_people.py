@@ -1,10 +1,10 @@
 """Who has an account where."""
 
 import pytest
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import people_on
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, people_on
 
 HOSTS = ["jup-1", "jup-2"]
-PEOPLE = [
+PEOPLE: list[Person] = [
     {"name": "ada", "workstations": ["ws-ada"], "jupyter": True},
     {"name": "bob", "jupyter": True, "jupyter_host": "jup-2"},
     {"name": "eve", "state": "absent", "workstations": ["ws-ada"], "jupyter": True},

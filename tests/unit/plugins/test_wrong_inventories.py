@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -38,7 +40,7 @@ def check(inventory: Path) -> tuple[list[str], list[str]]:
     }
     templar = Templar(loader=loader)
 
-    def template(known: dict, value: object) -> object:
+    def template(known: Mapping[str, Any], value: object) -> object:
         templar.available_variables = known
         return templar.template(value)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import proxy_url
@@ -26,7 +26,9 @@ PASSWORDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1)
 
 def load() -> ModuleType:
     loader = importlib.machinery.SourceFileLoader("corporate_password", str(PROGRAM))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    spec = importlib.util.spec_from_loader(loader.name, loader)
+    assert spec
+    module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
     return module
 
@@ -34,8 +36,14 @@ def load() -> ModuleType:
 corporate_password = load()
 
 
+class Server(ThreadingHTTPServer):
+    offers: list[str]
+
+
 class Proxy(BaseHTTPRequestHandler):
     """Takes PASSWORD, as far as the server's `offers` let it."""
+
+    server: Server
 
     protocol_version = "HTTP/1.1"
 
@@ -53,8 +61,8 @@ class Proxy(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def proxy() -> Iterator[ThreadingHTTPServer]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+def proxy() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Proxy) as server:
         server.offers = ["NTLM", 'Basic realm="x"']
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
@@ -87,7 +95,7 @@ def person(tmp_path: Path, proxy: ThreadingHTTPServer, monkeypatch: pytest.Monke
     return Person(file, monkeypatch, capsys)
 
 
-def test_a_right_password_is_saved_and_can_be_changed(person: Person, proxy: ThreadingHTTPServer) -> None:
+def test_a_right_password_is_saved_and_can_be_changed(person: Person, proxy: Server) -> None:
     before, inode = person.file.read_text(), person.file.stat().st_ino
     code, said = person.types(PASSWORD)
     assert (code, "takes the password of EMEA\\leo wu" in said) == (0, True)
@@ -111,7 +119,7 @@ def test_a_wrong_password_is_not_saved(person: Person) -> None:
     assert "mistyped, has expired" in said
 
 
-def test_a_proxy_that_is_down_is_not_a_wrong_password(person: Person, proxy: ThreadingHTTPServer) -> None:
+def test_a_proxy_that_is_down_is_not_a_wrong_password(person: Person, proxy: Server) -> None:
     proxy.shutdown()
     proxy.server_close()
     before = person.file.read_text()
@@ -120,13 +128,13 @@ def test_a_proxy_that_is_down_is_not_a_wrong_password(person: Person, proxy: Thr
     assert "cannot be reached (Connection refused)" in said
 
 
-def test_a_proxy_that_takes_no_basic(person: Person, proxy: ThreadingHTTPServer) -> None:
+def test_a_proxy_that_takes_no_basic(person: Person, proxy: Server) -> None:
     proxy.offers = ["Negotiate", "NTLM"]
     code, said = person.types(PASSWORD)
     assert (code, "it offers negotiate and ntlm" in said) == (corporate_password.REFUSED, True)
 
 
-def test_a_proxy_that_asks_nobody(person: Person, proxy: ThreadingHTTPServer) -> None:
+def test_a_proxy_that_asks_nobody(person: Person, proxy: Server) -> None:
     proxy.offers = []
     code, said = person.types(PASSWORD)
     assert (code, "could not be tried" in said) == (0, True)
@@ -158,4 +166,4 @@ def test_it_encodes_as_the_filter_does(password: str) -> None:
     begun = "HTTPS_PROXY=" + proxy_url("proxy.acme.example:80", USER, "").replace(":@", "@")
     wanted = "HTTPS_PROXY=" + proxy_url("proxy.acme.example:80", USER, password)
     assert corporate_password.with_password(begun, password) == wanted
-    assert corporate_password.proxy_of(begun).username == urlsplit(wanted.partition("=")[2]).username
+    assert corporate_password.proxy_of(begun).account == unquote(urlsplit(wanted.partition("=")[2]).username or "")

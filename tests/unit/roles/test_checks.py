@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 SECRET = "s3cr3t-sentinel"
-SETTINGS = {
+SETTINGS: dict[str, dict] = {
     "package_client": {
         "package_client_index_url": "https://packages.acme.example",
         "package_client_machine_password": "",

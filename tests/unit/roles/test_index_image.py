@@ -29,7 +29,7 @@ def image(label: str | None, days: float) -> list[dict]:
     return [{"Created": f"{created:%Y-%m-%dT%H:%M:%S}.123456789Z", "Config": {"Labels": labels}}]
 
 
-CASES = {
+CASES: dict[str, tuple[list[dict], dict[str, object], list[bool]]] = {
     "none": ([], {}, [True, False, False]),
     "this": (image(content(), 1), {}, [False, False, False]),
     "another": (image("0" * 64, 1), {}, [False, True, False]),

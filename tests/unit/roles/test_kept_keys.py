@@ -45,7 +45,8 @@ def handed_out(place: Path, facts: dict, now: list[str]) -> dict[str, list[str]]
     command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "hosts.json", "play.json"]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    files, name = {}, ""
+    files: dict[str, list[str]] = {}
+    name = ""
     for line in (place / "files.yml").read_text().splitlines():
         if line.startswith("- path: "):
             name = line.rpartition("/")[2]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import jinja2.meta
@@ -39,13 +40,13 @@ class Loader(yaml.SafeLoader):
 Loader.add_multi_constructor("!", lambda loader, _suffix, node: loader.construct_scalar(node))
 
 
-def documents(role: str, *folders: str) -> Iterator[object]:
+def documents(role: str, *folders: str) -> Iterator[Any]:
     for folder in folders:
         for path in sorted((ROLES / role / folder).rglob("*.yml")):
             yield yaml.load(path.read_text(encoding="utf-8"), Loader)
 
 
-def tasks(node: object) -> Iterator[dict]:
+def tasks(node: Any) -> Iterator[dict]:
     """Every task and block in a file of tasks or handlers."""
     for task in node or []:
         yield task
@@ -89,9 +90,12 @@ def used(role: str) -> set[str]:
 
 def given_to_templates(template: jinja2.nodes.Template) -> set[str]:
     """What a template of a list gives to those of its files: keys of `template_vars` and of what is called `values`."""
-    given = [node for node in template.find_all(jinja2.nodes.Assign) if getattr(node.target, "name", "") == "values"]
+    given: list[jinja2.nodes.Node] = [
+        node for node in template.find_all(jinja2.nodes.Assign) if getattr(node.target, "name", "") == "values"
+    ]
     given += [node for node in template.find_all(jinja2.nodes.Keyword) if node.key == "template_vars"]
-    return {pair.key.value for node in given for pair in node.find_all(jinja2.nodes.Pair)}
+    keys = (pair.key for node in given for pair in node.find_all(jinja2.nodes.Pair))
+    return {key.value for key in keys if isinstance(key, jinja2.nodes.Const)}
 
 
 def made_by_tasks(role: str) -> set[str]:

@@ -122,5 +122,5 @@ def _findings(settings_file: str) -> list[Finding]:
 
 def _say(text: str) -> None:
     # a file or a name may be spelled in letters that this terminal does not have
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a text stream has it
     print(text, flush=True)

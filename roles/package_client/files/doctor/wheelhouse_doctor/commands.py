@@ -14,13 +14,18 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import IO, Any
 
 from wheelhouse_doctor.findings import Finding, too_slow
 
 try:
-    import tomllib
+    import tomllib  # type: ignore[import-not-found, unused-ignore]  # types are checked for 3.10, too
+
+    READS_TOML = True
 except ImportError:  # before Python 3.11
-    tomllib = None  # type: ignore[assignment]
+    READS_TOML = False
+
+Table = dict[str, Any]  # what a TOML file says, or one of its tables
 
 RUN_TIME = 12.0
 """Seconds. A tool that takes longer to say what its settings are is not waited for."""
@@ -80,11 +85,12 @@ def run(command: list[str], environ: Mapping[str, str]) -> Said | None:
     return Said(code, output, errors)
 
 
-def _read(child: subprocess.Popen, end: float) -> tuple[str, str]:
+def _read(child: subprocess.Popen[bytes], end: float) -> tuple[str, str]:
     """What a command says until it ends, or both its streams; raises `Slow`."""
-    said: dict[object, bytearray] = {child.stdout: bytearray(), child.stderr: bytearray()}
-    with selectors.DefaultSelector() as selector, child.stdout, child.stderr:
-        for stream in said:
+    streams: list[IO[bytes]] = [stream for stream in (child.stdout, child.stderr) if stream]
+    said = {stream.fileno(): bytearray() for stream in streams}
+    with selectors.DefaultSelector() as selector, streams[0], streams[1]:
+        for stream in streams:
             selector.register(stream, selectors.EVENT_READ)
         while selector.get_map():
             left = end - time.monotonic()
@@ -92,7 +98,7 @@ def _read(child: subprocess.Popen, end: float) -> tuple[str, str]:
                 raise Slow(f"did not say what its settings are within {RUN_TIME:.0f} s")
             for key, _ in selector.select(min(left, 0.1)):
                 data = os.read(key.fd, 65536)
-                said[key.fileobj] += data[: LONGEST_OUTPUT - len(said[key.fileobj])]
+                said[key.fd] += data[: LONGEST_OUTPUT - len(said[key.fd])]
                 if not data:
                     selector.unregister(key.fileobj)
             # a program that it has left behind may hold the streams open
@@ -126,7 +132,7 @@ def content(path: str) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise Unreadable(f"{path} cannot be read ({os.strerror(error.errno).lower()})") from None
+        raise Unreadable(f"{path} cannot be read ({str(error.strerror).lower()})") from None
     if stat.S_ISDIR(os.fstat(descriptor).st_mode):  # of which no stream can be made
         os.close(descriptor)
         raise Unreadable(f"{path} is a directory, not a file")
@@ -151,13 +157,19 @@ def text(path: str) -> str | None:
         raise Unreadable(f"{path} has a letter in line {line} that is not in UTF-8") from None
 
 
-def toml(path: str) -> dict:
+def table(document: Table, key: str) -> Table:
+    """A table in another; empty where there is none."""
+    found = document.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def toml(path: str) -> Table:
     """What a TOML file says; empty where there is none. Raises `Unreadable`."""
     found = text(path)
-    if found is None or tomllib is None:
+    if found is None or not READS_TOML:
         return {}
     try:
-        return tomllib.loads(found.replace("\r\n", "\n").lstrip("\ufeff"))  # which uv reads
+        return dict(tomllib.loads(found.replace("\r\n", "\n").lstrip("\ufeff")))  # which uv reads
     except (ValueError, RecursionError) as error:
         place = re.search(r"at line (\d+)", str(error))
         raise Unreadable(f"{path} is no TOML{f' from line {place[1]} on' if place else ''}") from None

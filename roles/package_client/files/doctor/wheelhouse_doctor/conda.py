@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources, stray
 
@@ -47,16 +48,16 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield ok(CHECK, conda, _channels(sources))
 
 
-def _faults(settings: Settings, conda: str, sources: Mapping[str, Mapping]) -> Iterator[Finding]:
+def _faults(settings: Settings, conda: str, sources: Mapping[str, Any]) -> Iterator[Finding]:
     for path, told in sources.items():
         # where the file that IT's playbook wrote leads is no stray
         if os.path.basename(path) == "wheelhouse.yml" or not isinstance(told, dict):
             continue
         for key, value in told.items():
             setting = package_sources.CONDARC.get(key)
-            does = setting and package_sources.judged(
-                setting, _words(value), settings.index_url, settings.conda_channels
-            )
+            if setting is None:
+                continue
+            does = package_sources.judged(setting, _words(value), settings.index_url, settings.conda_channels)
             if not does:
                 continue
             place = _place(path, key)
@@ -87,10 +88,11 @@ def _place(source: str, key: str) -> str:
     return line_with(source, key) if "/" in source else f"CONDA_{key.upper()}"
 
 
-def _channels(sources: Mapping[str, Mapping]) -> str:
+def _channels(sources: Mapping[str, Any]) -> str:
     """The channels by the strongest source that names any: conda lists the sources from the weakest on."""
     for path, settings in reversed(list(sources.items())):
-        if settings.get("channels"):
-            names = [shown_url(str(one)) if "/" in str(one) else str(one) for one in settings["channels"]]
+        channels = settings.get("channels") if isinstance(settings, dict) else None
+        if isinstance(channels, list) and channels:
+            names = [shown_url(str(one)) if "/" in str(one) else str(one) for one in channels]
             return f"channels {', '.join(names)} ({_place(path, 'channels')})"
     return "its own default channels"

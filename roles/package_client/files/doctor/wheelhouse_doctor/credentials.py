@@ -44,7 +44,7 @@ def account(settings: Settings, environ: Mapping[str, str]) -> Account | None:
     return Account(entry[0] or "", entry[2] or "") if entry else None
 
 
-def _entries(path: str) -> dict:
+def _entries(path: str) -> merging_netrc.Entries:
     """What Python reads in a netrc file; empty where there is none. Raises `Unreadable` and `CannotMerge`."""
     return merging_netrc.read(commands.text(path) or "")
 
@@ -112,16 +112,16 @@ def _unreadable(path: str, why: str) -> tuple[str, str]:
             if after_blank
             else f"Delete that line in {path}.",
         )
-    word = re.match(r"has the word (\w+) in line (\d+), .*write (\w+) instead", why)
-    if word:
+    wrong = re.match(r"has the word (\w+) in line (\d+), .*write (\w+) instead", why)
+    if wrong:
         return (
-            f"Line {word[2]} of {path} has the word {word[1]}, which pip and uv do not know, and then they ignore the "
-            "whole file.",
-            f"Write {word[3]} there instead.",
+            f"Line {wrong[2]} of {path} has the word {wrong[1]}, which pip and uv do not know, and then they ignore "
+            "the whole file.",
+            f"Write {wrong[3]} there instead.",
         )
-    line = re.search(r"near line (\d+)", why)
+    near = re.search(r"near line (\d+)", why)
     return (
-        f"{path} is malformed at or before line {line[1] if line else 1}, so pip and uv ignore the whole file.",
+        f"{path} is malformed at or before line {near[1] if near else 1}, so pip and uv ignore the whole file.",
         'An entry is `machine HOST login NAME password "PASSWORD"`, a quote or backslash in it after a backslash.',
     )
 

@@ -174,4 +174,4 @@ def _no_proxy(settings: Settings, environ: Mapping[str, str]) -> Finding:
 
 def covers(no_proxy: str, host: str) -> bool:
     """Whether NO_PROXY has `host` reached directly, by the rule that Python's tools and uv share."""
-    return bool(urllib.request.proxy_bypass_environment(host, {"no": no_proxy}))
+    return bool(urllib.request.proxy_bypass_environment(host, {"no": no_proxy}))  # type: ignore[attr-defined]  # it is there

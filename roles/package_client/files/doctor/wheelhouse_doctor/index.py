@@ -127,7 +127,7 @@ def _judged(settings: Settings, environ: Mapping[str, str], account: Account | N
             "Ask IT to give you an index_password and to run site.yml, which writes that file.",
             (credentials.CHECK,),
         )
-    if answer.status == 401:
+    if answer.status == 401 and account:
         return fail(
             ANSWER,
             url,

@@ -69,7 +69,7 @@ def disk(environ: Mapping[str, str]) -> Iterator[Finding]:
         try:
             device, space = os.stat(there).st_dev, os.statvfs(there)
         except OSError as error:
-            yield fail(DISK, there, f"{there} ({what}) cannot be read: {os.strerror(error.errno).lower()}.", "Ask IT.")
+            yield fail(DISK, there, f"{there} ({what}) cannot be read: {str(error.strerror).lower()}.", "Ask IT.")
             healthy = False
             continue
         if not os.access(there, os.W_OK | os.X_OK):

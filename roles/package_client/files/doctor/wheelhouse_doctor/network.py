@@ -45,11 +45,11 @@ class Answer:
 
 def address_of(host: str, port: int) -> str:
     """The first address of a name; raises `NoAnswer`. The resolver knows no time limit, so a thread waits for it."""
-    answers: queue.SimpleQueue = queue.SimpleQueue()
+    answers: queue.SimpleQueue[str | Exception] = queue.SimpleQueue()
 
     def ask() -> None:
         try:
-            answers.put(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0])
+            answers.put(str(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]))
         except (OSError, UnicodeError) as error:
             answers.put(error)
 

@@ -68,8 +68,8 @@ def look(settings: Settings, environ: Mapping[str, str], pip: str | None) -> Ite
     for path in unreadable:
         findings.append(warn(CHECK, name, f"pip reads {path}, and the doctor cannot.", "Ask IT."))
     yield from findings
-    if not findings:
-        index = effective(found, "index-url")
+    index = effective(found, "index-url")
+    if index and not findings:
         yield ok(CHECK, name, f"{shown_url(index.value)} ({index.place})")
 
 

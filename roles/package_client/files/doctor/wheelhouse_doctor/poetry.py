@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import same_place
 
-from wheelhouse_doctor.commands import Unreadable, find, line_with, toml, tomllib
+from wheelhouse_doctor.commands import READS_TOML, Table, Unreadable, find, line_with, table, toml
 from wheelhouse_doctor.findings import Finding, fail, ok, skipped
 from wheelhouse_doctor.redaction import shown_url
 from wheelhouse_doctor.settings import Settings
@@ -21,7 +21,7 @@ MIRROR = "POETRY_PYPI_MIRROR_URL"
 def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     """The findings about Poetry, and about the project of its that the current directory is in."""
     poetry = find("poetry", environ)
-    if poetry is None or tomllib is None:
+    if poetry is None or not READS_TOML:
         yield from skipped([CHECK], "this Python cannot read its files" if poetry else "there is none on the PATH")
         return
     # what it asks where a project names no source: IT's goes to the company's index, any other to the public one
@@ -43,8 +43,9 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield fail(CHECK, poetry, f"Poetry cannot read its settings: {problem}.", "Mend the file.")
         return
     if path and _is_of_poetry(path, document):
-        sources = document.get("tool", {}).get("poetry", {}).get("source", [])
-        yield from _sources(settings, path, sources, by_itself)
+        sources = table(table(document, "tool"), "poetry").get("source")
+        told = [one for one in sources if isinstance(one, dict)] if isinstance(sources, list) else []
+        yield from _sources(settings, path, told, by_itself)
     elif by_itself:
         yield ok(CHECK, poetry, settings.simple_url)
     else:
@@ -52,10 +53,10 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         yield from skipped([CHECK], reason)
 
 
-def _is_of_poetry(path: str, document: dict) -> bool:
-    backend = document.get("build-system", {}).get("build-backend", "")
+def _is_of_poetry(path: str, document: Table) -> bool:
+    backend = str(table(document, "build-system").get("build-backend"))
     lock = os.path.join(os.path.dirname(path), "poetry.lock")
-    return "poetry" in document.get("tool", {}) or "poetry" in backend or os.path.exists(lock)
+    return "poetry" in table(document, "tool") or "poetry" in backend or os.path.exists(lock)
 
 
 def _project() -> str | None:
@@ -70,7 +71,7 @@ def _project() -> str | None:
         directory = os.path.dirname(directory)
 
 
-def _sources(settings: Settings, path: str, sources: list[dict], by_itself: str) -> Iterator[Finding]:
+def _sources(settings: Settings, path: str, sources: list[Table], by_itself: str) -> Iterator[Finding]:
     """The findings about a project's sources; `by_itself` is the index that stands for the one named PyPI, if any."""
     # a source of priority explicit is asked only for what names it, and cannot be mistaken for the company's
     asked = [source for source in sources if source.get("priority", "primary") != "explicit"]
@@ -99,5 +100,5 @@ def _sources(settings: Settings, path: str, sources: list[dict], by_itself: str)
         yield ok(CHECK, path, settings.simple_url)
 
 
-def _url(source: dict, by_itself: str) -> str:
+def _url(source: Table, by_itself: str) -> str:
     return str(source.get("url") or (by_itself if str(source.get("name", "")).lower() == "pypi" else ""))

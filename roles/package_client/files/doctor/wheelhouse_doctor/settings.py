@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -63,7 +62,7 @@ def read(path: str = FILE) -> Settings:
     except FileNotFoundError:
         raise Missing(f"{path} is not there, so IT has not set this machine up, or took it back.") from None
     except OSError as error:
-        raise Missing(f"{path} cannot be read: {os.strerror(error.errno)}.") from None
+        raise Missing(f"{path} cannot be read: {error.strerror}.") from None
     except (ValueError, TypeError, AttributeError):
         raise Missing(f"{path} is not as IT's playbook writes it.") from None
     if not settings.index_host:

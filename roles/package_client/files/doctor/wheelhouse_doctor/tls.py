@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wheelhouse_doctor.findings import Finding, fail, ok
 from wheelhouse_doctor.network import ANSWER_TIME, NoAnswer
@@ -119,10 +120,11 @@ def unverified() -> ssl.SSLContext:
 
 def signer(connection: ssl.SSLSocket) -> str:
     """Who signed the certificate of a verified connection, in the certificate's words."""
-    return named(connection.getpeercert().get("issuer", ()))
+    issuer = (connection.getpeercert() or {}).get("issuer", ())
+    return named(issuer if isinstance(issuer, tuple) else ())
 
 
-def named(rdns: tuple) -> str:
+def named(rdns: tuple[Any, ...]) -> str:
     """A name in a certificate as a person would say it: `Acme CA (Acme Ltd)`."""
     parts = {key: value for rdn in rdns for key, value in rdn}
     common, organisation = parts.get("commonName"), parts.get("organizationName")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources, stray
 
-from wheelhouse_doctor.commands import Slow, Unreadable, find, line_with, run, toml, tomllib
+from wheelhouse_doctor.commands import READS_TOML, Slow, Table, Unreadable, find, line_with, run, table, toml
 from wheelhouse_doctor.findings import FAIL, Finding, fail, ok, skipped, warn
 from wheelhouse_doctor.redaction import shown_url
 from wheelhouse_doctor.settings import Settings
@@ -30,7 +30,7 @@ def _paths(environ: Mapping[str, str]) -> list[str]:
     if environ.get("UV_CONFIG_FILE"):
         return [environ["UV_CONFIG_FILE"]]
     home = environ.get("HOME") or os.path.expanduser("~")
-    found = []
+    found: list[str] = []
     directory = os.getcwd()
     while not found:
         own, project = os.path.join(directory, "uv.toml"), os.path.join(directory, "pyproject.toml")
@@ -51,15 +51,16 @@ def _paths(environ: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _of_uv(project: str) -> dict | None:
+def _of_uv(project: str) -> Table | None:
     """[tool.uv] of a pyproject.toml; None where there is none."""
     try:
-        return _table(toml(project), "tool").get("uv")
+        found = table(toml(project), "tool").get("uv")
     except Unreadable:
         return None
+    return found if isinstance(found, dict) else None
 
 
-def read_files(environ: Mapping[str, str]) -> list[tuple[str, dict]]:
+def read_files(environ: Mapping[str, str]) -> list[tuple[str, Table]]:
     """(path, what uv's settings in it are) of the files that uv reads from here, the strongest first.
 
     Raises `Unreadable`.
@@ -95,7 +96,7 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     if not settings_read.succeeded:
         yield fail(CHECK, name, *_refused(environ, name, settings_read.errors))
         return
-    if tomllib is None:
+    if not READS_TOML:
         yield from skipped([CHECK], "this machine's Python is too old to read its files (3.11 is the first that can)")
         return
     try:
@@ -156,10 +157,10 @@ def _refused(environ: Mapping[str, str], name: str, errors: str) -> tuple[str, s
     )
 
 
-def _others(settings: Settings, name: str, read: list[tuple[str, dict]]) -> Iterator[Finding]:
+def _others(settings: Settings, name: str, read: list[tuple[str, Table]]) -> Iterator[Finding]:
     """Findings about what else in files has packages come from elsewhere."""
-    for path, table in read:
-        for key, value in [*table.items(), *((f"pip.{key}", value) for key, value in _table(table, "pip").items())]:
+    for path, told in read:
+        for key, value in [*told.items(), *((f"pip.{key}", value) for key, value in table(told, "pip").items())]:
             if key.rpartition(".")[2] in ("index", "index-url", "extra-index-url", "allow-insecure-host"):
                 continue  # told of already
             setting = package_sources.UV.get(key)
@@ -172,13 +173,8 @@ def _others(settings: Settings, name: str, read: list[tuple[str, dict]]) -> Iter
                 yield tell(CHECK, name, sentence, _out(place))
 
 
-def _table(document: dict, key: str) -> dict:
-    found = document.get(key)
-    return found if isinstance(found, dict) else {}
-
-
 def indexes(
-    read: list[tuple[str, dict]], environ: Mapping[str, str]
+    read: list[tuple[str, Table]], environ: Mapping[str, str]
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """([(URL, place) of the default index, the strongest first], [(URL, place) of indexes asked besides])."""
     defaults, extras = [], []
@@ -187,9 +183,9 @@ def indexes(
             defaults.append((_url(environ[variable]), variable))
     for variable in ("UV_INDEX", "UV_EXTRA_INDEX_URL"):
         extras += [(_url(word), variable) for word in environ.get(variable, "").split()]
-    for path, table in read:
-        for part in (table, _table(table, "pip")):
-            for index in part.get("index", []) if part is table else []:
+    for path, told in read:
+        for part in (told, table(told, "pip")):
+            for index in part.get("index", []) if part is told else []:
                 if not isinstance(index, dict):
                     continue
                 place = (str(index.get("url", "")), line_with(path, str(index.get("url", ""))))
@@ -213,7 +209,7 @@ def _faults(
     settings: Settings,
     environ: Mapping[str, str],
     name: str,
-    read: list[tuple[str, dict]],
+    read: list[tuple[str, Table]],
     defaults: list[tuple[str, str]],
     extras: list[tuple[str, str]],
 ) -> Iterator[Finding]:
@@ -245,7 +241,7 @@ def _faults(
             )
     insecure = [(environ["UV_INSECURE_HOST"], "UV_INSECURE_HOST")] if environ.get("UV_INSECURE_HOST") else []
     insecure += [
-        (", ".join(table["allow-insecure-host"]), path) for path, table in read if table.get("allow-insecure-host")
+        (", ".join(told["allow-insecure-host"]), path) for path, told in read if told.get("allow-insecure-host")
     ]
     for hosts, place in insecure:
         yield fail(CHECK, name, f"{place} has uv trust {hosts} without a certificate.", _out(place))
@@ -262,13 +258,13 @@ def _out(place: str) -> str:
     return f"Take it out of {place}." if "/" in place else f"Unset {place}, and take it out of ~/.profile or ~/.bashrc."
 
 
-def _system_store(environ: Mapping[str, str], read: list[tuple[str, dict]]) -> bool:
+def _system_store(environ: Mapping[str, str], read: list[tuple[str, Table]]) -> bool:
     """Whether uv looks into the system's store; `native-tls` is what `system-certs` was called before."""
     for variable in ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS"):
         if environ.get(variable):
             return environ[variable].lower() in _YES
-    for _, table in read:
+    for _, told in read:
         for key in ("system-certs", "native-tls"):
-            if key in table:
-                return bool(table[key])
+            if key in told:
+                return bool(told[key])
     return False
