@@ -376,12 +376,16 @@ class Shelf:
                     path.unlink()
 
     def _make(self, directory: Path) -> None:
-        if not directory.is_dir():
+        is_new = not directory.is_dir()
+        if is_new:
             directory.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):
-                # It keeps the gateway from what others make there, and stays in force for what they put in here.
-                os.removexattr(directory, "system.posix_acl_access")
             directory.chmod(0o755)
+        with contextlib.suppress(OSError):
+            # It keeps the gateway from what others make there, and stays in force for what they put in here. Somebody may
+            # also have made the directory and given it to us.
+            os.removexattr(directory, "system.posix_acl_access")
+            directory.chmod(0o755)
+        if is_new:
             _sync(directory.parent)
 
     def _write(self, path: Path, content: bytes, at: float, *, durable: bool = True) -> None:
