@@ -245,6 +245,7 @@ def test_nobody_but_nginx_gets_at_the_program(index: Host) -> None:
     assert "gunicorn" not in listening and ":8080" not in listening and "docker-proxy" not in listening
 
 
+@pytest.mark.usefixtures("as_in_the_inventory")
 def test_the_container_has_what_it_needs_and_no_more(index: Host) -> None:
     host = json.loads(index.check_output("docker inspect --format '{{json .HostConfig}}' wheelhouse-index"))
     assert host["NetworkMode"] == "none"  # as the inventory has it; `cached` needs the host's
