@@ -227,8 +227,6 @@ def test_no_mount_is_entered(places) -> None:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):  # which pytest made for root alone
-        directory.chmod(0o755)
     home = tmp_path / "leo"
     home.mkdir(mode=0o755)
     (home / "notes").write_text("mine")
