@@ -7,10 +7,10 @@
     - in the text, what stands between backticks and begins with a program (`PROGRAMS`); a program of the collection's
       own (`OURS`) also where it stands alone;
     - arguments alone, which some command that is run has to have in it;
-    - in YAML (examples of settings, the example inventory, CI jobs) and in comments of a Dockerfile or a playbook: values
-      and indented comments that begin with a program, and the lines of a job.
-Words between backticks with a blank among them that are neither, and are no setting, value or the like, are `unknown`, so
-that a program which is new in the documentation is not passed over.
+    - in YAML (examples of settings, the example inventory, CI jobs) and in comments of a Dockerfile or a playbook:
+      values and indented comments that begin with a program, and the lines of a job.
+Words between backticks with a blank among them that are neither, and are no setting, value or the like, are `unknown`,
+so that a program which is new in the documentation is not passed over.
 """
 
 from __future__ import annotations
@@ -26,71 +26,17 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 
 # what the collection puts on a path, or into a bundle
-OURS = frozenset(
-    [
-        "corporate-env",
-        "corporate-password",
-        "install.cmd",
-        "install.sh",
-        "jupyter-tunnel",
-        "jupyter.cmd",
-        "my-jupyter",
-        "uninstall.cmd",
-        "uninstall.sh",
-        "wheelhouse",
-        "wheelhouse-doctor",
-        "wheelhouse-intake",
-    ]
-)
-PROGRAMS = OURS | frozenset(
-    [
-        "ansible",
-        "ansible-doc",
-        "ansible-galaxy",
-        "ansible-playbook",
-        "ansible-test",
-        "ansible-vault",
-        "cat",
-        "conda",
-        "curl",
-        "docker",
-        "echo",
-        "export",
-        "find",
-        "git",
-        "hatch",
-        "journalctl",
-        "kill",
-        "mail",
-        "make",
-        "mamba",
-        "micromamba",
-        "pdm",
-        "pip",
-        "pip3",
-        "pipenv",
-        "pipx",
-        "pixi",
-        "poetry",
-        "ps",
-        "python",
-        "python3",
-        "scp",
-        "security",
-        "sh",
-        "ssh",
-        "su",
-        "sudo",
-        "systemctl",
-        "systemd-analyze",
-        "systemd-run",
-        "tar",
-        "twine",
-        "uv",
-        "uvx",
-        "virtualenv",
-    ]
-)
+THEIR_NAMES = """
+    corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd my-jupyter uninstall.cmd
+    uninstall.sh wheelhouse wheelhouse-doctor wheelhouse-intake
+"""
+OTHERS = """
+    ansible ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl docker echo export
+    find git hatch journalctl kill mail make mamba micromamba mkdir pdm pip pip3 pipenv pipx pixi poetry ps python
+    python3 scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
+"""
+OURS = frozenset(THEIR_NAMES.split())
+PROGRAMS = OURS | frozenset(OTHERS.split())
 
 # between backticks, with a blank, and no command: a setting, a line of a configuration file, a request, a path
 NO_COMMAND = re.compile(
@@ -110,8 +56,8 @@ class Found:
 
     text    as it is written, on one line
     place   FILE:LINE
-    kind    command: to be typed. named: a command in a sentence, which may be a part of one that is run. arguments: of some
-            command. playbook: the name of one. unknown: none of these, and nothing else that is known
+    kind    command: to be typed. named: a command in a sentence, which may be a part of one that is run. arguments: of
+            some command. playbook: the name of one. unknown: none of these, and nothing else that is known
     """
 
     text: str

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from company import eventually
+from company import STATE, address_of, eventually
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from index.conda_samples import CondaPackage
 from index.samples import Wheel
 from written import Login
@@ -102,8 +108,8 @@ def test_bringing_in_and_going_back(index: Login) -> None:
     index.as_written("wheelhouse-intake --roll-forward")
 
 
-def test_being_told(index: Login) -> None:
-    """No mail server and no chat is to be had: a program of that name, and a server with a certificate of the company's."""
+def test_being_told_by_mail(index: Login) -> None:
+    """No mail server is to be had: a program of that name takes it."""
     index.succeed(
         'printf \'#!/bin/sh\\nprintf "%%s|" "$@" >/run/mailed; cat >>/run/mailed\\n\' >/usr/local/bin/mail && chmod +x /usr/local/bin/mail'
     )
@@ -112,3 +118,62 @@ def test_being_told(index: Login) -> None:
         index.succeed("cat /run/mailed; rm /run/mailed /usr/local/bin/mail")
         == '-s|Public packages|it@acme.example|{"problems": []}'
     )
+
+
+CHAT = r"""
+import http.server, ssl
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        said = self.rfile.read(int(self.headers["Content-Length"]))
+        open("/run/chat/said", "ab").write(f"{self.headers['Authorization']} {self.headers['Content-Type']} ".encode() + said)
+        self.send_response(204)
+        self.end_headers()
+server = http.server.HTTPServer(("", 443), Hook)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/run/chat/pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+
+
+@pytest.fixture
+def chat(root_of: dict[str, Login], index: Login) -> Iterator[Login]:
+    """The company's chat, on the workstation, with a certificate of the company's CA; the index host knows where it is."""
+    here = root_of["workstation"]
+    ca_key = serialization.load_pem_private_key((STATE / "ca.key").read_bytes(), None)
+    ca_name = x509.load_pem_x509_certificate((STATE / "ca.pem").read_bytes()).subject
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "chat.acme.example")]))
+        .issuer_name(ca_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("chat.acme.example")]), critical=False)
+        .sign(ca_key, hashes.SHA256())
+    )
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    ) + certificate.public_bytes(serialization.Encoding.PEM)
+    assert here.run("mkdir -p /run/chat && umask 077 && cat >/run/chat/pem", text=pem.decode()).code == 0
+    assert here.run("cat >/run/chat/server.py", text=CHAT).code == 0
+    here.succeed("systemd-run --quiet --unit chat python3 /run/chat/server.py")
+    eventually(lambda: here.run("ss -Hltn sport = :443").text != "", "the chat listens")
+    index.succeed(f"cp /etc/hosts /run/hosts && echo {address_of('workstation')} chat.acme.example >>/etc/hosts")
+    index.succeed("umask 077 && echo 'Authorization: Bearer of-the-hook' >/etc/wheelhouse/webhook-token")
+    yield here
+    index.succeed("cat /run/hosts >/etc/hosts; rm /run/hosts /etc/wheelhouse/webhook-token")
+    here.succeed("systemctl stop chat; rm -r /run/chat")
+
+
+def test_being_told_in_a_chat(index: Login, chat: Login) -> None:
+    # as wheelhouse-intake-failed runs it: with the proxy's variables, and how the run went to be read
+    index.as_written(
+        "curl --silent --header @/etc/wheelhouse/webhook-token --json @- https://chat.acme.example/hook",
+        "/ && set -a && . /etc/wheelhouse/proxy.env && set +a",
+        text='{"problems": []}',
+    )
+    assert chat.succeed("cat /run/chat/said") == 'Bearer of-the-hook application/json {"problems": []}'

@@ -214,6 +214,35 @@ def test_a_command_with_the_proxys_variables(ada: Login, root_of: dict[str, Logi
     assert "is http://EMEA" in said.text
 
 
+def test_services_of_ones_own(ada: Login, root_of: dict[str, Login]) -> None:
+    # a login over SSH starts it; `su` does not
+    root_of["workstation"].succeed("systemctl start user@$(id -u ada)")
+    said = ada.as_written(
+        "systemd-run --user --wait --pipe --quiet COMMAND",
+        "/ && export XDG_RUNTIME_DIR=/run/user/$(id -u)",
+        real={"COMMAND": "env"},
+    )
+    assert "HTTPS_PROXY=http://EMEA" in said.text
+
+
+def test_passwords_in_uvs_own_store(ada: Login) -> None:
+    ada.as_written("uv auth login lab.acme.example --username ada --password of-another-index")
+    ada.succeed("uv auth logout lab.acme.example --username ada")
+
+
+def test_pip_as_root(ada: Login, root_of: dict[str, Login]) -> None:
+    """Where somebody has made `sudo` and Debian's pip, root has the index and the machine's account as well."""
+    root = root_of["workstation"]
+    rule = "/etc/sudoers.d/documented"
+    root.succeed("corporate-env apt-get install -qq -y --no-install-recommends sudo python3-pip >/dev/null")
+    root.succeed(f"echo 'ada ALL=(ALL) NOPASSWD: ALL' >{rule}")
+    try:
+        said = ada.as_written("sudo pip download --no-cache-dir --no-deps --dest /run/pip acme-hello")
+    finally:
+        root.succeed(f"rm -rf {rule} /run/pip && apt-get purge -qq -y sudo python3-pip >/dev/null")
+    assert "https://packages.acme.example/" in said.text
+
+
 def test_jupyter_is_one_command_away(ada: Login, office: Office) -> None:
     ada.run("jupyter-tunnel --stop")
     assert "token=" in ada.as_written("jupyter-tunnel --no-browser").text
