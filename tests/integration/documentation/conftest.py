@@ -9,6 +9,16 @@ from acme import Administration, Inventory, checkout, desk_of_it
 from company import ROOT, STATE, SUFFIX, Office
 from written import Desk, Login, Said
 
+DOCKER = """#!/bin/bash
+words=()
+for word; do
+    case $word in wheelhouse-proxy | wheelhouse-index | wheelhouse-jupyter | wheelhouse-workstation) word+=SUFFIX ;; esac
+    words+=("$word")
+done
+export PATH="${PATH#*:}"
+exec docker "${words[@]}"
+"""
+
 
 @pytest.fixture(scope="session")
 def it(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Administration:
@@ -77,8 +87,7 @@ def demo_desk(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Desk:
     (place / ".venv").symlink_to(ROOT / ".venv")
     docker = place / "bin" / "docker"
     docker.parent.mkdir()
-    lines = [f'set -- "${{@/#%wheelhouse-{role}/wheelhouse-{role}{SUFFIX}}}"' for role in office.access["hosts"]]
-    docker.write_text("\n".join(["#!/bin/bash", *lines, 'PATH="${PATH#*:}" exec docker "$@"', ""]))
+    docker.write_text(DOCKER.replace("SUFFIX", SUFFIX))
     docker.chmod(0o755)
     environment = os.environ | {"PATH": f"{docker.parent}:{os.environ['PATH']}"}
     return Desk(place, environment)

@@ -170,6 +170,7 @@ def chat(root_of: dict[str, Login], index: Login) -> Iterator[Login]:
 
 
 def test_being_told_in_a_chat(index: Login, chat: Login) -> None:
+    index.succeed("command -v curl || corporate-env apt-get install -qq -y --no-install-recommends curl >/dev/null")
     # as wheelhouse-intake-failed runs it: with the proxy's variables, and how the run went to be read
     index.as_written(
         "curl --silent --header @/etc/wheelhouse/webhook-token --json @- https://chat.acme.example/hook",

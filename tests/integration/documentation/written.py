@@ -63,8 +63,9 @@ def at_a_terminal(
             text = waiting.pop(0)[1]
             since = len(said)
             os.write(here, text.encode() + (b"" if text == "\x03" else b"\n"))
-    os.close(here)
-    return Said(process.wait(), said.decode(errors="replace").replace("\r\n", "\n"))
+    code = process.wait()
+    os.close(here)  # not before it has ended: that hangs up
+    return Said(code, said.decode(errors="replace").replace("\r\n", "\n"))
 
 
 class Place:
