@@ -44,6 +44,7 @@ ELSEWHERE = {
     "sh install.sh": ("tests/unit/bundles_posix/test_posix_account.py", "&& sh install.sh"),
     "ssh -G": ("tests/unit/bundles_posix/test_posix_account.py", '"ssh -G jupyter-1"'),
     "systemctl --user": ("tests/integration/clients/test_everywhere.py", "/run/user/{uid} systemctl --user"),
+    "systemd-run --user": ("tests/integration/clients/test_everywhere.py", "{as_ada}systemd-run --user "),
     "systemctl status wheelhouse-relay wheelhouse-relay-ntlm": (
         "tests/integration/clients/test_relay.py",
         '"systemctl status wheelhouse-relay wheelhouse-relay-ntlm"',
