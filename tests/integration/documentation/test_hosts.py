@@ -46,8 +46,10 @@ def copied(root_of: dict[str, Login], index: Login, version: str) -> Login:
     here.succeed(f"echo 'packages.acme.example {host_key}' >.ssh/known_hosts")
 
     wheel, package = Wheel("acme_documented", version), CondaPackage(version="1.0")
+    spoilt = Wheel("acme_spoilt", version, record=lambda lines: lines[1:])
     for path, content in (
         (f"dist/{wheel.filename}", wheel.build()),
+        (f"dist/{spoilt.filename}", spoilt.build()),
         (f"output/noarch/{package.filename}", package.build_it()),
     ):
         said = here.run(f"mkdir -p $(dirname {path}) && base64 -d >{path}", text=base64.b64encode(content).decode())
@@ -69,7 +71,9 @@ def copied(root_of: dict[str, Login], index: Login, version: str) -> Login:
 
 
 def test_what_was_copied_in_is_told(copied: Login, index: Login) -> None:
-    assert PROJECT in index.as_written("journalctl -u wheelhouse-arrivals").text
+    said = index.as_written("journalctl -u wheelhouse-arrivals").text
+    assert re.search("[1-9][0-9]* files published", said)
+    assert "acme_spoilt" in said, "what is wrong has its reason there"
 
 
 def test_looking_after_the_shelf(copied: Login, index: Login, version: str) -> None:
@@ -99,13 +103,14 @@ def test_the_report(index: Login) -> None:
 def test_bringing_in_and_going_back(index: Login) -> None:
     # sqlparse is kept back, and the run says so
     assert "sqlparse" in index.as_written("wheelhouse-intake", code=None).text
-    sets = index.as_written("wheelhouse-intake --sets").text
-    day = re.search(r"\d{4}-\d\d-\d\d", sets)
-    assert day, sets
-    newest = sets.split()[0] if re.match(r"\d{4}-", sets) else day[0]
-    index.as_written("wheelhouse-intake --rollback DAY", code=None, real={"DAY": newest})
-    assert "roll-forward" in index.as_written("wheelhouse-intake", code=None).text
-    index.as_written("wheelhouse-intake --roll-forward")
+    sets = index.as_written("wheelhouse-intake --sets").text.split()
+    day = re.sub(r"(....)(..)(..)T.*", r"\1-\2-\3", sets[-1])
+    index.as_written("wheelhouse-intake --rollback DAY", code=None, real={"DAY": day})
+    try:
+        assert "--roll-forward" in index.as_written("wheelhouse-intake", code=None).text
+    finally:
+        forward = index.as_written("wheelhouse-intake --roll-forward", code=None)
+    assert "--roll-forward" not in forward.text
 
 
 def test_being_told_by_mail(index: Login) -> None:
