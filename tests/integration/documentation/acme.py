@@ -10,11 +10,12 @@ import subprocess
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 from adversaries import entries
 from company import INVENTORY, ROOT, STATE, SUFFIX, vault
-from written import Desk, Said
+from written import Answers, Desk, Said
 
 GALAXY = "ansible_collections"
 # whom Acme has beside the people of the demo
@@ -55,9 +56,10 @@ def checkout(directory: Path) -> None:
             shutil.copy2(ROOT / name, directory / name)
 
 
-def demo(name: str) -> dict:
+def demo(name: str) -> dict[str, Any]:
     """A file of the demo's inventory, whose values are Acme's as well."""
-    return yaml.safe_load((INVENTORY / name).read_text())
+    values: dict[str, Any] = yaml.safe_load((INVENTORY / name).read_text())
+    return values
 
 
 class Inventory:
@@ -128,7 +130,7 @@ class Inventory:
         self.write_people([{"name": name, "workstations": ["wheelhouse-workstation"]} for name in NEWCOMERS])
         (self.directory / "group_vars/all/vault.yml").write_text(yaml.safe_dump(self.passwords))
 
-    def write_people(self, others: list[dict]) -> None:
+    def write_people(self, others: list[dict[str, Any]]) -> None:
         """The people of the demo, grace of the example, and these."""
         people = [person | {} for person in demo("group_vars/all/company.yml")["acme_people"]]
         for person in people:
@@ -151,12 +153,7 @@ class Administration(Desk):
 
     inventory: Inventory
 
-    def asked(self) -> list[tuple[str, str]]:
-        """What is typed where Ansible asks for the vault's password."""
-        return [("Vault password: ", self.inventory.vault_password)]
-
-    def as_written(self, command: str, *arguments: object, **how) -> Said:
-        """Type the vault's password where it is asked for."""
-        if "--ask-vault-pass" in command:
-            how.setdefault("answers", self.asked())
-        return super().as_written(command, *arguments, **how)
+    def run(self, command: str, where: str = "", text: str = "", answers: Answers = ()) -> Said:
+        """The vault's password is typed where it is asked for."""
+        asked = [("Vault password: ", self.inventory.vault_password)] if "--ask-vault-pass" in command else []
+        return super().run(command, where, text, [*asked, *answers])

@@ -22,7 +22,7 @@ exec docker "${words[@]}"
 
 @pytest.fixture(scope="session")
 def it(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Administration:
-    """IT has installed the collection, made an inventory, and run `site`."""
+    """IT has installed the collection and made an inventory."""
     base = tmp_path_factory.mktemp("it")
     for name in ("checkout", "home", "work"):
         (base / name).mkdir()

@@ -39,9 +39,8 @@ def test_a_changed_password(it: Administration, root_of: dict[str, Login]) -> No
     """IT writes another into the vault, and ada's tools have it after the run; the one before is refused."""
     file = "inventories/acme/group_vars/all/vault.yml"
     old, new = it.inventory.passwords["vault_ada_index"], "another battery horse"
-    asked = [("Vault password: ", it.inventory.vault_password)]
     edit = f"EDITOR=\"sed -i 's/{old}/{new}/'\" ansible-vault edit --ask-vault-pass {file}"
-    assert it.run(edit, answers=asked).code == 0
+    it.succeed(edit)
     try:
         said = it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate")
         assert "New at the index: the passwords of ada." in said.words
@@ -52,7 +51,7 @@ def test_a_changed_password(it: Administration, root_of: dict[str, Login]) -> No
     finally:
         # as the other tests know it, with new tokens and a new certificate
         edit = f"EDITOR=\"sed -i 's/{new}/{old}/'\" ansible-vault edit --ask-vault-pass {file}"
-        assert it.run(edit, answers=asked).code == 0
+        it.succeed(edit)
         said = it.as_written(
             "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate"
             " -e rotate_jupyter_tokens=all -e rotate_certificate=true"

@@ -146,6 +146,7 @@ def chat(root_of: dict[str, Login], index: Login) -> Iterator[Login]:
     """The company's chat, on the workstation, with a certificate of the company's CA; the index host knows where it is."""
     here = root_of["workstation"]
     ca_key = serialization.load_pem_private_key((STATE / "ca.key").read_bytes(), None)
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
     ca_name = x509.load_pem_x509_certificate((STATE / "ca.pem").read_bytes()).subject
     key = ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 from company import Office, address_of, vault
-from written import Desk, Login
+from written import CTRL_C, Desk, Login
 
 VENV = "export VIRTUAL_ENV=$PWD/venv PATH=$PWD/venv/bin:$PATH"
 OUTSIDE_PROJECT = (
@@ -132,7 +132,7 @@ def test_pip_on_ones_own_machine(demo_desk: Desk, released: Login, published_por
 def test_the_proxy_writes_down_who_it_lets_through(demo_desk: Desk, ada: Login, venv: str) -> None:
     ada.succeed("venv/bin/pip download --no-cache-dir --no-deps idna", venv)
     said = demo_desk.as_written(
-        "docker exec wheelhouse-proxy tail -f /var/log/squid/access.log", stop_at="EMEA\\\\ada", code=None
+        "docker exec wheelhouse-proxy tail -f /var/log/squid/access.log", code=None, answers=[("EMEA\\\\ada", CTRL_C)]
     )
     assert "EMEA\\\\ada" in said.text
 

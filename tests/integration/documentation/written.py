@@ -10,11 +10,16 @@ import pty
 import re
 import select
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LONGEST = 3600  # seconds; a machine may be as busy as it likes
+LONGEST = 3600  # seconds without a word; a machine may be as busy as it likes
+CTRL_C = "\x03"
+
+Answers = Sequence[tuple[str, str]]
+"""What to type, each with the words before it: those that have been said when it is typed. In this order."""
 
 
 @dataclass(frozen=True)
@@ -30,18 +35,8 @@ class Said:
         return " ".join(self.text.split())
 
 
-def at_a_terminal(
-    command: Sequence[str],
-    answers: Sequence[tuple[str, str]] = (),
-    stop_at: str = "",
-    **place: object,
-) -> Said:
-    """Run a command with a terminal, and type there.
-
-    answers     what to type, and the words at the end of which, in this order
-    stop_at     Ctrl-C is typed when it has said this
-    place       cwd and env
-    """
+def at_a_terminal(command: Sequence[str], directory: Path, environment: Mapping[str, str], answers: Answers) -> Said:
+    """Run a command with a terminal, and type there."""
     here, there = pty.openpty()
     process = subprocess.Popen(
         # the terminal is that of a session of its own, where programs ask for passwords
@@ -49,10 +44,11 @@ def at_a_terminal(
         stdin=there,
         stdout=there,
         stderr=there,
-        **place,
+        cwd=directory,
+        env=dict(environment),
     )
     os.close(there)
-    said, since, waiting = b"", 0, [*answers, *([(stop_at, "\x03")] if stop_at else [])]
+    said, since, waiting = b"", 0, list(answers)
     while select.select([here], [], [], LONGEST)[0]:
         try:
             part = os.read(here, 65536)
@@ -62,35 +58,51 @@ def at_a_terminal(
         if waiting and waiting[0][0].encode() in said[since:]:
             text = waiting.pop(0)[1]
             since = len(said)
-            os.write(here, text.encode() + (b"" if text == "\x03" else b"\n"))
+            os.write(here, text.encode() + (b"" if text == CTRL_C else b"\n"))
     code = process.wait()
     os.close(here)  # not before it has ended: that hangs up
     return Said(code, said.decode(errors="replace").replace("\r\n", "\n"))
 
 
-class Place:
+class Place(ABC):
     """Somewhere to type commands."""
 
-    def run(self, command: str, where: str = "", **how: object) -> Said:
-        """Run a command of a test's own in a shell there."""
-        raise NotImplementedError
+    @abstractmethod
+    def run(self, command: str, where: str = "", text: str = "", answers: Answers = ()) -> Said:
+        """Run a command of a test's own in a shell there.
+
+        where       the directory, from where one is after a login
+        text        what it can read; or
+        answers     what is typed at its terminal
+        """
 
     def as_written(
-        self, command: str, where: str = "", code: int | None = 0, real: Mapping[str, str] | None = None, **how: object
+        self,
+        command: str,
+        where: str = "",
+        code: int | None = 0,
+        real: Mapping[str, str] | None = None,
+        text: str = "",
+        answers: Answers = (),
     ) -> Said:
-        """Run a command that stands in the documentation.
+        """`run` a command that stands in the documentation.
 
         command     as it stands there
-        where       the directory, from where one is after a login
         code        its exit code; None for any
         real        what somebody would put for its words in capitals, such as PROJECT
         """
         for name, value in (real or {}).items():
-            assert re.search(rf"\b{name}\b", command), f"{command} has no {name}"
-            command = re.sub(rf"\b{name}\b", lambda _, value=value: value, command)
-        said = self.run(command, where, **how)
+            command, found = re.subn(rf"\b{name}\b", value.replace("\\", r"\\"), command)
+            assert found, f"{command} has no {name}"
+        said = self.run(command, where, text, answers)
         assert code is None or said.code == code, f"{command}\n{said.text[-8000:]}"
         return said
+
+    def succeed(self, command: str, where: str = "") -> str:
+        """`run` of what has to work; what it printed."""
+        said = self.run(command, where)
+        assert said.code == 0, f"{command}\n{said.text}"
+        return said.text
 
 
 @dataclass(frozen=True)
@@ -100,9 +112,9 @@ class Login(Place):
     container: str
     name: str = "root"
 
-    def run(self, command: str, where: str = "", text: str = "", **how: object) -> Said:
-        """`text` is what it can read."""
-        assert not how
+    def run(self, command: str, where: str = "", text: str = "", answers: Answers = ()) -> Said:
+        """There is no terminal."""
+        assert not answers
         typed = f"cd {where} && {{ {command}\n}}" if where else command
         done = subprocess.run(
             ["docker", "exec", "-i", self.container, "su", "-", self.name, "-c", typed],
@@ -115,12 +127,6 @@ class Login(Place):
         )
         return Said(done.returncode, done.stdout)
 
-    def succeed(self, command: str, where: str = "") -> str:
-        """`run` of what has to work."""
-        said = self.run(command, where)
-        assert said.code == 0, f"{command}\n{said.text}"
-        return said.text
-
 
 @dataclass(frozen=True)
 class Desk(Place):
@@ -129,10 +135,7 @@ class Desk(Place):
     directory: Path
     environment: Mapping[str, str] = field(repr=False)
 
-    def run(
-        self, command: str, where: str = "", answers: Sequence[tuple[str, str]] = (), stop_at: str = "", **how
-    ) -> Said:
-        assert not how
-        return at_a_terminal(
-            ["bash", "-c", command], answers, stop_at, cwd=self.directory / where, env=dict(self.environment)
-        )
+    def run(self, command: str, where: str = "", text: str = "", answers: Answers = ()) -> Said:
+        """At a terminal, where nothing else is to be read."""
+        assert not text
+        return at_a_terminal(["bash", "-c", command], self.directory / where, self.environment, answers)
