@@ -381,8 +381,8 @@ class Shelf:
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o755)
         with contextlib.suppress(OSError):
-            # It keeps the gateway from what others make there, and stays in force for what they put in here. Somebody may
-            # also have made the directory and given it to us.
+            # It keeps the gateway from what others make there, and stays in force for what they put in here. Somebody
+            # may also have made the directory and given it to us.
             os.removexattr(directory, "system.posix_acl_access")
             directory.chmod(0o755)
         if is_new:
