@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SETS ?= office index trixie
 on_office ?= bookworm test:blank-check verify:interrupted test:office verify:team verify:secrets verify:absent
 on_index ?= bookworm converge:office verify:index verify:clients
-on_trixie ?= trixie converge:office verify:office
+on_trixie ?= trixie converge:office verify:office verify:documentation
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
 

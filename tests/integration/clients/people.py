@@ -98,8 +98,9 @@ def write_settings(file: Path, mode: dict[str, str]) -> None:
         }
         for name, publishes, username in (("ada", ["acme-*"], "EMEA\\ada"), ("leo", [], "EMEA\\leo wu"))
     ]
+    job = {"name": "ci-acme-hello", "publishes": ["acme-hello"], "index_password": passwords["ci_index"]}
     settings = {
-        "wheelhouse_people": demo + entries() + [one.entry for one in colleagues()],
+        "wheelhouse_people": [*demo, job, *entries()] + [one.entry for one in colleagues()],
         "package_client_tools": ["uv", "poetry", "pipx", "twine"],
         "package_client_remove_stray_settings": True,
     }

@@ -266,6 +266,11 @@ def test_by_ntlm(office: Office, squid: CompanyProxy, workstation: Host, ntlm: d
     ]
 
 
+def test_both_services_can_be_looked_at(workstation: Host, ntlm: dict) -> None:
+    said = workstation.check_output("systemctl status wheelhouse-relay wheelhouse-relay-ntlm")
+    assert said.count("active (running)") == 2
+
+
 def test_by_ntlm_the_next_proxy_is_taken(squid: CompanyProxy, workstation: Host, ntlm: dict) -> None:
     the_next_proxy_is_taken(squid, workstation, NEAR_NTLM, NTLM_PORT, "ntlm")
 

@@ -64,8 +64,7 @@ def test_nothing_is_served_before_it_was_checked(
     index: Host, gateway, shelf: Shelf, version: str, nobody_looks, place: str
 ) -> None:
     seen = Wheel("acme_seen", version)
-    shelf.put(f"drop/{seen.filename}", seen.build())
-    index.check_output("systemctl start wheelhouse-arrivals.service")
+    assert gateway.upload(seen.filename, seen.build()).status == 200
     assert gateway.ask(f"/packages/acme-seen/{seen.filename}").status == 200
     wheel = Wheel("acme_unseen", f"{version}.{len(place)}")
     shelf.put(f"{place}{wheel.filename}", wheel.build())

@@ -40,7 +40,7 @@ def test_a_shell_and_a_command_work(office) -> None:
         f"ssh -o BatchMode=yes -W wheelhouse-index:443 {HOST} </dev/null",
         f"ssh -o BatchMode=yes -W 127.0.0.1:22 {HOST} </dev/null",
         f"ssh -o BatchMode=yes -J {HOST} wheelhouse-index true",
-        f"ssh -N -o ExitOnForwardFailure=yes -R 127.0.0.1:5523:127.0.0.1:22 {HOST}",
+        f"timeout 20 ssh -N -o ExitOnForwardFailure=yes -R 127.0.0.1:5523:127.0.0.1:22 {HOST}",
         f"timeout 20 ssh -N -o ExitOnForwardFailure=yes -R /tmp/back:/tmp/none {HOST}",
         f"ssh -o Tunnel=yes -o ExitOnForwardFailure=yes -w any:any {HOST} true",
     ],

@@ -5,10 +5,11 @@ The secrets are their own sentinels: random, and searched for as they are, perce
 
 from __future__ import annotations
 
+import base64
 import subprocess
 
 import pytest
-from asking import tokens
+from asking import HTPASSWD, tokens
 from change import credentials, playbook, write_vault
 from company import ROOT, Run, host_of, site, vault
 from search import COMMAND_LINES, HOSTS, command_lines_watched, forms, found_in, readable_with
@@ -21,6 +22,13 @@ def spelled(when: str, passwords: dict[str, str]) -> dict[str, list[str]]:
     return {f"{when} {name}": forms(secret, USERS.get(name, "")) for name, secret in passwords.items()}
 
 
+def hashes(when: str, lines: list[str]) -> dict[str, list[str]]:
+    """The hashes in the file of the index's accounts, which can be guessed at, and the file as Ansible fetches it."""
+    file = "\n".join(lines).encode()
+    whole = {f"{when} accounts": [base64.b64encode(file[: len(file) // 3 * 3]).decode()]}
+    return whole | {f"{when} hash of {line.partition(':')[0]}": forms(line.partition(":")[2]) for line in lines}
+
+
 def secrets_of(old: dict[str, str], jupyter: Host) -> dict[str, list[str]]:
     """How the passwords, before and after, and the tokens of now may be spelled, by name."""
     made_there = {f"token {name}": forms(token) for name, token in tokens(jupyter).items()}
@@ -28,10 +36,10 @@ def secrets_of(old: dict[str, str], jupyter: Host) -> dict[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def by_rotate(rotated, before, jupyter: Host) -> tuple[Run, dict[str, list[str]]]:
-    return rotated["run"], secrets_of(before["vault"], jupyter) | {
-        f"old token {name}": forms(token) for name, token in before["tokens"].items()
-    }
+def by_rotate(rotated, before, jupyter: Host, index: Host) -> tuple[Run, dict[str, list[str]]]:
+    old_tokens = {f"old token {name}": forms(token) for name, token in before["tokens"].items()}
+    accounts = hashes("old", before["hashes"]) | hashes("new", index.check_output(f"cat {HTPASSWD}").split())
+    return rotated["run"], secrets_of(before["vault"], jupyter) | old_tokens | accounts
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ def test_a_new_account(home: Path, company: Company, archives: Path) -> None:
     subprocess.run(["chown", ACCOUNT, home / f"{NAME}-linux.tar.gz"], check=True)
     assert be(f"tar xzf {NAME}-linux.tar.gz").returncode == 0
     before = be("find . -type f | sort | xargs sha256sum").stdout
-    done = be(f"sh {NAME}-linux/install.sh", "\n".join(company.answers) + "\n")
+    done = be(f"cd {NAME}-linux && sh install.sh", "\n".join(company.answers) + "\n")
     assert done.returncode == 0, done.stderr
     # the tools may be where a new account cannot look: curl, with what a login shell has, speaks for them
     curl = "curl --silent --fail"
@@ -56,8 +56,11 @@ def test_a_new_account(home: Path, company: Company, archives: Path) -> None:
         "userknownhostsfile ~/.config/wheelhouse/known_hosts" in told
         or f"{home}/.config/wheelhouse/known_hosts" in told
     )
-    # taken back by what it left, when the archive is long gone
-    assert be(f"rm -r {NAME}-linux && sh .config/wheelhouse/uninstall.sh").returncode == 0
+    # once more, and taken back, by what it left, when the archive is long gone
+    be(f"rm -r {NAME}-linux")
+    done = be("sh ~/.config/wheelhouse/install.sh")
+    assert done.returncode == 0, done.stderr
+    assert be("cd / && sh ~/.config/wheelhouse/uninstall.sh").returncode == 0
     assert (
         be(f"tar xzf {NAME}-linux.tar.gz; rm -rf .cache .local; find . -type f | sort | xargs sha256sum").stdout
         == before

@@ -28,7 +28,6 @@ end = time.monotonic() + 120
 while time.monotonic() < end:
     if os.fork(): os._exit(0)
     os.setsid()
-    time.sleep(0.001)
 """
 WARLIKE = """
 import os, signal, time
@@ -159,9 +158,11 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     top.mkdir()
     others.mkdir()
     (others / "plan").write_text("shared")
+    (tmp_path / "further" / "below").mkdir(parents=True)  # not `/`: were a link followed, the machine would be gone
+    (tmp_path / "further" / "below" / "file").write_text("shared")
     (top / "team").symlink_to(others)
     (top / "below").mkdir()
-    (top / "below" / "root").symlink_to("/")
+    (top / "below" / "up").symlink_to(tmp_path / "further")
     (top / "below" / "hard").hardlink_to(others / "plan")
     os.mkfifo(top / "fifo")
     (top / os.fsdecode(b"\xff\n")).write_text("odd")
@@ -172,6 +173,7 @@ def test_links_are_not_followed(places) -> None:
     top, others = places
     assert cleared(top) == {"removed": 6, "left": []}
     assert list(top.iterdir()) == [] and (others / "plan").read_text() == "shared"
+    assert (others.parent / "further" / "below" / "file").read_text() == "shared"
 
 
 def test_depth_does_not_matter(tmp_path: Path) -> None:

@@ -1,0 +1,128 @@
+"""What IT does on other days, from the same directory."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from acme import NEWCOMERS, Administration
+from company import ROOT, vault
+from written import Login, Said
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _is_set_up(first_run: Said) -> None:
+    pass
+
+
+# how the index answers ada with the password that it reads
+ASK = """
+import base64, sys, urllib.error as e, urllib.request as u
+login = base64.b64encode(b"ada:" + sys.stdin.buffer.read()).decode()
+try:
+    print(u.urlopen(u.Request("https://packages.acme.example/simple/", headers={"Authorization": "Basic " + login})).status)
+except e.HTTPError as answer:
+    print(answer.code)
+"""
+
+
+def test_a_part_on_some_hosts(it: Administration) -> None:
+    said = it.as_written(
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.clients --limit workstations"
+    )
+    assert "wheelhouse-workstation" in said.text.rpartition("PLAY RECAP")[2]
+
+
+def test_a_changed_password(it: Administration, root_of: dict[str, Login]) -> None:
+    """IT writes another into the vault, and ada's tools have it after the run; the one before is refused."""
+    file = "inventories/acme/group_vars/all/vault.yml"
+    old, new = it.inventory.passwords["vault_ada_index"], "another battery horse"
+    edit = f"EDITOR=\"sed -i 's/{old}/{new}/'\" ansible-vault edit --ask-vault-pass {file}"
+    it.succeed(edit)
+    try:
+        said = it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate")
+        assert "New at the index: the passwords of ada." in said.words
+        assert new not in said.text
+        root = root_of["workstation"]
+        assert "another battery horse" in root.succeed("cat ~ada/.netrc").replace("\\", "")
+        assert [root.run(f"python3 -c '{ASK}'", text=password).text for password in (old, new)] == ["401\n", "200\n"]
+    finally:
+        # as the other tests know it, with new tokens and a new certificate
+        edit = f"EDITOR=\"sed -i 's/{new}/{old}/'\" ansible-vault edit --ask-vault-pass {file}"
+        it.succeed(edit)
+        said = it.as_written(
+            "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate"
+            " -e rotate_jupyter_tokens=all -e rotate_certificate=true"
+        )
+    assert "New at the index: the passwords of ada." in said.words
+    assert "New tokens have the JupyterLabs of ada, leo" in said.words
+    assert "The index has a new certificate." in said.words
+
+
+def test_the_doctor_for_everybody(it: Administration) -> None:
+    said = it.as_written(
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.doctor", code=None
+    )
+    assert "ada" not in said.text.replace("it@acme.example", "")
+
+
+def test_bundles(it: Administration) -> None:
+    it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.bundles")
+    bundles = it.directory / "inventories" / "acme-bundles"
+    assert {path.name for path in bundles.iterdir()} >= {"ada-linux.tar.gz", "grace-windows.zip", "grace-macos.tar.gz"}
+    assert {"install.cmd"} <= {Path(name).name for name in zipfile.ZipFile(bundles / "grace-windows.zip").namelist()}
+    with tarfile.open(bundles / "ada-linux.tar.gz") as packed:
+        assert any(name.endswith("/install.sh") for name in packed.getnames())
+
+
+def test_the_image_as_a_file(it: Administration) -> None:
+    it.as_written(
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.index_image"
+        " -e pypi_index_image_archive=$PWD/wheelhouse-index.tar"
+    )
+    with tarfile.open(it.directory / "wheelhouse-index.tar") as packed:
+        assert "manifest.json" in packed.getnames()
+    (it.directory / "wheelhouse-index.tar").unlink()
+
+
+def test_advisories_are_carried_over(it: Administration, root_of: dict[str, Login]) -> None:
+    advisories = sorted((ROOT / "tests" / "hosts" / "osv").glob("*.json"))
+    with zipfile.ZipFile(it.directory / "all.zip", "w") as packed:
+        for path in advisories:
+            packed.write(path, path.name)
+    root_of["index"].succeed("rm -f /srv/wheelhouse/intake/osv/*.json")
+    it.as_written(
+        "ansible index_hosts -i inventories/acme --ask-vault-pass -b -m ansible.builtin.apt"
+        ' -a "name=unzip update_cache=true"'
+    )
+    it.as_written(
+        "ansible index_hosts -i inventories/acme --ask-vault-pass -b -m ansible.builtin.unarchive"
+        ' -a "src=all.zip dest=/srv/wheelhouse/intake/osv owner=root mode=u=rwX,go=rX"'
+    )
+    there = root_of["index"].succeed("stat --format '%n %U %a' /srv/wheelhouse/intake/osv/*.json").splitlines()
+    assert there == [f"/srv/wheelhouse/intake/osv/{path.name} root 644" for path in advisories]
+
+
+def test_what_to_look_for_after_an_attack(root_of: dict[str, Login]) -> None:
+    workstation = root_of["workstation"]
+    assert "systemd" in workstation.as_written("ps -eo user,pid,lstart,cmd").text
+    workstation.as_written("find / -xdev -nouser", code=None)
+    assert "jupyterlab@" in root_of["jupyter"].as_written("systemd-analyze security").text
+    root_of["jupyter"].as_written("systemctl restart jupyterlab@ada")
+
+
+def test_people_leave(it: Administration, root_of: dict[str, Login]) -> None:
+    """bob without an entry, eve by a word in hers: who is meant is said."""
+    it.inventory.write_people([{"name": "eve", "state": "absent"}])
+    said = it.as_written(
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.leavers"
+        " -e wheelhouse_offboard=bob,eve"
+    )
+    assert [name for name in NEWCOMERS if f"{name}: the home /home/{name} stays" not in said.words] == []
+    assert root_of["workstation"].run("su - bob -c true").code != 0
+
+
+def test_vault_of_the_tests_is_as_it_was(it: Administration) -> None:
+    assert it.inventory.passwords["vault_ada_index"] == vault()["ada_index"]
