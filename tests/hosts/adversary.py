@@ -126,6 +126,8 @@ def write(path: str, text: str, mode: int = 0o600) -> None:
     """A file below the home."""
     file = HOME / path
     file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_symlink():  # a virtualenv's link to the host's interpreter
+        file.unlink()
     file.write_text(text)
     file.chmod(mode)
 

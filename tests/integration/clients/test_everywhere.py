@@ -59,7 +59,10 @@ def test_services_of_a_person(workstation: Host, services_of_ada: str) -> None:
     workstation.check_output(f"{services_of_ada} daemon-reload && {services_of_ada} start hers.service")
     assert PROXY in workstation.check_output(f"cat {directory}/environment")
     as_ada = services_of_ada.removesuffix("systemctl --user")
-    assert PROXY in workstation.check_output(f"{as_ada}systemd-run --user --quiet --pipe --wait env")
+    save = f"env >{directory}/new && mv {directory}/new {directory}/other"
+    workstation.check_output(f"{as_ada}systemd-run --user --quiet sh -c '{save}'")
+    eventually(lambda: workstation.file(f"{directory}/other").exists, "a service without a file of its own ran")
+    assert PROXY in workstation.check_output(f"cat {directory}/other")
 
 
 def test_a_service_of_the_machine(workstation: Host) -> None:

@@ -41,7 +41,12 @@ def desk_of_it(home: Path) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("ANSIBLE_", "MOLECULE_", "WHEELHOUSE_"))
     }
-    return kept | {"HOME": str(home), "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false", "ANSIBLE_NOCOLOR": "1"}
+    return kept | {
+        "HOME": str(home),
+        "ANSIBLE_COLLECTIONS_SCAN_SYS_PATH": "false",
+        "ANSIBLE_NOCOLOR": "1",
+        "PAGER": "cat",
+    }
 
 
 def checkout(directory: Path) -> None:
