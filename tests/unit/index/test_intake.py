@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete
 from wheelhouse import cli
+from wheelhouse.index import tables
 from wheelhouse.index.transaction import Index
 
 from .intake import Office
@@ -66,6 +68,26 @@ def test_what_moves_and_why(office: Office) -> None:
         {"line": "pypi: alpha", "project": "beta", "before": ["1.0"], "after": ["1.1"], "why": "needed by alpha"}
     ]
     assert office.shelved() == {ALPHA, BETA, "beta-1.1-py3-none-any.whl", "pinned-1.0-py3-none-any.whl"}
+
+
+def test_what_moved_by_the_report_of_an_older_program(office: Office, index: Index) -> None:
+    """It was the only place that knew what people had been offered."""
+    office.publish("alpha", needs=["beta>=1"])
+    office.publish("beta")
+    office.wants("alpha")
+    assert office.run() == 0
+    with index.database.change("intake") as connection:
+        connection.execute(delete(tables.meta).where(tables.meta.c.key == "intake offered"))
+    first = office.report()["moved"]
+    assert office.run() == 0
+    assert office.report()["moved"] == first, "nothing moved"
+    with index.database.change("intake") as connection:
+        connection.execute(delete(tables.meta).where(tables.meta.c.key == "intake offered"))
+    office.publish("beta", "1.1")
+    assert office.run() == 0
+    assert office.report()["moved"]["moves"] == [
+        {"line": "pypi: alpha", "project": "beta", "before": ["1.0"], "after": ["1.1"], "why": "needed by alpha"}
+    ]
 
 
 def test_files_for_the_targets_alone(office: Office) -> None:
@@ -277,6 +299,16 @@ def test_uv_reads_what_is_here(office: Office) -> None:
     office.wants("alpha", "gamma")
     assert office.run() == 0
     assert {name.removesuffix(".metadata") for name in office.fetched()} == {"gamma-1.0-py3-none-any.whl"}
+
+
+def test_a_file_that_uv_needs_and_that_is_too_big(office: Office, configure: Callable[..., None]) -> None:
+    configure(max_file_size=100)
+    alpha = office.publish("alpha")
+    alpha.says = {"core-metadata": False}
+    office.wants("alpha")
+    assert office.run() == 1
+    (problem,) = office.last_run()["problems"]
+    assert f"{ALPHA} has {len(alpha.content)} bytes, more than the 100 that the index takes." in problem
 
 
 def test_the_report_on_a_terminal(office: Office, capsys: pytest.CaptureFixture[str]) -> None:

@@ -129,10 +129,10 @@ def test_a_page_that_is_too_big_or_too_slow(
     client: Client, public: PublicIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("wheelhouse.upstream.simple_index.MAX_PAGE", 100)
+        patch.setattr("wheelhouse.upstream.page.MAX_PAGE", 100)
         is_no_page(client.send("GET", PAGE), 503, "its page is bigger than 100 bytes")
     with monkeypatch.context() as patch:
-        patch.setattr("wheelhouse.upstream.simple_index.PAGE_TIME", 0.0)
+        patch.setattr("wheelhouse.upstream.page.PAGE_TIME", 0.0)
         is_no_page(client.send("GET", PAGE), 503, "its page takes longer than 0 s")
     assert listed(client) == [NAME]
 

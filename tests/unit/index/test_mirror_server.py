@@ -46,7 +46,7 @@ def server(environment: None, configure: Callable[..., None], public: PublicInde
 
 def download(server: Server, path: str = FILE) -> bytes:
     """All of it, or http.client.IncompleteRead."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=120)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -58,7 +58,7 @@ def download(server: Server, path: str = FILE) -> bytes:
 
 def some_of_it(server: Server, size: int) -> socket.socket:
     """A client that has read the first `size` bytes of an answer."""
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=120)
     connection.sendall(f"GET {FILE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
     got = b""
     while len(got) < size:
@@ -69,7 +69,7 @@ def some_of_it(server: Server, size: int) -> socket.socket:
 
 
 def eventually(holds: Callable[[], object]) -> None:
-    give_up = time.monotonic() + 10
+    give_up = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < give_up
         time.sleep(0.02)

@@ -120,7 +120,7 @@ def test_many_results_come_in_pages(client: Client, index: Index) -> None:
     assert (seen, query) == (names, "")
     answer = client.send("GET", "/search", QUERY_STRING="q=acme&page=9")
     assert (answer.status, answer.headers["Location"]) == (302, "/search?q=acme&page=3")
-    for nonsense in ("0", "-1", "x", "9" * 5000, "", "\u0663"):
+    for nonsense in ("0", "-1", "x", "9" * 5000, "", "%D9%A3"):
         assert "page 1 of 3" in shown(client, "/search", f"q=acme&page={nonsense}").text
 
 

@@ -2,14 +2,17 @@
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import stat
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from wheelhouse.formats import reading
 
 from .journal import journal
 from .samples import MULTIPART, Client, Wheel, basic, metadata, multipart, sdist, snapshot
@@ -200,3 +203,66 @@ def test_pages_are_read_by_an_independent_library(client: Client, root: Path) ->
         assert (source.package_type, source.requires_python) == ("sdist", ">=3.9")
     assert as_json.packages[0].size == len(Wheel().build())
     assert as_json.packages[0].digests == as_html.packages[0].digests
+
+
+def test_a_file_is_on_the_disk_once(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the network it goes to where it is checked, and from there it is linked to where it stays."""
+    seen: list[list[int]] = []
+    check = reading.check
+
+    def big(directory: Path) -> list[Path]:
+        return [one for one in directory.rglob("*") if one.is_file() and one.stat().st_size >= len(content)]
+
+    def looked(path: Path, *arguments: object) -> object:
+        seen.append([one.stat().st_ino for one in big(root)])
+        return check(path, *arguments)  # type: ignore[arg-type]
+
+    wheel = Wheel(members={"big.bin": os.urandom(3_000_000)})
+    content = wheel.build()
+    monkeypatch.setattr(reading, "check", looked)
+    assert client.upload(wheel.filename, content).status == 200
+    ((inode,),) = seen
+    served = root / "packages/acme-tools" / wheel.filename
+    assert served.stat().st_ino == inode and served.read_bytes() == content
+    assert {one.stat().st_ino for one in root.rglob("*") if one.is_file() and one.stat().st_size >= len(content)} == {
+        inode
+    }
+    assert [one for one in (root / "incoming").iterdir() if one.is_file()] == []
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**18 - 1, 2**18, 2**18 + 1])
+@pytest.mark.parametrize("sort", [b"\r", b"\n", b"\r\n", b"--b0undary", b"\r\n--b0undar", b"\r\n-"])
+def test_whatever_bytes_it_has(client: Client, root: Path, size: int, sort: bytes) -> None:
+    """The form is taken apart piece by piece, and a file may look like the end of it at any place."""
+    data = (sort * (size // len(sort) + 1))[:size]
+    wheel = Wheel(members={"acme_tools/data.bin": data})
+    packed = io.BytesIO()
+    with (
+        zipfile.ZipFile(io.BytesIO(wheel.build())) as source,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as stored,
+    ):
+        for info in source.infolist():
+            stored.writestr(zipfile.ZipInfo(info.filename), source.read(info))
+    assert client.upload(wheel.filename, packed.getvalue()).status == 200
+    assert (root / "packages/acme-tools" / wheel.filename).read_bytes() == packed.getvalue()
+
+
+@pytest.mark.parametrize("length", [10, 400, -1])
+def test_one_that_is_cut_off_leaves_nothing(client: Client, root: Path, length: int) -> None:
+    body = multipart({":action": "file_upload"}, Wheel().filename, Wheel().build())
+    headers = {
+        "CONTENT_TYPE": MULTIPART,
+        "HTTP_AUTHORIZATION": basic("ada", "s3cret"),
+        "CONTENT_LENGTH": str(len(body)),
+    }
+    answer = client.send("POST", "/", body[:length], **headers)
+    assert (answer.status, "cut off" in answer.text) == (400, True)
+    assert [one for one in (root / "incoming").iterdir() if one.is_file()] == []
+
+
+def test_two_files_at_once(client: Client, root: Path) -> None:
+    body = multipart({":action": "file_upload"}, Wheel().filename, Wheel().build())
+    body = body.removesuffix(b"--b0undary--\r\n") + multipart({}, "other-1.0.tar.gz", sdist("other"))
+    answer = client.send("POST", "/", body, CONTENT_TYPE=MULTIPART, HTTP_AUTHORIZATION=basic("ada", "s3cret"))
+    assert (answer.status, answer.text) == (400, "The upload has two files in it: send one at a time.\n")
+    assert [one for one in (root / "incoming").iterdir() if one.is_file()] == []

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from wheelhouse.errors import Busy
+from wheelhouse.errors import Busy, Full
 from wheelhouse.store.staging import make_directory
 
 BUSY_AFTER = 60
@@ -122,6 +122,8 @@ class Database:
         except OperationalError as error:
             if "database is locked" in str(error.orig):
                 raise Busy("The index is busy with other changes: try again in a minute.") from error
+            if "disk is full" in str(error.orig) or "No space left on device" in str(error.orig):
+                raise Full("The database's disk is full.") from error
             raise
 
 

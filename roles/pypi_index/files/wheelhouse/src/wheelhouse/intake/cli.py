@@ -18,7 +18,7 @@ from wheelhouse.intake.result import Result
 from wheelhouse.intake.run import Run
 
 log = logging.getLogger(__name__)
-_STOPPED = "The run was stopped, or failed in a way that its log tells."
+STOPPED = "The run was stopped, or failed in a way that its log tells."
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ def intake(index: Index, settings: Settings, directory: Path, options: Options) 
         except Busy:
             print("Another run of intake is under way; this one leaves it alone.", file=sys.stderr)
             return 1
-        stack.enter_context(_quiet("wheelhouse.upstream.simple_index"))
+        for part in ("simple_index", "page"):
+            stack.enter_context(_quiet(f"wheelhouse.upstream.{part}"))
         if options.rollback:
             rollback.put_back(index, options.rollback, options.by)
         elif options.roll_forward and rollback.in_force(index):
@@ -72,7 +73,7 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 def _one_run(index: Index, settings: Settings, directory: Path, started: datetime) -> int:
-    problems, how, told = [_STOPPED], "failed", set[str]()
+    problems, how, told = [STOPPED], "failed", set[str]()
     try:
         wanted = request.read(directory, settings.reserved, settings.denied)
         with Run(index, settings, wanted, _network(directory)) as run:

@@ -19,6 +19,7 @@ import hashlib
 import os
 import shutil
 import stat
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -145,11 +146,11 @@ class Site:
         if page.name == WITH_ZSTD:
             forms.append((".zst", _unzstd, _zstd))
         differs = not _holds(page, content, _as_it_is)
+        at = time.time() if differs else page.stat().st_mtime  # the same for all, which readers see
         changed = False
         for suffix, unpack, pack in reversed(forms):
-            changed |= self._write(
-                page.with_name(f"{page.name}{suffix}"), content, unpack, pack, durable, anyway=differs
-            )
+            form = page.with_name(f"{page.name}{suffix}")
+            changed |= self._write(form, content, unpack, pack, durable, anyway=differs, at=at)
         if changed and durable:
             sync_directory(page.parent)
         return changed
@@ -189,13 +190,21 @@ class Site:
         return changed
 
     def _write(
-        self, path: Path, content: bytes, unpack: _Turn, pack: _Turn, durable: bool, *, anyway: bool = False
+        self,
+        path: Path,
+        content: bytes,
+        unpack: _Turn,
+        pack: _Turn,
+        durable: bool,
+        *,
+        anyway: bool = False,
+        at: float | None = None,
     ) -> bool:
         if not anyway and _holds(path, content, unpack):
             return False
         if path.is_dir() and not path.is_symlink():
             self._displace(path)
-        write_file(path, pack(content), self._staging.incoming, durable=durable)
+        write_file(path, pack(content), self._staging.incoming, at, durable=durable)
         return True
 
     @contextlib.contextmanager

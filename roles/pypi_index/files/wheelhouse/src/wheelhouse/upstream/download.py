@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 import httpx
@@ -54,7 +54,7 @@ def download(client: httpx.Client, promised: Promised, received: Received) -> No
                 raise
 
 
-def stream(client: httpx.Client, promised: Promised) -> Iterator[bytes]:
+def stream(client: httpx.Client, promised: Promised) -> Generator[bytes]:
     """A file's pieces as they come, the first one empty: what is raised before it can still be told to a client.
 
     Raises `Unreachable` and `Damaged`; whether the bytes are the promised ones is for the caller to see.

@@ -1,60 +1,45 @@
-"""Public projects through this index: pages fetched and rewritten, files fetched, checked and kept.
+"""Public projects through this index: what of a page is let in, and its files, fetched, checked and kept.
 
-simple-repository reads and writes the pages. Nothing is taken from upstream unchecked: a file must have a safe name, a
-SHA-256 and the age that is asked for, and its contents must be what the page promises.
+Nothing is taken from upstream unchecked: a file must have a safe name, a SHA-256 and the age that is asked for, and its
+contents must be what the page promises.
 """
 
 import contextlib
 import hashlib
-import html
 import logging
 import os
-import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import cast
-from urllib.parse import quote, unquote, urljoin, urlsplit
-from wsgiref.util import FileWrapper
+from typing import IO
+from urllib.parse import urlsplit
 
 import httpx
-from packaging.utils import canonicalize_name
-from packaging.version import Version
 from simple_repository.content_negotiation import Format
-from simple_repository.model import File, Meta, ProjectDetail
-from simple_repository.parser import parse_html_project_page, parse_json_project_page
-from simple_repository.serializer import serialize
+from simple_repository.model import File
 
 from wheelhouse.errors import Damaged, Denied, NotFound, Unreachable
-from wheelhouse.formats.distribution import MAX_METADATA, MAX_NAME, SAFE_NAME
+from wheelhouse.formats.distribution import MAX_METADATA
 from wheelhouse.index import denied_releases
 from wheelhouse.index.denied_releases import Refused
 from wheelhouse.network import Network
 from wheelhouse.store.downloads import Cache, Received
-from wheelhouse.upstream import download, http_client
+from wheelhouse.upstream import download, http_client, page
 from wheelhouse.upstream.download import Promised
-from wheelhouse.upstream.http_client import get
+from wheelhouse.upstream.page import METADATA, Files
 from wheelhouse.upstream.ttl_cache import SingleFlightCache
+
+__all__ = ["METADATA", "Files", "Mirror", "Upstream"]
 
 log = logging.getLogger(__name__)
 
 PAGE_AGE = 60
 """Seconds a page is used again: here, so that the downloads which follow it ask for no other, and by the gateway."""
-MAX_PAGE = 64 * 2**20
-"""Bytes, unpacked."""
-PAGE_TIME = 30.0
-"""Seconds a page may take to arrive."""
 MAX_FILES = 50_000
 """Files on all the pages that are remembered, at about 1.5 KiB each."""
-METADATA = ".metadata"
-Files = dict[str, File]
-"""The files of one project, by file name."""
-
-_ACCEPTED = f"{Format.JSON_V1.value}, {Format.HTML_V1.value};q=0.2, {Format.HTML_LEGACY.value};q=0.01"
-_NOT_FOUND = (404, 410)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_PIECE = 2**16
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +135,7 @@ class Mirror:
             # Instead of an empty page, which nobody could explain.
             log.warning("Nothing of %s is let in, for example: %s", project, objections[-1])
             raise Denied(f"Nothing of {project} is let in, for example: {objections[-1]}")
-        return _rendered(_detail(project, files, direct=direct), form)
+        return page.rendered(project, files, form, direct=direct)
 
     def file(self, upstream: Upstream, project: str, filename: str, *, head: bool = False) -> FileBody:
         """A file of the project, or the metadata of one: kept, or on its way from upstream.
@@ -162,7 +147,7 @@ class Mirror:
             size = os.fstat(kept.fileno()).st_size
             if head:
                 kept.close()
-            return FileBody(size, () if head else FileWrapper(kept, 2**16))
+            return FileBody(size, () if head else _read_on(kept))
         promised = _promised(upstream, self.files(upstream, project), project, filename)
         if head:
             return FileBody(promised.size, ())
@@ -193,7 +178,7 @@ class Mirror:
 
     def _fetch_page(self, upstream: Upstream, url: str, project: str) -> Files | None:
         client = self.client(upstream.network)
-        return http_client.patiently(lambda: _fetch_page(client, url, project), 3 if self._patient else 1)
+        return http_client.patiently(lambda: page.fetch(client, url, project), 3 if self._patient else 1)
 
     def _pieces(self, upstream: Upstream, promised: Promised, project: str) -> Iterator[bytes]:
         """Have a file come once, whoever else asks for it, in other processes too; gives its bytes as they come.
@@ -206,10 +191,9 @@ class Mirror:
         is_kept = upstream.keep is None or (promised.size or 0) <= upstream.keep
         while is_kept:
             if found := self._cache.open(project, filename):
-                with found:
-                    found.seek(sent)
-                    yield b""
-                    yield from FileWrapper(found, 2**16)
+                found.seek(sent)
+                yield b""
+                yield from _read_on(found)
                 return
             with contextlib.ExitStack() as stack:
                 try:
@@ -270,6 +254,13 @@ class Mirror:
             yield held
 
 
+def _read_on(stream: IO[bytes]) -> Iterator[bytes]:
+    """The rest of a file, in pieces; it is closed at the end."""
+    with stream:
+        while piece := stream.read(_PIECE):
+            yield piece
+
+
 def _keep(received: Received, piece: bytes, filename: str) -> Received | None:
     """Keep a piece. None if there is no room: then the file only passes through, and nothing is left of it."""
     try:
@@ -310,104 +301,3 @@ def _promised(upstream: Upstream, files: Files, project: str, filename: str) -> 
     parts = urlsplit(file.url)
     url = parts._replace(path=f"{parts.path}{METADATA}").geturl()
     return Promised(filename, url, file.dist_info_metadata["sha256"], None, MAX_METADATA)
-
-
-def _fetch_page(client: httpx.Client, url: str, project: str) -> Files | None:
-    """The files on an upstream page; None if there is no such project. Raises `Unreachable`."""
-    try:
-        with get(client, url, {"Accept": _ACCEPTED}) as response:
-            hops = (*response.history, response)
-            if url.startswith("https:") and any(hop.url.scheme != "https" for hop in hops):
-                raise Unreachable("it redirects to an address that is not encrypted")
-            if response.status_code in _NOT_FOUND:
-                return None
-            if response.status_code != 200:
-                raise Unreachable(f"it answers {response.status_code}")
-            body = _read_page(response)
-            base, content_type = str(response.url), response.headers.get("Content-Type", "")
-        return _parse(body, content_type, base, project)
-    except Unreachable as error:
-        log.warning("The page of %s cannot be had from upstream: %s.", project, error)
-        raise
-
-
-def _read_page(response: httpx.Response) -> bytes:
-    body = bytearray()
-    give_up = time.monotonic() + PAGE_TIME
-    for piece in response.iter_bytes():
-        body += piece
-        if len(body) > MAX_PAGE:
-            raise Unreachable(f"its page is bigger than {MAX_PAGE} bytes")
-        if time.monotonic() > give_up:
-            raise Unreachable(f"its page takes longer than {PAGE_TIME:g} s")
-    return bytes(body)
-
-
-def _parse(body: bytes, content_type: str, base: str, project: str) -> Files:
-    """The files on a page in JSON or HTML; raises `Unreachable`."""
-    try:
-        if Format.JSON_V1.value in content_type:
-            page = parse_json_project_page(body.decode())
-        elif Format.HTML_LEGACY.value in content_type or Format.HTML_V1.value in content_type:
-            page = parse_html_project_page(body.decode(), project)
-        else:
-            raise Unreachable("its page is neither JSON nor HTML")
-        if canonicalize_name(page.name) != project:
-            raise Unreachable("its page is that of another project")
-        files = [_checked(file, base) for file in page.files]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Unreachable("its page cannot be read") from None
-    return {file.filename: file for file in files if file}
-
-
-def _checked(file: File, base: str) -> File | None:
-    """A file with nothing about it that is not what it should be; None if there is no using it."""
-    # The parser quotes addresses once more than they were.
-    url = urljoin(base, unquote(file.url))
-    name = file.filename
-    if not SAFE_NAME.fullmatch(name) or len(name) + len(METADATA) > MAX_NAME or name.endswith(METADATA):
-        return None
-    if urlsplit(url).scheme not in ("http", "https"):
-        return None
-    return File(
-        filename=name,
-        url=url,
-        hashes=_sha256(file.hashes) or {},
-        requires_python=file.requires_python if isinstance(file.requires_python, str) else None,
-        dist_info_metadata=_sha256(file.dist_info_metadata),
-        yanked=file.yanked if isinstance(file.yanked, (str, bool)) else None,
-        size=file.size if isinstance(file.size, int) and file.size >= 0 else None,
-        upload_time=file.upload_time,
-    )
-
-
-def _sha256(hashes: object) -> dict[str, str] | None:
-    """Only the SHA-256 of a page's hashes; None if there is none."""
-    digest = hashes.get("sha256") if isinstance(hashes, dict) else None
-    if isinstance(digest, str) and _SHA256.fullmatch(digest.lower()):
-        return {"sha256": digest.lower()}
-    return None
-
-
-def _rendered(page: ProjectDetail, form: Format) -> bytes:
-    if form is not Format.JSON_V1:
-        # simple-repository puts the reason into the HTML as it is
-        page = replace(page, files=tuple(_escaped(file) for file in page.files))
-    return serialize(page, form).encode()
-
-
-def _escaped(file: File) -> File:
-    return replace(file, yanked=html.escape(file.yanked)) if isinstance(file.yanked, str) else file
-
-
-def _detail(project: str, files: list[File], *, direct: bool) -> ProjectDetail:
-    """The page for our clients, who get the files from us unless it is `direct`."""
-    api_version = "1.1" if all(file.size is not None for file in files) else "1.0"
-    ours = tuple(
-        file if direct else replace(file, url=f"../../cached/{project}/{quote(file.filename)}") for file in files
-    )
-    detail = ProjectDetail(Meta(api_version), project, ours)
-    if detail.versions is None:
-        return detail
-    # A tuple, because the order of a set changes from process to process.
-    return replace(detail, versions=cast("frozenset[str]", tuple(sorted(detail.versions, key=Version))))

@@ -25,7 +25,7 @@ class SingleFlightCache(Generic[T]):
         self._lock = threading.Lock()
         self._under_way: dict[str, Future[T]] = {}
         self._capacity = capacity
-        self._weigh = lambda answer: max(1, weigh(answer))
+        self._weigh: Callable[[T], int] = lambda answer: max(1, weigh(answer))
         self._answers: TTLCache[str, T] = TTLCache(capacity, seconds, timer=time.monotonic, getsizeof=self._weigh)
 
     def get(self, question: str, find_out: Callable[[], T]) -> T:

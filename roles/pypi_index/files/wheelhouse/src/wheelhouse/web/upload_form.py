@@ -79,24 +79,24 @@ def _read(environ: "WSGIEnvironment", length: int, incoming: Path, form: UploadF
     body = LimitedStream(environ["wsgi.input"], length)
     parts = 0
     with contextlib.ExitStack() as stack:
-        sink: IO[bytes] | list[bytes] | None = None
-        room, name = FORM_OVERHEAD, ""
+        file: IO[bytes] | None = None
+        name, value, room = "", bytearray(), FORM_OVERHEAD
         try:
             for event in _events(decoder, body):
-                parts += not isinstance(event, (Preamble, Data))
-                if isinstance(event, Field):
-                    name, sink = str(event.name), []
-                elif isinstance(event, File):
-                    sink = stack.enter_context(_file(incoming, form, event)) if event.name == CONTENT else None
-                elif isinstance(event, Data) and isinstance(sink, list):
+                if isinstance(event, (Field, File)):
+                    parts += 1
+                    name, value, file = str(event.name), bytearray(), None
+                    if isinstance(event, File):
+                        file = stack.enter_context(_file(incoming, form, event) if name == CONTENT else _nowhere())
+                elif isinstance(event, Data) and file:
+                    file.write(event.data)
+                elif isinstance(event, Data):
+                    value += event.data
                     room -= len(event.data)
                     if room < 0:
                         raise Rejected(f"The upload's fields have more than {FORM_OVERHEAD} bytes.")
-                    sink.append(event.data)
                     if not event.more_data:
-                        form.fields[name] = b"".join(sink).decode(errors="replace")
-                elif isinstance(event, Data) and sink is not None:
-                    sink.write(event.data)
+                        form.fields[name] = value.decode(errors="replace")
         except ClientDisconnected:
             raise Rejected(CUT_OFF) from None
         except (ValueError, RequestEntityTooLarge) as error:
@@ -127,6 +127,11 @@ def _file(incoming: Path, form: UploadForm, part: File) -> Iterator[IO[bytes]]:
     form.path, form.filename = Path(name), part.filename
     with open(descriptor, "wb") as stream:
         yield stream
+
+
+def _nowhere() -> IO[bytes]:
+    """For files that nobody wants: a GPG signature, which no index shows any more."""
+    return open(os.devnull, "wb")
 
 
 @contextlib.contextmanager

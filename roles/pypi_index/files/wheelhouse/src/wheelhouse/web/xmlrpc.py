@@ -1,5 +1,6 @@
 """`pip search --index URL WORDS`: the one method of the old XML-RPC interface that clients still call."""
 
+import re
 import xmlrpc.client
 from http import HTTPStatus
 from typing import Any
@@ -49,10 +50,10 @@ def answer(catalogue: Catalogue, request: Request) -> Response:
 
 def _body(request: Request) -> bytes:
     """Raises `HTTPError`."""
-    length = request.content_length
-    if length is None:
+    told = request.environ.get("CONTENT_LENGTH") or ""
+    if not re.fullmatch("[0-9]{1,18}", told):
         raise HTTPError(HTTPStatus.LENGTH_REQUIRED, "The search does not say how long it is: send a Content-Length.")
-    if length > MAX_BODY:
+    if int(told) > MAX_BODY:
         raise HTTPError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The search is bigger than {MAX_BODY} bytes.")
     return request.get_data(cache=False)
 

@@ -69,7 +69,7 @@ class LoopbackIndex:
         self.stated: dict[tuple[str, str], list[str]] = {}
         """(project, version) -> what source distributions that uv asked for say they need."""
         self.refused: dict[str, str] = {}
-        """Name of a source distribution -> why it is no use: no good archive, or it does not say what it needs."""
+        """Name of a file -> why it is no use: it does not come, is no good archive, or does not say what it needs."""
         self.failure: Exception | None = None
         """What went wrong here first, that is neither upstream's fault nor uv's: a full disk, a bug."""
         self._candidates = candidates
@@ -147,8 +147,20 @@ class LoopbackIndex:
         with bringing:
             if not path.exists():
                 self.fetched.add(file.filename)
-                self.quarantine.fetch(Wanted(name, file, MAX_METADATA if path.name.endswith(METADATA) else None))
+                self._fetch(Wanted(name, file, MAX_METADATA if path.name.endswith(METADATA) else None))
         return path
+
+    def _fetch(self, wanted: Wanted) -> None:
+        """Fetch a file; raises `Unreachable`, `Damaged`, OSError."""
+        try:
+            self.quarantine.fetch(wanted)
+        except Damaged as error:
+            self.refused[wanted.file.filename] = str(error)
+            raise
+        except Unreachable as error:
+            self.refused[wanted.file.filename] = f"{wanted.file.filename} did not come: {error}."
+            raise
+        self.refused.pop(wanted.file.filename, None)
 
     def _read_sdists(self, name: str, asked: FileName) -> None:
         """Find out what a release says of its needs, for uv to be told before it asks again.

@@ -1,0 +1,125 @@
+"""`reindex` killed between any two of its changes: nothing that was copied in is lost, the next run completes it."""
+
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from wheelhouse import cli
+
+from . import killed_run, served
+from .conda_samples import CondaPackage
+from .journal import journal
+from .kills import at_every_step, at_random_moments
+from .samples import Client, Wheel, sdist
+
+WHEEL = Wheel()
+OWN = CondaPackage("acme-own")
+LEAST, MANY = 10, 60
+"""Changes of a run."""
+
+
+@pytest.fixture
+def shelf(client: Client, no_waiting: None, root: Path) -> Path:
+    """A project and a channel with something in them."""
+    assert client.upload(WHEEL.filename, WHEEL.build()).status == 200
+    assert cli.main(["channel", "internal"]) == 0
+    put(root / "drop/conda/internal" / OWN.filename, OWN.build_it())
+    assert cli.main(["reindex"]) == 0
+    return root
+
+
+def put(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+NEW = {"acme_tools-2.0.tar.gz": sdist(version="2.0"), "acme_more-1.0.tar.gz": sdist("acme_more")}
+PACKAGES = [CondaPackage(f"acme-{letter}", subdir=subdir) for letter in "ab" for subdir in ("noarch", "linux-64")]
+
+
+def dropped(root: Path) -> None:
+    for name, content in NEW.items():
+        put(root / "drop" / name, content)
+
+
+def into_the_served_tree(root: Path) -> None:
+    put(root / "packages/acme-tools/acme_tools-2.0.tar.gz", NEW["acme_tools-2.0.tar.gz"])
+    put(root / "packages/acme_more-1.0.tar.gz", NEW["acme_more-1.0.tar.gz"])
+
+
+def for_a_channel(root: Path) -> None:
+    for package in PACKAGES:
+        put(root / "drop/conda/internal" / package.subdir / package.filename, package.build_it())
+
+
+def taken_away(root: Path) -> None:
+    (root / "conda/internal/noarch" / OWN.filename).unlink()
+
+
+def damaged(root: Path) -> None:
+    path = root / "packages/acme-tools" / WHEEL.filename
+    path.unlink()
+    path.with_name(f"{WHEEL.filename}.metadata").unlink()
+    put(path, b"evil")
+    (next((root / "simple/acme-tools").glob("index.json.gz"))).write_bytes(b"")
+
+
+CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
+    "dropped": (dropped, ["reindex", "--new"]),
+    "into the served tree": (into_the_served_tree, ["reindex", "--new"]),
+    "for a channel": (for_a_channel, ["reindex", "--new"]),
+    "taken away": (taken_away, ["reindex", "--new"]),
+    "damaged": (damaged, ["reindex"]),
+}
+"""What happened to the shelf, and which run sees to it."""
+
+
+@pytest.mark.parametrize(
+    "kill", [at_random_moments, pytest.param(at_every_step, marks=pytest.mark.long)], ids=["some", "every step"]
+)
+@pytest.mark.parametrize("change", CHANGES)
+def test_the_next_run_completes_it(shelf: Path, tmp_path: Path, change: str, kill: Callable[..., None]) -> None:
+    happen, repair = CHANGES[change]
+    happen(shelf)
+    template = tmp_path / "template"
+    copy(shelf, template)
+    cli.main(["reindex", "--by", "it"])
+    expected = outcome(shelf)
+
+    def is_repaired(step: int) -> bool:
+        shutil.rmtree(shelf)
+        copy(template, shelf)
+        killed = killed_run.killed_at(step, *repair, "--by", "it")
+        cli.main([*repair, "--by", "it"])
+        assert outcome(shelf) == expected, step
+        assert served.disagreements(shelf) == [], step
+        assert not [path for path in (shelf / "drop").rglob("*") if path.is_file()], step
+        assert cli.main(["verify"]) == 0, step
+        return killed
+
+    least = 3 if change == "taken away" else LEAST
+    kill(is_repaired, *((least,) if kill is at_every_step else (MANY, least)))
+
+
+def copy(source: Path, target: Path) -> None:
+    """With the links between the store and what is served."""
+    subprocess.run(["cp", "-a", source, target], check=True)
+
+
+def outcome(root: Path) -> tuple[dict[str, bytes], Counter[tuple[str | None, ...]]]:
+    """What is stored and served, and what happened, by whom; not when, and not how often something was put aside."""
+    files = {
+        str(path.relative_to(root)): path.read_bytes()
+        for top in ("packages", "blobs", "conda")
+        for path in sorted((root / top).rglob("*"))
+        if path.is_file()
+    }
+    pages = {str(path.relative_to(root)) for path in (root / "simple").rglob("*")}
+    happened = Counter(
+        tuple(event.get(key) for key in ("event", "who", "origin", "file", "sha256", "channel", "project"))
+        for event in journal(root, "publish", "remove", "quarantine")
+    )
+    return files | dict.fromkeys(pages, b""), happened
