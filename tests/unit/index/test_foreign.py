@@ -39,6 +39,22 @@ def test_what_is_no_file_is_not_opened(file: Foreign, odd: Callable[[Path], None
         pass
 
 
+def test_a_link_that_comes_between_the_look_and_the_opening_is_not_followed(
+    file: Foreign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = Foreign._check_kind
+
+    def swapping(self: Foreign, status: os.stat_result) -> None:
+        check(self, status)
+        monkeypatch.undo()
+        file.path.rename(file.path.with_name("b.whl"))
+        file.path.symlink_to("b.whl")
+
+    monkeypatch.setattr(Foreign, "_check_kind", swapping)
+    with pytest.raises(OSError, match="symbolic links"), file.opened():
+        pass
+
+
 def test_a_link_on_the_way_is_not_followed(file: Foreign, tmp_path: Path) -> None:
     (tmp_path / "drop").rename(tmp_path / "elsewhere")
     (tmp_path / "drop").symlink_to("elsewhere")

@@ -1,23 +1,31 @@
 """The administrator's commands, on a shelf with files that were copied in, changed, lost and half written."""
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 from wheelhouse import cli, progress
+from wheelhouse.conda.channel import Channels
+from wheelhouse.formats import reading
 from wheelhouse.index import queries, verify
+from wheelhouse.index.dropbox import Drop, Report
+from wheelhouse.index.opening import open_index
 from wheelhouse.index.reindex import Reindex
-from wheelhouse.index.transaction import Index
+from wheelhouse.index.rendering import Renderer
+from wheelhouse.index.transaction import IncomingPackage
 from wheelhouse.index.verify import VerifyProjects
 from wheelhouse.store import foreign
 from wheelhouse.store.foreign import Foreign
+from wheelhouse.store.staging import Staging
 from wheelhouse.web.app import application
 
 from .conda_samples import CondaPackage
@@ -291,6 +299,26 @@ def test_bytes_that_are_nowhere_are_listed_no_more_until_they_come_back(
     assert listed(shelved) == before, "yanked, and of the time when it was published"
     assert run("verify") == 0
     assert len(journal(shelved, "publish")) == 2 and not journal(shelved, "remove")
+
+
+def test_damaged_bytes_make_room_for_whole_ones(shelved: Path) -> None:
+    """Somewhere in the store lies what is not what it is called, and nothing whole is anywhere."""
+    for spoilt in (blob(shelved, Wheel().build()), shelved / DIRECTORY / WHEEL):
+        replaced(spoilt, b"evil")
+    assert run("reindex") == 1
+    assert list(listed(shelved)) == ["acme_tools-1.0.tar.gz"]
+    lose_again = [blob(shelved, sdist()), shelved / DIRECTORY / "acme_tools-1.0.tar.gz"]
+    for path in lose_again:
+        path.unlink()
+    assert run("reindex") == 1
+    for path in lose_again:
+        replaced(path, b"evil")
+    assert run("reindex") == 1
+    assert listed(shelved) == {}
+    copy_in(shelved / "drop" / WHEEL, Wheel().build())
+    copy_in(shelved / "drop/acme_tools-1.0.tar.gz", sdist())
+    assert run("reindex") == 0
+    assert len(listed(shelved)) == 2 and run("verify") == 0
 
 
 def test_a_missing_file_may_be_removed(shelved: Path) -> None:
@@ -571,6 +599,7 @@ def test_a_file_that_is_published_meanwhile_is_no_stranger(shelved: Path, monkey
         return names(root, where)
 
     monkeypatch.setattr(foreign, "names", meanwhile)
+    monkeypatch.setattr(Staging, "to_drop", lambda *_: pytest.fail("somebody's file is moved away"))
     assert run("reindex") == 0
     assert list(listed(shelved)) == [new.filename]
     assert {event["who"] for event in journal(shelved, "publish")} == {"ada"}
@@ -578,12 +607,45 @@ def test_a_file_that_is_published_meanwhile_is_no_stranger(shelved: Path, monkey
     assert run("verify") == 0
 
 
+def interrupted(patch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
+    """Somebody is between the rows and what is served."""
+    with patch.context() as inner:
+        inner.setattr(Renderer, "render", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with contextlib.suppress(KeyboardInterrupt):
+            action()
+
+
+def test_who_is_in_the_middle_of_a_change_is_waited_for(shelved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was published and is not served yet is neither lost nor taken away by somebody."""
+    new = Wheel(version="2.0")
+    package = CondaPackage()
+    copy_in(shelved / "drop/conda/internal" / package.filename, package.build_it())
+    assert run("channel", "internal") == 0
+    other = CondaPackage("acme-other")
+    index = open_index(shelved)
+    report = Report()
+    drop = Drop(index, "it", report)
+
+    def publish_package() -> None:
+        path = copy_in(shelved / "incoming/other", other.build_it())
+        record = reading.package(path, other.filename, None).record
+        index.publish_packages("internal", [IncomingPackage(path, f"noarch/{other.filename}", record)], "it", "here")
+
+    interrupted(monkeypatch, lambda: Client(application()).upload(new.filename, new.build()))
+    interrupted(monkeypatch, publish_package)
+    Reindex(drop).look_after("acme-tools")
+    Channels(drop).reindex("internal")
+    assert (report.restored, report.problems) == (0, 0)
+    assert new.filename in listed(shelved)
+    repodata = json.loads((shelved / "conda/internal/noarch/repodata.json").read_text())
+    assert {*repodata["packages.conda"]} == {package.filename, other.filename}
+    assert not journal(shelved, "remove")
+
+
 def test_what_waits_to_be_rendered_is_no_damage(shelved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill came between the rows and what is served; `verify` says so, and any look mends it."""
     monkeypatch.setattr(verify, "TRIES", 2)
-    with monkeypatch.context() as patch:
-        patch.setattr(Index, "render", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-        assert run("yank", "acme-tools", "1.0", "--reason", "x") == 1
+    interrupted(monkeypatch, lambda: run("yank", "acme-tools", "1.0", "--reason", "x"))
     assert not any("yanked" in file for file in listed(shelved).values())
     assert run("verify") == 1
     assert run("reindex", "--new") == 0
