@@ -171,6 +171,10 @@ class _Packages(TakeIn[IncomingPackage]):
         """Publish packages of the channel."""
         return self.drop.index.publish_packages(group, files, self.drop.who, COPIED_IN, durable=False)
 
+    def served_at(self, incoming: IncomingPackage) -> PurePosixPath:
+        """In its subdir."""
+        return _CONDA / self._channel / incoming.name
+
     def belonging(self, file: Foreign) -> Belonging:
         """The channel and the subdir in which it was found, if it was found in one."""
         subdir = self._subdir(file)

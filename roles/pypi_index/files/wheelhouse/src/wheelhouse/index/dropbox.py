@@ -132,12 +132,8 @@ class Drop:
         file: Foreign,
         reason: str,
         of: Belonging | None = None,
-        found: PurePosixPath | None = None,
     ) -> None:
-        """Move a file to the quarantine, or remove what is no file, and write down why; raises OSError.
-
-        `found` is where the file was found, if it is elsewhere by now.
-        """
+        """Move a file to the quarantine, or remove what is no file, and write down why; raises OSError."""
         event = Event(
             QUARANTINE,
             self.who,
@@ -154,7 +150,7 @@ class Drop:
             self.report.problem(f"{file.shown} was removed: {event.reason}")
         else:
             told = {
-                "found": os.fsencode(str(found or file.where)).decode(errors="replace"),
+                "found": os.fsencode(str(file.where)).decode(errors="replace"),
                 "reason": event.reason or "",
                 "sha256": event.sha256,
                 "time": event.time,
@@ -165,16 +161,6 @@ class Drop:
             )
         self.index.note(event)
 
-    def to_drop(self, file: Foreign) -> Foreign:
-        """The file where it would have been dropped, if it was found elsewhere; raises OSError.
-
-        Its place is that of a published file, or of nothing.
-        """
-        staging = self.index.staging
-        if file.where.parts[0] == staging.drop.name:
-            return file
-        return Foreign(staging.root, PurePosixPath(staging.to_drop(file.path).relative_to(staging.root)))
-
     def tidy(self) -> None:
         """Remove the directories that `Staging.to_drop` made, where nothing is left in them."""
         for above in (self.index.staging.drop, *(self.index.staging.drop / "conda").glob("[a-z]*")):
@@ -183,14 +169,12 @@ class Drop:
                     directory.rmdir()
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Waiting(Generic[T]):
     """A file that passed its checks, to be published with others."""
 
     file: Foreign
     before: Seen
-    found: PurePosixPath
-    """Where `file` was found."""
     group: str
     incoming: T
 
@@ -212,6 +196,10 @@ class TakeIn(ABC, Generic[T]):
     @abstractmethod
     def publish(self, group: str, files: Sequence[T]) -> list[str]:
         """Publish files of one group, as `Index` does; raises what it raises."""
+
+    @abstractmethod
+    def served_at(self, incoming: T) -> PurePosixPath:
+        """Where a file is served once it is published."""
 
     @abstractmethod
     def belonging(self, file: Foreign) -> Belonging:
@@ -258,7 +246,7 @@ class TakeIn(ABC, Generic[T]):
         except NOT_TAKEN as error:
             self.drop.set_aside(file, str(error), self.belonging(file))
             return None
-        return _Waiting(file, copy.before, file.where, group, incoming)
+        return _Waiting(file, copy.before, group, incoming)
 
     def _publish(self, waiting: Sequence[_Waiting[T]]) -> None:
         """All of a group at once, or one by one where one of them is not taken."""
@@ -278,17 +266,17 @@ class TakeIn(ABC, Generic[T]):
                         self._put([one])
                         published.append(one)
                     except NOT_TAKEN as error:
-                        self.drop.set_aside(one.file, str(error), self.belonging(one.file), one.found)
+                        self.drop.set_aside(one.file, str(error), self.belonging(one.file))
         if published:
             self.drop.index.sync()
         for one in published:
-            with self.drop.report.noting_errors(one.file.shown):
-                one.file.tidy_away(one.before)
+            # What lies where it is served is the published file by now.
+            if one.file.where != self.served_at(one.incoming):
+                with self.drop.report.noting_errors(one.file.shown):
+                    one.file.tidy_away(one.before)
 
     def _put(self, together: Sequence[_Waiting[T]]) -> None:
         """Raises `NOT_TAKEN`, OSError, `Full`."""
-        for one in together:
-            one.file = self.drop.to_drop(one.file)
         new = self.publish(together[0].group, [one.incoming for one in together])
         self.drop.report.published += len(new)
 
@@ -325,6 +313,10 @@ class ProjectFiles(TakeIn[Incoming]):
     def publish(self, group: str, files: Sequence[Incoming]) -> list[str]:
         """Publish files of the project `group`."""
         return self.drop.index.publish(files, self.drop.who, COPIED_IN, allow_second_sdist=True, durable=False)
+
+    def served_at(self, incoming: Incoming) -> PurePosixPath:
+        """In its project's directory."""
+        return PurePosixPath("packages", incoming.checked.distribution.name.project, incoming.filename)
 
     def belonging(self, file: Foreign) -> Belonging:
         """The project that its name says."""
