@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 try:
@@ -14,7 +15,12 @@ try:
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
 except ImportError:  # a dependency of ansible-core; where it is missing, nginx has to say so
-    x509 = None
+    HAS_CRYPTOGRAPHY = False
+else:
+    HAS_CRYPTOGRAPHY = True
+
+# A function from a path to the file's text, also where a vault holds it; None where that cannot be read.
+Decrypted = Callable[[Path], "str | None"]
 
 # As the role's own: a certificate that it made is made anew in the last days of its life.
 RENEWAL_DAYS = 30
@@ -24,15 +30,17 @@ _PAIRS = {
 }
 
 
-def certificate_faults(given: dict, decrypted: Callable, now: datetime | None = None) -> tuple[list[str], list[str]]:
+def certificate_faults(
+    given: dict[str, Any], decrypted: Decrypted, now: datetime | None = None
+) -> tuple[list[str], list[str]]:
     """(faults, warnings) of the two files together; of what is no file or no PEM, others tell.
 
     given       what the inventory sets on the index's host, wheelhouse_index_url among it
-    decrypted   a function from a path to the file's text, also where a vault holds it; None where that cannot be read
+    decrypted   reads a file
     now         with a time zone; by default that of this machine
     """
     source = given.get("index_gateway_certificate_source", "given")
-    if x509 is None or given.get("index_gateway_state") == "absent" or not isinstance(source, str):
+    if not HAS_CRYPTOGRAPHY or given.get("index_gateway_state") == "absent" or not isinstance(source, str):
         return [], []
     faults: list[str] = []
     warnings: list[str] = []
@@ -57,16 +65,16 @@ def certificate_faults(given: dict, decrypted: Callable, now: datetime | None = 
     return faults, warnings
 
 
-def _text(path, decrypted: Callable) -> str:
+def _text(path: object, decrypted: Decrypted) -> str:
     """The text of a file; empty where it is none, or cannot be read."""
     return (decrypted(Path(path)) or "") if isinstance(path, str) and path and Path(path).is_file() else ""
 
 
-def _public(key) -> bytes:
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+def _public(key: Any) -> bytes:
+    return bytes(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo))
 
 
-def _key_faults(text: str, keys: list[bytes], of_key: str, of_certificate: str, other: str):
+def _key_faults(text: str, keys: list[bytes], of_key: str, of_certificate: str, other: str) -> Iterator[str]:
     """Nothing of the key is in a sentence, nor what the library says of it."""
     try:
         key = _public(serialization.load_pem_private_key(text.encode(), None).public_key())
@@ -88,7 +96,7 @@ def _key_faults(text: str, keys: list[bytes], of_key: str, of_certificate: str, 
         yield f"{of_key} which is not the key of the certificate in {other}: name the two that belong together."
 
 
-def _time_faults(certificates: list, now: datetime):
+def _time_faults(certificates: list[x509.Certificate], now: datetime) -> Iterator[tuple[str, bool]]:
     """(half a sentence, whether it is a fault), of the one that ends first."""
     first_end = min(_time(certificate, "not_valid_after") for certificate in certificates)
     last_beginning = max(_time(certificate, "not_valid_before") for certificate in certificates)
@@ -101,12 +109,14 @@ def _time_faults(certificates: list, now: datetime):
         yield f"{which} expires soon, on {first_end.date()}: ask for a new one in time.", False
 
 
-def _time(certificate, name: str) -> datetime:
-    utc = getattr(certificate, f"{name}_utc", None)  # since cryptography 42
-    return utc if utc is not None else getattr(certificate, name).replace(tzinfo=timezone.utc)
+def _time(certificate: x509.Certificate, name: str) -> datetime:
+    found: datetime | None = getattr(certificate, f"{name}_utc", None)  # since cryptography 42
+    if found is None:
+        found = getattr(certificate, name)
+    return found.replace(tzinfo=timezone.utc)
 
 
-def _host(given: dict) -> str:
+def _host(given: dict[str, Any]) -> str:
     url = given.get("index_gateway_url") or given.get("wheelhouse_index_url")
     try:
         return (urlsplit(url).hostname or "") if isinstance(url, str) else ""
@@ -114,7 +124,7 @@ def _host(given: dict) -> str:
         return ""
 
 
-def _name_faults(certificate, host: str):
+def _name_faults(certificate: x509.Certificate, host: str) -> Iterator[str]:
     """Half a sentence; clients go by these names alone, and not by the subject's."""
     if not host:
         return
