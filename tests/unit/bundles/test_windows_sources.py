@@ -1,4 +1,4 @@
-"""What install.cmd finds of settings by which packages come from elsewhere: the list of the run, where Windows has them."""
+"""Settings by which packages come from elsewhere that install.cmd finds: those of the run, in the places of Windows."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def test_files_of_all_tools_are_told_with_their_lines(
     elsewhere = f"has packages come from elsewhere than {url}."
     assert {line for line in said.splitlines() if line.startswith("Look at ")} == {
         f"Look at {home}\\pip\\pip.ini, line 3 of what is your own: extra-index-url {elsewhere}",
-        f"Look at {home}\\.pypirc, line 3 of what is your own: [lab] repository has what is published go elsewhere than "
-        f"to {url}.",
+        f"Look at {home}\\.pypirc, line 3 of what is your own: [lab] repository has what is published go elsewhere "
+        f"than to {url}.",
         f"Look at {home}\\.conda\\.condarc, line 3 of what is your own: ssl_verify has servers trusted without a "
         "certificate.",
         f"Look at {home}\\miniforge3\\condarc.d\\mine.yml, line 3 of what is your own: custom_channels {elsewhere}",

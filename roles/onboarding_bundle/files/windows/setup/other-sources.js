@@ -6,7 +6,8 @@ var NO = /^(0|false|no|off|n|f|none|null|<false>)$/;
 
 function tellOtherSources() {
     for (var i = 0; i < SOURCE_FILES.length; i += 1) {
-        var place = SOURCE_FILES[i][1], files = filesLike(place), whose = place.indexOf("%PROGRAMDATA%") ? " of what is your own" : "";
+        var place = SOURCE_FILES[i][1], files = filesLike(place);
+        var whose = place.indexOf("%PROGRAMDATA%") ? " of what is your own" : "";
         for (var f = 0; f < files.length; f += 1) {
             var found = sourcesIn(SOURCE_FILES[i][0], readAsIs(files[f]));
             for (var s = 0; s < found.length; s += 1) {
@@ -38,13 +39,9 @@ function settingOf(name) {
     return null;
 }
 
-// {name in capitals: value}. Nothing but `reg` lists names; its output may spoil letters of values, so these are read one by one.
+// {name in capitals: value}. Only `reg` lists names; its output may spoil letters of values, so these are read one by one.
 function variablesIn(key) {
-    var list = join(memory, "variables.txt"), found = {};
-    makeFolder(memory);
-    run('cmd /d /c "reg query "' + key.replace(/\\$/, "") + '" > "' + list + '" 2>nul"');
-    var lines = readAsIs(list).split(/\r?\n/);
-    remove(list);
+    var lines = linesOfCommand('reg query "' + key.replace(/\\$/, "") + '"', 0), found = {};
     for (var i = 0; i < lines.length; i += 1) {
         var line = (/^ +(\S+) +REG_(EXPAND_)?SZ/).exec(lines[i]);
         if (line) { try { found[line[1].toUpperCase()] = String(shell.RegRead(key + line[1])); } catch (gone) { continue; } }
@@ -52,25 +49,40 @@ function variablesIn(key) {
     return found;
 }
 
+// What a command says; `encoding` is -1 for one of cmd's own, which then write UTF-16, and 0 for others.
+function linesOfCommand(command, encoding) {
+    var list = join(memory, "list.txt");
+    makeFolder(memory);
+    run("cmd /d " + (encoding ? "/u " : "") + '/c "' + command + ' > "' + list + '" 2>nul"');
+    var lines = readAsIs(list, encoding).split(/\r?\n/);
+    remove(list);
+    return lines;
+}
+
 function whatItDoes(setting) { return EFFECTS[setting[1]].replace(/\{index\}/g, settings.index_url); }
 
 // What cannot be opened is read by no tool either, or only by those of another person.
-function readAsIs(path) {
+function readAsIs(path, encoding) {
     try {
         if (!fso.GetFile(path).Size) { return ""; }
-        var stream = fso.OpenTextFile(path, 1), text = stream.ReadAll();
+        var stream = fso.OpenTextFile(path, 1, false, encoding || 0), text = stream.ReadAll();
         stream.Close();
         return text;
     } catch (closed) { return ""; }
 }
 
+// With the values of variables. (What Wine's ExpandEnvironmentStrings makes ends in a character more.)
+function expanded(text) {
+    return text.replace(/%(\w+)%/g, function (all, name) { return environment(name) || all; });
+}
+
 // The files that are there of a path in which `*` stands for any folder, or for the beginning of a file's name.
 function filesLike(pattern) {
-    var parts = shell.ExpandEnvironmentStrings(pattern).split("\\"), found = [parts[0] + "\\"];
+    var parts = expanded(pattern).split("\\"), found = [parts[0] + "\\"];
     for (var p = 1; p < parts.length; p += 1) {
         var isLast = p === parts.length - 1, next = [];
         for (var i = 0; i < found.length; i += 1) {
-            next = next.concat(parts[p].indexOf("*") < 0 ? [inFolder(found[i], parts[p])] : entriesLike(found[i], parts[p], isLast));
+            next = next.concat(parts[p].indexOf("*") < 0 ? [join(found[i], parts[p])] : entriesLike(found[i], parts[p], isLast));
         }
         found = next;
     }
@@ -79,19 +91,20 @@ function filesLike(pattern) {
     return files;
 }
 
-// These names stand in the middle of sentences, which Wine cuts off behind what its own BuildPath makes.
-function inFolder(folder, name) { return folder.replace(/\\$/, "") + "\\" + name; }
+var listed = {};
 
+// Asked of `dir`, once a folder: the script engine of Wine cannot go through a folder itself.
 function entriesLike(folder, pattern, areFiles) {
-    var found = [], ending = pattern.substring(1).toLowerCase();
-    try {
-        var entries = areFiles ? fso.GetFolder(folder).Files : fso.GetFolder(folder).SubFolders;
-        for (var each = new Enumerator(entries); !each.atEnd(); each.moveNext()) {
-            var name = String(each.item().Name);
-            if (name.toLowerCase().substring(name.length - ending.length) === ending) { found.push(inFolder(folder, name)); }
-        }
-    } catch (closed) { return found; }
-    return found.sort();
+    var found = [], ending = pattern.substring(1).toLowerCase(), key = folder + (areFiles ? "|files" : "|folders");
+    if (!fso.FolderExists(folder)) { return found; }
+    if (!listed.hasOwnProperty(key)) {
+        listed[key] = linesOfCommand("dir /b /a:" + (areFiles ? "-d" : "d") + ' "' + folder + '"', -1).sort();
+    }
+    for (var i = 0; i < listed[key].length; i += 1) {
+        var name = listed[key][i];
+        if (name && name.toLowerCase().substring(name.length - ending.length) === ending) { found.push(join(folder, name)); }
+    }
+    return found;
 }
 
 // Whether an address is on the index, whichever account is in it; a port that goes without saying is none.
@@ -109,7 +122,7 @@ function isChannel(word) {
 
 // One that is for the whole computer is IT's, and the company's own may be named.
 function isKnownFile(path) {
-    var lower = shell.ExpandEnvironmentStrings(path).replace(/\//g, "\\").toLowerCase();
+    var lower = expanded(path).replace(/\//g, "\\").toLowerCase();
     if (!lower.indexOf(environment("PROGRAMDATA").toLowerCase() + "\\")) { return lower.indexOf("\\..") < 0; }
     for (var i = 0, files = wholeFiles(); i < files.length; i += 1) { if (files[i].path.toLowerCase() === lower) { return true; } }
     return false;
@@ -153,8 +166,8 @@ function sourcesIn(form, text) {
     return found;
 }
 
-// Without a byte order mark, whose bytes are characters here.
-function linesFrom(text) { return text.replace(/^[^\x00-\x7f]{1,3}/, "").split(/\r\n|\n|\r/); }
+// Without a byte order mark, whose bytes are characters here. Split by an expression, JScript would leave empty lines out.
+function linesFrom(text) { return text.replace(/^[^\x00-\x7f]{1,3}/, "").replace(/\r\n?/g, "\n").split("\n"); }
 
 // [{section, key, value, line}], continuations told by their indentation, as Python's configparser does it; and
 // {section, line, leads: true} for a section that names an account at a public index, and no address.
@@ -224,7 +237,7 @@ function tomlSettings(lines) {
             found.push(current);
         }
         var bare = line.replace(/"[^"]*"|'[^']*'/g, "");
-        open += bare.replace(/[^\[]/g, "").length - bare.replace(/[^\]]/g, "").length;
+        open = Math.max(0, open + bare.replace(/[^\[]/g, "").length - bare.replace(/[^\]]/g, "").length);
     }
     var statements = [];
     for (i = 0; i < found.length; i += 1) {
