@@ -69,6 +69,7 @@ lint: setup ## ruff, mypy, yamllint, ansible-lint (production profile), shellche
 	$(step) "shellcheck" -- sh -c "git grep -lE --untracked '^#!.*\b(ba|da)?sh\b' | grep -v '\\.py$$' | xargs shellcheck --severity=warning"
 	$(step) "README is up to date" -- python tests/tools/readme_tables.py --check
 	$(step) "example inventory and docs/settings.md are up to date" -- python tests/tools/settings_pages.py --check
+	$(step) "lists of sources in the bundles are up to date" -- python tests/tools/source_lists.py --check
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -34,6 +35,25 @@ def role_faults(given: Mapping[str, object], is_index: bool, inventory_dir: str)
     yield from _conda_faults(given)
     yield from _package_faults(given, inventory_dir)
     yield from _environment_faults(given)
+
+
+def role_warnings(given: Mapping[str, object], today: date | None = None) -> Iterator[str]:
+    """Yield what works, but not as somebody will expect it to: the intake goes on without an exception that is over.
+
+    given   as above
+    today   by default that of this machine
+    """
+    policy = given.get("package_intake_policy")
+    exceptions = policy.get("exceptions") if isinstance(policy, dict) else None
+    for number, exception in enumerate(exceptions if isinstance(exceptions, list) else []):
+        until = exception.get("until") if isinstance(exception, dict) else None
+        if not isinstance(until, str) or CHECKS["date"](until):
+            continue
+        if date.fromisoformat(until) < (today or date.today()):
+            yield (
+                f"package_intake_policy.exceptions[{number}].until is {shown(until)}, which has passed, and the "
+                "exception lets nothing in any more: write a later day, or take it out."
+            )
 
 
 def _texts(value: object) -> list[str]:

@@ -294,6 +294,30 @@ HOME_FILES = {
     "environment": [".config/environment.d/*.conf", ".pam_environment", ".ssh/environment"],
 }
 
+# The same on Windows, for what the bundles there look at. A variable between % stands for its value.
+_IN_HOME, _IN_PROGRAM_DATA = "%USERPROFILE%\\", "%PROGRAMDATA%\\"
+_WINDOWS_CONDARC_NAMES = [name.replace("/", "\\") for name in _CONDARC_NAMES]
+WINDOWS_FILES = {
+    "pip": [_IN_PROGRAM_DATA + "pip\\pip.ini", _IN_HOME + "pip\\pip.ini", "%APPDATA%\\pip\\pip.ini"],
+    "pypirc": [_IN_HOME + ".pypirc"],
+    "uv": [_IN_PROGRAM_DATA + "uv\\uv.toml", "%APPDATA%\\uv\\uv.toml"],
+    "conda": [
+        *(
+            f"{place}\\{name}"
+            # and those of installations, for one person and for all
+            for place in (
+                _IN_PROGRAM_DATA + "*",
+                "%LOCALAPPDATA%\\*",
+                _IN_HOME + "*",
+                _IN_HOME + ".config\\conda",
+            )
+            for name in _WINDOWS_CONDARC_NAMES
+        ),
+        _IN_HOME + ".condarc",
+        _IN_HOME + ".mambarc",
+    ],
+}
+
 _MACHINES_OWN = {path for paths in MACHINE_FILES.values() for path in paths}
 _NO = {"", "0", "false", "no", "off", "n", "f", "none", "null", "<false>"}
 _ADDRESS = re.compile(r"""[a-z][a-z0-9+.-]*://[^\s"',\]\}]+""", re.IGNORECASE)
@@ -369,14 +393,3 @@ def judged(setting: Setting, words: list[str], index_url: str, channels: tuple[s
 
 def _has_password(address: str) -> bool:
     return "@" in urlsplit(address).netloc
-
-
-def as_lines() -> str:
-    """The list for the bundles of laptops, whose programs know no Python: form, name, kind of value, effect."""
-    of_uv = {key.replace("index.*", "[[index]]"): setting for key, setting in UV.items()}
-    forms = {"variable": VARIABLES, "pip": PIP, "uv": of_uv, "conda": CONDARC}
-    return "".join(
-        f"{form} {name} {setting.kind} {setting.effect}\n"
-        for form, settings in forms.items()
-        for name, setting in settings.items()
-    )

@@ -192,7 +192,8 @@ def _conda(value: str) -> str | None:
 def _date(value: str) -> str | None:
     advice = 'write a day such as "2026-12-31", in quotes'
     try:
-        return None if len(value) == 10 and date.fromisoformat(value) else advice
+        # weeks, like 2026-W01-1, are days to newer versions of Python only
+        return None if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII) and date.fromisoformat(value) else advice
     except ValueError:
         return advice
 

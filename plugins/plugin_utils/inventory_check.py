@@ -22,9 +22,10 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_na
     role_of,
     role_options,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_roles import role_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_roles import role_faults, role_warnings
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, Option
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET, UNKNOWN, value_faults
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_certificates import certificate_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     file_faults,
     looked_up_faults,
@@ -79,6 +80,8 @@ def check_inventory(
     warnings: list[str] = []
     faults += _shared(values, working, groups, warnings)
     faults += _of_roles(values, members or set(raw), groups, options, list(specs))
+    found = _together_on_hosts(values, members or set(raw), groups, options, decrypted)
+    faults, warnings = faults + found[0], warnings + found[1]
     found = file_faults(files, decrypted, _behind_secrets(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
     faults += misnamed_faults(files, {*groups, *KNOWN_GROUPS}, set(raw))
@@ -166,7 +169,7 @@ def _of_roles(
 ) -> list[str]:
     """Faults of the variables of roles, once for hosts on which they are the same."""
     faults: list[str] = []
-    seen, seen_together = set(), set()
+    seen = set()
     set_on: dict[str, list[str]] = {}
     for host in (host for host in values.raw if host in hosts):
         for name in values.raw[host]:
@@ -184,16 +187,37 @@ def _of_roles(
                 said += value_faults(value, options[name], name)
             faults += [f"{fault[:-1]} (on {host})." if _differs(values, hosts, host, name) else fault for fault in said]
     faults += _in_vain(set_on, groups, roles)
+    return faults
+
+
+def _together_on_hosts(
+    values: Values,
+    hosts: set[str],
+    groups: Groups,
+    options: Mapping[str, Option],
+    decrypted: Callable[[Path], str | None],
+) -> tuple[list[str], list[str]]:
+    """(faults, warnings) of variables of roles that have to go together, once for hosts on which they are the same."""
+    faults: list[str] = []
+    warnings: list[str] = []
+    seen = set()
     for host in (host for host in values.raw if host in hosts):
-        names = [name for name in values.raw[host] if name in options or name == "wheelhouse_proxy"]
-        together = (host in groups.get("index_hosts", []), values.signature(host, names))
-        if together in seen_together:
+        is_index = host in groups.get("index_hosts", [])
+        names = [
+            name for name in values.raw[host] if name in options or name in ("wheelhouse_proxy", "wheelhouse_index_url")
+        ]
+        signature = (is_index, values.signature(host, names))
+        if signature in seen:
             continue
-        seen_together.add(together)
+        seen.add(signature)
         given = {name: values.worked_out(host, values.raw[host][name], name, []) for name in names}
         directory = str(values.raw[host].get("inventory_dir") or "")
-        faults += role_faults(given, host in groups.get("index_hosts", []), directory)
-    return faults
+        faults += role_faults(given, is_index, directory)
+        warnings += role_warnings(given)
+        if is_index:
+            found = certificate_faults(given, decrypted)
+            faults, warnings = faults + found[0], warnings + found[1]
+    return faults, warnings
 
 
 def _differs(values: Values, hosts: set[str], host: str, name: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from plugins.test_wrong_inventories import make_certificate
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "inventories" / "example"
@@ -116,6 +117,27 @@ def test_single_values_that_are_encrypted(inventory: Path, tmp_path: Path) -> No
     assert preflight(inventory, *options, playbook="playbooks/preflight.yml")[0] == 0
     code, said = preflight(inventory, playbook="playbooks/preflight.yml")
     assert code != 0 and "wheelhouse_people[bob].index_password cannot be worked out: " in said
+
+
+def test_a_key_in_a_vault_is_held_against_the_certificate(inventory: Path, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("the vault's own")
+    options = ["--vault-password-file", str(tmp_path / "password")]
+    spoil(
+        inventory,
+        index_gateway_certificate_source="given",
+        index_gateway_certificate=str(tmp_path / "files" / "index.pem"),
+        index_gateway_private_key=str(tmp_path / "files" / "index.key"),
+    )
+    index_hosts = inventory / "group_vars" / "index_hosts.yml"
+    index_hosts.write_text(index_hosts.read_text().replace("index_gateway_certificate_source: self_signed", ""))
+    for key, wanted in (("own", ""), ("another", "which is not the key of the certificate in index_gateway_certif")):
+        shutil.rmtree(tmp_path / "files", ignore_errors=True)
+        make_certificate(tmp_path / "files", days=20, key=key)
+        encrypt = ["ansible-vault", "encrypt", *options, str(tmp_path / "files" / "index.key")]
+        subprocess.run(encrypt, check=True, capture_output=True, timeout=60)
+        code, said = preflight(inventory, *options, playbook="playbooks/preflight.yml")
+        assert (code != 0) == bool(wanted) and wanted in said, said
+        assert "which expires soon, on 20" in said
 
 
 def test_an_inventory_without_a_host_is_not_passed_over(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,18 @@ from .company import Company, Laptop
 from .test_posix_files import PROGRAM
 from .test_posix_install import AWKS
 
-FORMS = {"ini": "pip", "toml": "uv", "condarc": "conda", "shell": "variable", "environment": "variable"}
+ROOT = Path(__file__).resolve().parents[3]
+
+FORMS = {
+    "ini": "pip",
+    "pypirc": "pypirc",
+    "toml": "uv",
+    "condarc": "conda",
+    "shell": "variable",
+    "environment": "variable",
+}
 # what a shell program of this size leaves to the doctor and the run: options in aliases, fish's own file of variables,
-# where PAM sets some, passwords in addresses, and tables of TOML in one line
+# where PAM sets some, passwords in addresses, and tables of TOML in one line; [pypi] is what install.sh sets
 HERE = [
     case
     for case in FOUND
@@ -24,7 +34,7 @@ HERE = [
     and " -" not in case[2]
     and not case[1].startswith("SETUVAR")
     and " DEFAULT=" not in case[1]
-    and not case[1].startswith("pip = {")
+    and not case[1].startswith(("pip = {", "[pypi]"))
 ]
 
 
@@ -71,16 +81,25 @@ def test_what_is_in_order_is_not_told_of(awk: str, tmp_path: Path) -> None:
 
 
 def test_the_list_is_the_collections() -> None:
-    assert (PROGRAM / "sources").read_text() == package_sources.as_lines(), (
-        "write package_sources.as_lines() into roles/onboarding_bundle/files/posix/program/sources"
-    )
+    """The one for Windows is written by the same program."""
+    command = [sys.executable, ROOT / "tests" / "tools" / "source_lists.py", "--check"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True)
+    assert done.returncode == 0, f"run python tests/tools/source_lists.py\n{done.stdout}{done.stderr}"
 
 
 def test_where_somebody_publishes_is_told_of(laptop: Laptop, company: Company) -> None:
     laptop.write(".bashrc", "export TWINE_REPOSITORY_URL=https://ada:hidden@other.example/legacy/\nPIP_NO_INDEX=1\n")
     laptop.write(".condarc", "ssl_verify: 0\nchannels: [conda-forge]\n")
+    lab = "[lab]\nrepository = https://lab.example/\npassword = hidden\n"
+    laptop.write(".pypirc", f"{lab}[pypi]\nusername = x\n[testpypi]\nusername = x\n")
+    laptop.write(".config/pip/pip.conf", "[global]\nindex-url = https://lab.example/\nno-index = true\n")
     said = laptop.run(answers=company.answers).stderr.decode()
+    assert f"{laptop.home}/.pypirc, line 2 of what is your own: [lab] repository has what is published go" in said
     assert f"{laptop.home}/.bashrc, line 1 of what is your own: TWINE_REPOSITORY_URL has what is published go" in said
     assert f"{laptop.home}/.bashrc, line 2 of what is your own: PIP_NO_INDEX keeps packages of {company.url}" in said
     assert f"{laptop.home}/.condarc, line 1 of what is your own: ssl_verify has servers trusted" in said
+    assert f"{laptop.home}/.pypirc, line 6 of what is your own: [testpypi] has what is published go" in said
+    assert f"{laptop.home}/.config/pip/pip.conf, line 3 of what is your own: no-index keeps packages" in said
     assert "hidden" not in said and "channels" not in said
+    # the company's take the place of these
+    assert "index-url" not in said and "[pypi]" not in said

@@ -6,6 +6,8 @@ import json
 import shutil
 import time
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,15 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_ch
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     inventory_files,
     variable_files,
+)
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
 )
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,6 +84,44 @@ def spoil(inventory: Path, change: dict) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def make_certificate(
+    directory: Path,
+    days: int = 90,
+    names: tuple[str, ...] = ("packages.acme.example",),
+    key: str = "own",
+    form: str = "",
+) -> str:
+    """Write index.pem and index.key, as the table's `certificate` says; the last day of the certificate."""
+    own, another = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    now = datetime.now(UTC)
+
+    def certificate(of: ec.EllipticCurvePrivateKey) -> str:
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "packages.acme.example")])
+        builder = x509.CertificateBuilder(name, name, of.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now - timedelta(days=400)).not_valid_after(now + timedelta(days=days))
+        kinds = [x509.IPAddress(ip_address(one)) if one[0].isdigit() else x509.DNSName(one) for one in names]
+        builder = builder.add_extension(x509.SubjectAlternativeName(kinds), False) if kinds else builder
+        return builder.sign(own, SHA256()).public_bytes(Encoding.PEM).decode()
+
+    pem = "".join(map(certificate, (another, own))) if form == "upside-down" else certificate(own)
+    cipher = BestAvailableEncryption(b"x") if key == "passphrase" else NoEncryption()
+    text = (another if key == "another" else own).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, cipher).decode()
+    directory.mkdir()
+    (directory / "index.pem").write_text(cut_off(pem) if form == "half" else pem)
+    (directory / "index.key").write_text(cut_off(text) if key == "half" else text)
+    return str((now + timedelta(days=days)).date())
+
+
+def key_lines(inventory: Path) -> list[str]:
+    """What of the key nobody is to see."""
+    return [line for line in (inventory.parent / "files" / "index.key").read_text().splitlines() if "-----" not in line]
+
+
+def cut_off(pem: str) -> str:
+    lines = pem.splitlines(keepends=True)
+    return "".join([*lines[:2], lines[-1]])
+
+
 def test_there_are_enough():
     assert len(WRONG) >= 60
     assert len({change["wrong"] for change in WRONG}) == len(WRONG)
@@ -81,10 +130,14 @@ def test_there_are_enough():
 @pytest.mark.parametrize("change", WRONG, ids=lambda change: change["wrong"])
 def test_a_wrong_inventory(inventory, change):
     spoil(inventory, change)
-    faults, _warnings = check(inventory)
-    for sentence in change["told"]:
-        wanted = sentence.replace("{here}", str(inventory))
-        assert any(wanted in fault for fault in faults), faults
+    day = make_certificate(inventory.parent / "files", **change["certificate"]) if "certificate" in change else ""
+    faults, warnings = check(inventory)
+    for key, said in (("told", faults), ("warned", warnings)):
+        for sentence in change.get(key, []):
+            wanted = sentence.replace("{here}", str(inventory)).replace("{day}", day)
+            assert any(wanted in one for one in said), said
+    assert faults or change.get("warned")
+    assert "certificate" not in change or not any(line in str(faults) for line in key_lines(inventory))
     # one mistake is not told in ten sentences
     assert len(faults) <= len(change["told"]) + 2, faults
     assert all(fault.endswith((".", "?")) and "\n" not in fault for fault in faults)
@@ -109,6 +162,16 @@ def test_secrets_from_a_file_in_clear(inventory, mode, told):
     said = [text for text in (warnings if mode == 0o600 else faults) if "vault.json" in text]
     assert len(said) == 1 and told in said[0]
     assert faults == ([] if mode == 0o600 else said)
+
+
+@pytest.mark.parametrize("names", [("packages.acme.example",), ("a.example", "*.acme.example")])
+def test_a_certificate_that_is_right(inventory, names):
+    change = next(change for change in WRONG if change.get("certificate"))
+    spoil(inventory, change)
+    make_certificate(inventory.parent / "files", names=names)
+    faults, warnings = check(inventory)
+    assert faults == []
+    assert [warning for warning in warnings if "certificate" in warning] == []
 
 
 def test_secrets_in_an_inventory_of_lines(inventory):

@@ -79,7 +79,7 @@ others() {
     if [ ! -e "$1" ]; then
         : > "$2"
     else
-        awk -v unended="$(unended "$1")" -f "$here/program/take-out.awk" "$1" > "$2" || stop \
+        awk -v unended="$(unended "$1")" -v stay="${3-}" -f "$here/program/take-out.awk" "$1" > "$2" || stop \
             "$1 has only one of the two marks around the company's lines. Delete that line, and run this again."
     fi
 }

@@ -57,6 +57,7 @@ tell_strays() {
     for one in "$pip_conf" "$HOME/.pip/pip.conf"; do
         stray pip "$one"
     done
+    stray pypirc "$pypirc"
     stray uv "$uv_toml"
     for one in .profile .bash_profile .bash_login .bashrc .bash_aliases .zshenv .zprofile .zshrc .cshrc .tcshrc \
         .config/fish/config.fish .config/environment.d/packages.conf; do
@@ -67,7 +68,7 @@ tell_strays() {
 
 stray() {
     [ -r "$2" ] && [ -f "$2" ] || return 0
-    others "$(followed "$2")" "$work/others"
+    others "$(followed "$2")" "$work/others" displaced
     awk -v form="$1" -v index_url="$index_url" -v channels="$conda_channels" -f "$here/program/sources.awk" \
         "$here/program/sources" "$work/others" | while read -r number does; do
         say "Look at $2, line $number of what is your own: $does."

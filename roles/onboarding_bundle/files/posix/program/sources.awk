@@ -51,8 +51,14 @@ function tell(line, name, entry) {
 function flush(   entry) {
     entry = form SUBSEP key
     if (key != "" && entry in kind_of && judge(kind_of[entry], value))
-        tell(line_of_key, key, entry)
+        tell(line_of_key, (form == "pypirc" ? "[" section "] " : "") key, entry)
     key = value = ""
+}
+# twine, and all that read this file after it, know where a section of this name leads to; in [pypi] stands the company's
+function flush_section() {
+    if (form == "pypirc" && section == "testpypi" && keys > 0 && !has_address)
+        tell(line_of_section, "[" section "]", form SUBSEP "repository")
+    keys = has_address = 0
 }
 function flush_index() {
     if (in_index && !explicit && judge("address", index_value))
@@ -99,15 +105,20 @@ form == "variable" {
     next
 }
 /^[ \t\r]*(#.*)?$/ { next }
-form == "pip" && /^[ \t]*;/ { next }
-form == "pip" {
+(form == "pip" || form == "pypirc") && /^[ \t]*;/ { next }
+form == "pip" || form == "pypirc" {
     match($0, /^[ \t]*/)
     if (key != "" && RLENGTH > depth)
         value = value " " $0
     else {
         flush()
         depth = RLENGTH
-        if ($0 !~ /^[ \t]*\[/) {
+        if ($0 ~ /^[ \t]*\[/) {
+            flush_section()
+            section = $0
+            gsub(/^[ \t]*\[|\].*/, "", section)
+            line_of_section = FNR
+        } else {
             key = tolower($0)
             sub(/[=:].*/, "", key)
             gsub(/_/, "-", key)
@@ -115,6 +126,9 @@ form == "pip" {
             value = $0
             sub(/^[^=:]*[=:]/, "", value)
             line_of_key = FNR
+            keys++
+            if (key == "repository")
+                has_address = 1
         }
     }
 }
@@ -187,5 +201,6 @@ form == "uv" {
 }
 END {
     flush()
+    flush_section()
     flush_index()
 }

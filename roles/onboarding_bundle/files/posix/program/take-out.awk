@@ -1,6 +1,6 @@
 # A file as it was before: our lines are out, and what became a comment is a line again.
 # Marks are known by their words: an editor may have changed the ends of lines, or put a byte order mark before the first.
-# unended=1 says that the last line has no end. Exits with 3 where one mark is without the other.
+# unended=1 says that the last line has no end, stay=displaced that comments stay comments. Exits with 3 where one mark is without the other.
 function put(line) {
     if (printed++)
         printf "\n"
@@ -31,7 +31,7 @@ mark == "#<<<wheelhouse.onboarding<<<" {
     next
 }
 inside { next }
-index($0, displaced) == 1 {
+stay != "displaced" && index($0, displaced) == 1 {
     $0 = substr($0, length(displaced) + 1)
     sub(/^ /, "")
 }

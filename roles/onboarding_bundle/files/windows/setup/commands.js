@@ -15,6 +15,7 @@ function install() {
     if (settings.proxy_username) { attempt("The proxy's login", function () { putProxyLogin(proxy, before); write(installed, ""); }); }
     // tells programs that are running of the new variables, which the registry alone does not
     run("setx WHEELHOUSE_INDEX_URL " + settings.index_url);
+    attempt("Settings of your own", tellOtherSources);
 }
 
 function uninstall() {
