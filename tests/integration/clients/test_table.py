@@ -21,7 +21,7 @@ def test_cell(cell: Cell, at_work: Callable[[str], Work], index: Host, proxy: Ho
     outcome = work.outcome(cell.batch)
     if cell.batch.tool.publishes:
         project = work.project(cell.batch)
-        journal = index.check_output("cat /srv/wheelhouse/shelf/journal.jsonl").splitlines()
+        journal = index.check_output("docker exec wheelhouse-index wheelhouse journal --json").splitlines()
         events = [json.loads(line) for line in journal if f'"{project}"' in line]
         published = [event for event in events if event["event"] == "publish" and event["version"] == work.version]
         assert published, outcome.said

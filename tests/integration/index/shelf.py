@@ -9,15 +9,15 @@ from testinfra.host import Host
 
 PLACE = "/srv/wheelhouse/shelf"
 
-# Runs on the index host. Left out is what any request may touch: the journal, locks, and when somebody last looked.
+# Runs on the index host. Left out is what any request may touch: the state, locks, and when somebody last looked.
 LOOK = r"""
 import hashlib, json, os, sys
 found = {}
 for top, directories, files in os.walk(sys.argv[1]):
-    directories[:] = sorted(d for d in directories if os.path.join(top, d) != sys.argv[1] + "/locks")
+    directories[:] = sorted(d for d in directories if os.path.join(top, d) not in (sys.argv[1] + "/locks", sys.argv[1] + "/state"))
     for name in directories + files:
         path = os.path.join(top, name)
-        if path in (sys.argv[1] + "/journal.jsonl", sys.argv[1] + "/last-look"):
+        if path == sys.argv[1] + "/last-look":
             continue
         s = os.lstat(path)
         content = None if name in directories else [s.st_mtime_ns, hashlib.sha256(open(path, "rb").read()).hexdigest()]
@@ -40,12 +40,12 @@ class Shelf:
         return result.stdout + result.stderr
 
     def snapshot(self) -> dict[str, list]:
-        """{path: [mode, uid, gid, [time, hash]]} of everything but the journal."""
+        """{path: [mode, uid, gid, [time, hash]]} of everything but the state."""
         return json.loads(self.host.check_output("python3 -c %s %s", LOOK, PLACE))
 
     def journal(self) -> list[dict]:
         """Every event, oldest first."""
-        return [json.loads(line) for line in self.host.check_output("cat %s/journal.jsonl", PLACE).splitlines()]
+        return [json.loads(line) for line in self.run("journal", "--json").splitlines()]
 
     def put(self, path: str, content: bytes, mode: str = "0644") -> None:
         """Write a file on the shelf as root does who copies it in: with its directory, under another name first."""

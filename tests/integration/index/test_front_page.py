@@ -102,7 +102,12 @@ def test_a_name_in_another_spelling_leads_there(gateway: Gateway, umbrella: Whee
 
 @pytest.mark.parametrize(
     "path",
-    ["/projects/acme-of-nobody/", "/projects/..%2f..%2fjournal.jsonl", "/projects/x%00/", "/projects/%0d%0aX:%20y/"],
+    [
+        "/projects/acme-of-nobody/",
+        "/projects/..%2f..%2fstate%2findex.sqlite",
+        "/projects/x%00/",
+        "/projects/%0d%0aX:%20y/",
+    ],
 )
 def test_a_project_that_is_not_there_is_not_found(gateway: Gateway, path: str) -> None:
     answer = gateway.ask(path)

@@ -193,7 +193,7 @@ def links(index: Host, wheel: Wheel) -> Iterator[list[str]]:
     """Links on the shelf to what nginx may read, and nobody is to."""
     made = {
         "packages/acme-link": "/srv/wheelhouse/config/htpasswd",
-        "packages/acme-gateway/acme_link-1.0-py3-none-any.whl": "../../journal.jsonl",
+        "packages/acme-gateway/acme_link-1.0-py3-none-any.whl": "../../state/index.sqlite",
         "packages/acme-config": "/srv/wheelhouse/config",
         "conda/internal/noarch/acme-link-1.0-0.conda": "/etc/passwd",
     }

@@ -26,7 +26,7 @@ for top, directories, files in os.walk(sys.argv[1]):
     for name in files:
         full = os.path.join(top, name)
         path = os.path.relpath(full, sys.argv[1])
-        if path in ("journal.jsonl", "last-look", "reports/last-run.json") or path.startswith(("locks/", "incoming/")):
+        if path in ("last-look", "reports/last-run.json") or path.startswith(("state/", "locks/", "incoming/")):
             continue
         content = open(full, "rb").read()
         if not path.startswith("packages/"):

@@ -15,6 +15,7 @@ from wheelhouse.index.transaction import Index
 from wheelhouse.store import foreign
 from wheelhouse.web.app import application
 
+from . import postgresql
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
 from .public_channel import PublicChannel
@@ -68,8 +69,21 @@ def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sync", lambda: None)
 
 
+@pytest.fixture(autouse=True)
+def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str | None]:
+    """Where state is: in the shelf (None), unless the tests are to run on a server, see `test_postgresql`."""
+    monkeypatch.delenv("WHEELHOUSE_DATABASE", raising=False)
+    socket = os.environ.get(postgresql.SERVER)
+    if not socket:
+        yield None
+        return
+    with postgresql.database(socket) as url:
+        monkeypatch.setenv("WHEELHOUSE_DATABASE", url)
+        yield url
+
+
 @pytest.fixture
-def index(root: Path) -> Iterator[Index]:
+def index(root: Path, database: str | None) -> Iterator[Index]:
     """The index on an empty shelf."""
     index = open_index(root)
     yield index

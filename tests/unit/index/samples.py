@@ -181,4 +181,6 @@ def snapshot(shelf: Path) -> dict[str, tuple[object, ...]]:
         )
         for path in sorted(shelf.rglob("*"))
         if path.relative_to(shelf).parts[0] not in ("state", "locks")
+        # a directory for bytes that were nobody's may stay
+        if not (path.is_dir() and path.relative_to(shelf).parts[0] == "blobs")
     }

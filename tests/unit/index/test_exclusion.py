@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from threading import BrokenBarrierError
 from typing import Any
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from wheelhouse.errors import Conflict
 from wheelhouse.index import conflicts, rendering
+from wheelhouse.index.database import Database
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.site import Site
@@ -26,42 +26,64 @@ from . import served
 from .durable_changes import publish
 from .samples import Wheel
 
-ALONE = 1.0
-"""Seconds after which nobody comes any more; a test that is right takes as long, and one that is not does not."""
+INSIDE = 1.0
+"""Seconds in which somebody who is at the door gets in, unless a lock keeps them out."""
+PATIENCE = 120.0
+"""Seconds in which a process gets to the door, however busy the machine is."""
 REFUSED = 3
 """The exit code of a process whose change was refused."""
 CONTEXT = multiprocessing.get_context("fork")
 
 
-def meeting(barrier: Barrier, method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, behind which both wait for each other."""
+class Meeting:
+    """Of two processes, in the middle of a change: the first waits there for the second one."""
 
-    def meet(*arguments: Any, **named: Any) -> Any:
-        result = method(*arguments, **named)
-        with contextlib.suppress(BrokenBarrierError):
-            barrier.wait(ALONE)
-        return result
+    def __init__(self) -> None:
+        self._barrier = CONTEXT.Barrier(2)
+        self._at_the_door = [CONTEXT.Event(), CONTEXT.Event()]
+        self.number = 0
+        """Of this process."""
 
-    return meet
+    def door(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method, before which it is said that somebody is there."""
+
+        def knock(*arguments: Any, **named: Any) -> Any:
+            self._at_the_door[self.number].set()
+            return method(*arguments, **named)
+
+        return knock
+
+    def inside(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """The method, behind which both wait for each other."""
+
+        def meet(*arguments: Any, **named: Any) -> Any:
+            result = method(*arguments, **named)
+            assert self._at_the_door[1 - self.number].wait(PATIENCE)
+            with contextlib.suppress(BrokenBarrierError):
+                self._barrier.wait(INSIDE)
+            return result
+
+        return meet
 
 
-def both(root: Path, spoil: Callable[[Barrier], None], *actions: Callable[[Index], object]) -> list[int]:
-    """Do each action in a process of its own, all of which have met as `spoil` says; their exit codes."""
+def both(root: Path, spoil: Callable[[Meeting], None], *actions: Callable[[Index], object]) -> list[int]:
+    """Do each action in a process of its own, which have met as `spoil` says; their exit codes."""
     open_index(root).database.close()
-    barrier = CONTEXT.Barrier(len(actions))
+    meeting = Meeting()
 
-    def run(action: Callable[[Index], object]) -> None:
-        spoil(barrier)
+    def run(number: int, action: Callable[[Index], object]) -> None:
+        meeting.number = number
+        spoil(meeting)
         try:
             action(open_index(root))
         except Conflict:
             os._exit(REFUSED)
 
-    processes = [CONTEXT.Process(target=run, args=(action,)) for action in actions]
+    processes = [CONTEXT.Process(target=run, args=one) for one in enumerate(actions)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(2 * PATIENCE)
     return [process.exitcode if process.exitcode is not None else -1 for process in processes]
 
 
@@ -72,8 +94,9 @@ def listed(root: Path) -> list[str]:
 def test_one_name_is_published_once(root: Path) -> None:
     """Both have seen that nobody has the name."""
 
-    def spoil(barrier: Barrier) -> None:
-        conflicts.reject = meeting(barrier, conflicts.reject)  # type: ignore[assignment]
+    def spoil(meeting: Meeting) -> None:
+        Database.change = meeting.door(Database.change)  # type: ignore[method-assign]
+        conflicts.reject = meeting.inside(conflicts.reject)  # type: ignore[assignment]
 
     wheels = [Wheel(), Wheel(members={"acme_tools/other.py": b""})]
     codes = both(root, spoil, *(lambda index, wheel=wheel: publish(index, wheel) for wheel in wheels))
@@ -86,24 +109,33 @@ def test_older_rows_never_overwrite_newer_pages(root: Path) -> None:
     index = open_index(root)
     publish(index, Wheel())
     index.database.close()
+    ready = CONTEXT.Event()
 
-    def spoil(barrier: Barrier) -> None:
-        rendering.Renderer._files = meeting(barrier, rendering.Renderer._files)  # type: ignore[method-assign]
+    def spoil(meeting: Meeting) -> None:
+        Site.rendering = meeting.door(Site.rendering)  # type: ignore[method-assign]
+        read = rendering.Renderer._files
+
+        def read_and_say_so(self: rendering.Renderer, project: str) -> Any:
+            rows = read(self, project)
+            ready.set()
+            return rows
+
+        rendering.Renderer._files = meeting.inside(read_and_say_so)  # type: ignore[method-assign]
 
     def late(index: Index) -> None:
-        """Has read the rows of before, and writes the page of these last."""
+        """Has read the rows of before, and writes the pages of these last."""
         write = Site.write_page
 
         def slowly(self: Site, path: str, content: bytes, *, durable: bool = True) -> bool:
             if "acme-tools" in path:
-                time.sleep(ALONE / 2)
+                time.sleep(3 * INSIDE)
             return write(self, path, content, durable=durable)
 
         Site.write_page = slowly  # type: ignore[method-assign]
         index.render("acme-tools")
 
     def upload(index: Index) -> None:
-        time.sleep(ALONE / 4)
+        ready.wait(PATIENCE)
         publish(index, Wheel(version="2.0"))
 
     assert both(root, spoil, late, upload) == [0, 0]

@@ -100,8 +100,8 @@ class Database:
                     raise Busy(f"Another {name} is under way.") from None
             else:
                 connection = stack.enter_context(self.engine.connect())
-                number = {"n": zlib.crc32(name.encode()), "m": _BYTES_LOCK}
-                if not connection.execute(text("SELECT pg_try_advisory_lock(:m, :n::bigint::int)"), number).scalar():
+                number = {"n": _BYTES_LOCK << 32 | zlib.crc32(name.encode())}
+                if not connection.execute(text("SELECT pg_try_advisory_lock(:n)"), number).scalar():
                     raise Busy(f"Another {name} is under way.")
                 stack.callback(connection.execute, text("SELECT pg_advisory_unlock_all()"))
             yield

@@ -92,7 +92,13 @@ def append(connection: Connection, events: Iterable[Event]) -> list[int]:
 
 def row(event: Event) -> dict[str, Any]:
     """An event as `tables.events` has it, but for its number."""
-    return {**event.__dict__, "findings": None if event.findings is None else json.dumps(event.findings)}
+    known = {key: _storable(value) if isinstance(value, str) else value for key, value in event.__dict__.items()}
+    return {**known, "findings": None if event.findings is None else json.dumps(event.findings)}
+
+
+def _storable(text: str) -> str:
+    """A text without what no database keeps, escaped: NUL, and bytes that are no text."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\x00")
 
 
 def since(connection: Connection, number: int = 0, most: int = 1000) -> list[tuple[int, Event]]:

@@ -4,12 +4,16 @@ import fcntl
 import os
 from pathlib import Path
 
-from wheelhouse.index import migrations, takeover
-from wheelhouse.index.database import Database
+from wheelhouse.index import migrations, queries, simple_pages, tables, takeover
+from wheelhouse.index.database import Database, upsert
+from wheelhouse.index.projection import remake_pieces
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.local import LocalStore
 from wheelhouse.store.site import Site
 from wheelhouse.store.staging import Staging
+
+_PIECES = "pieces"
+"""Where it is remembered how the pieces of pages were made that are kept in rows."""
 
 
 def open_index(root: Path, url: str | None = None) -> Index:
@@ -29,7 +33,9 @@ def open_index(root: Path, url: str | None = None) -> Index:
 
 def _is_ready(index: Index) -> bool:
     with index.database.read() as connection:
-        return migrations.is_current(connection) and takeover.is_done(connection)
+        if not (migrations.is_current(connection) and takeover.is_done(connection)):
+            return False
+        return queries.remembered(connection, _PIECES) == simple_pages.MADE_BY
 
 
 def _make_ready(index: Index) -> None:
@@ -42,5 +48,9 @@ def _make_ready(index: Index) -> None:
         with index.database.change_alone() as connection:
             migrations.upgrade(connection)
         takeover.take_over(index)
+        with index.database.change_alone() as connection:
+            if queries.remembered(connection, _PIECES) not in (None, simple_pages.MADE_BY):
+                remake_pieces(connection)
+            upsert(connection, tables.meta, [{"key": _PIECES, "value": simple_pages.MADE_BY}])
     finally:
         os.close(descriptor)

@@ -126,6 +126,17 @@ def _replace(connection: Connection, changed: Sequence[tuple[Row | None, Row]]) 
     return {place for projects in batches(by_project.items()) for place in _settle(connection, dict(projects))}
 
 
+def remake_pieces(connection: Connection) -> None:
+    """Make the pieces of pages anew that are kept in rows, and have all pages rendered, which look another way now."""
+    table = tables.files
+    published = table.c.removed.is_(None)
+    for name in connection.execute(select(table.c.project).where(published).distinct()).scalars().all():
+        rows = connection.execute(select(table).where(published, table.c.project == name)).mappings().all()
+        for some in batches(rows):
+            upsert(connection, table, [_finished(dict(row)) for row in some])
+        mark_dirty(connection, [name])
+
+
 def _counted(row: Row | None) -> tuple[bool, bool, bool]:
     """Whether a file is published, listed, and not the intake's."""
     if row is None or row["removed"] is not None:

@@ -43,6 +43,8 @@ def take_over(index: Changes) -> None:
     """Do it, or go on with it. The caller keeps other processes away; raises OSError."""
     root = index.site.root
     with index.database.read() as connection:
+        if is_done(connection):
+            return
         state = _state(connection)
     if state is None:
         with index.database.change_alone() as connection:

@@ -286,5 +286,5 @@ def _zstd(content: bytes) -> bytes:
 
 
 def _unzstd(content: bytes) -> bytes:
-    content = zstd.ZstdDecompressor().decompress(content)
-    return content
+    unpacked: bytes = zstd.ZstdDecompressor().decompress(content)
+    return unpacked

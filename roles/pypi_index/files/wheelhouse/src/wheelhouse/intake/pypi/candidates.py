@@ -7,7 +7,7 @@ younger than it may be, and no upstream code runs here while something is resolv
 import hashlib
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
@@ -34,8 +34,6 @@ class Project:
 
     files: Files
     """What may be chosen, by file name."""
-    upstream: Files | None
-    """What upstream lists; None if it was not asked, or has nothing of this name."""
     own: bool
     """Whether the project is the company's own."""
     note: str = ""
@@ -81,6 +79,15 @@ class Candidates:
             known = self._digests.get(name)
         return known or _digest(self.project(name))
 
+    def listed(self, name: str, filenames: Collection[str]) -> Files | None:
+        """Those of these files that upstream lists today, whatever the policy says to that; raises `Unreachable`.
+
+        None if upstream was not asked, or has nothing of this name.
+        """
+        if self.is_own(name) or covers(self._denied, name):
+            return None
+        return self._listings.of(name, filenames)
+
     def is_own(self, name: str) -> bool:
         """Whether a project is the company's own, and so never looked for upstream."""
         return covers(self._reserved, name) or self._published.is_own(name)
@@ -95,12 +102,12 @@ class Candidates:
         published = {filename: file.simple for filename, file in self._published.files(name).items()}
         if self.is_own(name):
             note = "" if published else f"{name} is one of the company's own names, and nothing of it is on the shelf."
-            return Project(published, None, True, note)
+            return Project(published, True, note)
         if covers(self._denied, name):
-            return Project({}, None, False, f"{name} is denied by the index's own settings.")
+            return Project({}, False, f"{name} is denied by the index's own settings.")
         listed = self._listings.of(name)
         if listed is None:
-            return Project(published, None, False, "" if published else f"There is no project {name} upstream.")
+            return Project(published, False, "" if published else f"There is no project {name} upstream.")
         hidden: dict[Version, str] = {}
         files = {filename: file for filename, file in published.items() if filename not in listed}
         for filename, file in listed.items():
@@ -118,7 +125,7 @@ class Candidates:
                 files[filename] = replace(file, url=ours.url, dist_info_metadata=ours.dist_info_metadata)
             else:
                 files[filename] = file
-        return Project(files, listed, False, "", hidden)
+        return Project(files, False, "", hidden)
 
     def _objection(self, parsed: FileName, file: File) -> str | None:
         """Why a file upstream is kept out of sight, as a sentence; None if it is not."""
@@ -142,7 +149,7 @@ def is_published(file: File) -> bool:
 
 
 def _weight(project: Project) -> int:
-    return 1 + max(len(project.files), len(project.upstream or ()))
+    return 1 + len(project.files)
 
 
 def _digest(project: Project) -> tuple[str, bool]:

@@ -1,6 +1,6 @@
 """What upstream lists of each project: asked for once in a run, and kept on the disk, where any number has room."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -38,13 +38,18 @@ class Listings:
         self._upstream = upstream
         self._directory = directory
 
-    def of(self, project: str) -> Files | None:
-        """The files of a (normalised) project by name; None if upstream has nothing of it. Raises `Unreachable`."""
+    def of(self, project: str, only: Collection[str] | None = None) -> Files | None:
+        """The files of a (normalised) project by name, or `only` some of them; None if upstream has nothing of it.
+
+        Raises `Unreachable`.
+        """
         path = self._directory / f"{project}.msgpack"
         if not path.exists():
             self._fetch(project, path)
         entries = _DECODER.decode(path.read_bytes())
-        return None if entries is None else {entry.filename: _file(entry) for entry in entries}
+        if entries is None:
+            return None
+        return {entry.filename: _file(entry) for entry in entries if only is None or entry.filename in only}
 
     def _fetch(self, project: str, path: Path) -> None:
         try:

@@ -1,7 +1,7 @@
 """The releases of PyPI: resolve, fetch, check, publish."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -117,7 +117,9 @@ class PyPI:
                 pins.setdefault(pin.project, []).append(pin)
         for project in sorted(pins):
             if not self._candidates.is_own(project):
-                known = self._known_files(project)
+                names = {name for pin in pins[project] for name in pin.files}
+                published = {name: file.simple for name, file in self._published.files(project).items()}
+                known = {**published, **(self._listed(project, names) or {})}
                 for pin in pins[project]:
                     self._add(pin, known)
 
@@ -135,15 +137,10 @@ class PyPI:
         broken = tuple(dict.fromkeys((*release.broken, *gone)))
         self.result.releases[key] = replace(release, files=files, broken=broken)
 
-    def _known_files(self, project: str) -> Mapping[str, File]:
-        """Of a public project: what is published, and what is upstream, whatever the policy says to that."""
-        published = {name: file.simple for name, file in self._published.files(project).items()}
-        return {**published, **(self._listed(project) or {})}
-
-    def _listed(self, project: str) -> Mapping[str, File] | None:
-        """What upstream lists; nothing if it does not answer, None if it has nothing of this name."""
+    def _listed(self, project: str, names: Collection[str]) -> Mapping[str, File] | None:
+        """Which of these files upstream lists; none if it does not answer, None if it has nothing of this project."""
         try:
-            return self._candidates.project(project).upstream
+            return self._candidates.listed(project, names)
         except Unreachable:
             return {}
 
@@ -252,8 +249,9 @@ class PyPI:
         projects = self._projects()
         self._look_ahead(projects)
         for project in projects:
-            listed = self._listed(project) or {}
-            for name, file in self._published.files(project).items():
+            published = self._published.files(project)
+            listed = self._listed(project, published) or {}
+            for name, file in published.items():
                 key = project, parse_filename(name).version
                 release = releases.get(key, Release(*key, {}))
                 if name not in release.files:
@@ -265,12 +263,11 @@ class PyPI:
         releases = self.result.releases
         known, why = self._look_up({one for release in releases.values() for one in release.distributions})
         own = frozenset({*self._published.own_projects(), *self._settings.reserved})
-        upstream: dict[str, dict[str, File] | None] = {}
+        upstream: dict[str, Mapping[str, File] | None] = {}
         for project, keys in self._by_project():
             with contextlib.suppress(Unreachable):
-                listed = self._candidates.project(project).upstream
                 names = {name for key in keys for name in releases[key].files}
-                upstream[project] = None if listed is None else {name: listed[name] for name in names if name in listed}
+                upstream[project] = self._candidates.listed(project, names)
         return World(self._request.policy, self._today, upstream, known, why, own)
 
     def publish(self) -> None:
@@ -341,9 +338,10 @@ class PyPI:
 
     def _date(self, project: str) -> None:
         """Give files from outside upstream's time: those that were let in before that was written down."""
-        listed = self._listed(project) or {}
+        published = self._published.files(project)
+        listed = self._listed(project, published) or {}
         times: dict[str, datetime] = {}
-        for name, file in self._published.files(project).items():
+        for name, file in published.items():
             there = listed.get(name)
             if there and there.hashes.get("sha256") == file.sha256 and there.upload_time:
                 at = there.upload_time.replace(microsecond=0)
