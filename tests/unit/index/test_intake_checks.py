@@ -262,6 +262,21 @@ def test_a_vulnerable_release(office: Office, tmp_path: Path) -> None:
     assert {one["ref"]: one.get("dependsOn", []) for one in bom["dependencies"]}["alpha==1.0"] == ["beta==1.0"]
 
 
+def test_what_is_held_back_has_not_moved(office: Office, tmp_path: Path) -> None:
+    """People are still offered what they were."""
+    policy: dict[str, Any] = {"verdicts": VULNERABLE, "advisories": str(tmp_path / "osv")}
+    advisory(tmp_path / "osv", "beta", events=[{"introduced": "2.0"}])
+    office.publish("beta")
+    office.wants("beta", **policy)
+    assert office.run() == 0
+    before = office.report()["moved"]
+    office.publish("beta", "2.0")
+    assert office.run() == 1
+    (line,) = office.report()["lines"]
+    assert (line["status"], line["versions"], line["offered"]) == ("blocked", {"beta": ["2.0"]}, {"beta": ["1.0"]})
+    assert office.report()["moved"] == before
+
+
 @pytest.mark.parametrize("on_shelf", ["yank", "report"])
 def test_an_advisory_appears(office: Office, tmp_path: Path, on_shelf: str) -> None:
     """For what is on the shelf, also if no line asks for it any more."""

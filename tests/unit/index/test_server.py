@@ -149,7 +149,11 @@ def test_kills_under_load_lose_nothing_that_was_acknowledged(server: Server, roo
         workers = [pool.submit(keep_uploading, worker) for worker in range(6)]
         try:
             for _ in range(kills):
-                time.sleep(random.uniform(0.3, 1.0))
+                some = len(acknowledged) + 4
+                while len(acknowledged) < some:
+                    assert not any(worker.done() for worker in workers)
+                    time.sleep(0.01)
+                time.sleep(random.uniform(0.0, 0.5))
                 server.kill()
                 check_whole(root)
                 server.start()
