@@ -136,3 +136,22 @@ def test_bundles_read_host_keys_with_the_hosts_own_python(tmp_path):
     # what comes of it depends on whether this machine has a host key
     assert "Read the host keys" in done.stdout, done.stdout + done.stderr
     assert (tmp_path / "used").exists()
+
+
+@pytest.mark.parametrize("playbook", ["bundles", "index_image"])
+def test_files_are_named_from_the_inventory_on_this_machine_too(tmp_path, playbook):
+    """The example names the company's CA by `inventory_dir`, which a localhost that is in no inventory has not."""
+    file = ROOT / "playbooks" / f"{playbook}.yml"
+    [play] = [play for play in plays(file) if "localhost" in str(play.get("hosts"))]
+    finds = (play.get("pre_tasks") or play["tasks"])[0]
+    shows = {"ansible.builtin.debug": {"msg": "the CA is {{ wheelhouse_ca_bundle | default('left out') }}"}}
+    shown = {"hosts": "localhost", "become": False, "gather_facts": False, "tasks": [finds, shows]}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([shown]))
+    inventory = tmp_path / "inventories" / "acme"
+    (inventory / "group_vars").mkdir(parents=True)
+    (inventory / "hosts.yml").write_text("all: {hosts: {ws-1: }}\n")
+    (inventory / "group_vars" / "all.yml").write_text('wheelhouse_ca_bundle: "{{ inventory_dir }}/../files/ca.pem"\n')
+    for named in ("inventories/acme", "inventories/acme/hosts.yml"):
+        command = ["ansible-playbook", "-i", named, "play.yml"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
+        assert f"the CA is {inventory}/../files/ca.pem" in done.stdout

@@ -91,6 +91,8 @@ class Inventory:
         shutil.copy(STATE / "ca.pem", files / "signing-ca.pem")
         shutil.copy(STATE / "ca.key", files / "signing-ca.key")
         (files / "index.tar.gz").symlink_to(images["index_archive"])
+        machine_ca = (STATE / "machine-ca.pem").read_text()
+        (files / "machine-ca.pem").write_text(machine_ca)
 
         hosts = yaml.safe_load((self.directory / "hosts.yml").read_text())["all"]["children"]
         for group in ("index_hosts", "jupyter_hosts", "workstations"):
@@ -109,7 +111,8 @@ class Inventory:
             wheelhouse_ca_bundle="{{ inventory_dir }}/../files/acme-ca.pem",
             wheelhouse_skipped_people="tell",
             package_client_tools=["uv", "poetry", "pipx", "twine"],
-            # where the image is built, this one is there
+            # where the image is built, its parts are there from the one that the index has
+            pypi_index_ca_bundle="{{ inventory_dir }}/../files/machine-ca.pem" if machine_ca else "",
             pypi_index_base_image=f"debian:{images['index'].partition(':')[2].partition('-')[0]}",
         )
         conda = json.loads((STATE / "conda.json").read_text())

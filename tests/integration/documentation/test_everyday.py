@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import tarfile
 import zipfile
 from pathlib import Path
@@ -57,15 +59,17 @@ def test_a_changed_password(it: Administration, root_of: dict[str, Login]) -> No
             " -e rotate_jupyter_tokens=all -e rotate_certificate=true"
         )
     assert "New at the index: the passwords of ada." in said.words
-    assert "New tokens have the JupyterLabs of ada, leo" in said.words
+    assert re.search("New tokens have the JupyterLabs of [a-z, -]*ada, [a-z, -]*leo", said.words)
     assert "The index has a new certificate." in said.words
 
 
 def test_the_doctor_for_everybody(it: Administration) -> None:
+    # whether it finds something is up to people's homes: office/test_doctor.py
     said = it.as_written(
         "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.doctor", code=None
     )
-    assert "ada" not in said.text.replace("it@acme.example", "")
+    assert "Everything works" in said.text
+    assert said.text.rpartition("PLAY RECAP")[2].count("unreachable=0") >= 2
 
 
 def test_bundles(it: Administration) -> None:
@@ -74,7 +78,8 @@ def test_bundles(it: Administration) -> None:
     assert {path.name for path in bundles.iterdir()} >= {"ada-linux.tar.gz", "grace-windows.zip", "grace-macos.tar.gz"}
     assert {"install.cmd"} <= {Path(name).name for name in zipfile.ZipFile(bundles / "grace-windows.zip").namelist()}
     with tarfile.open(bundles / "ada-linux.tar.gz") as packed:
-        assert any(name.endswith("/install.sh") for name in packed.getnames())
+        # with the company's CA, which the inventory names from its own directory
+        assert {"ada-linux/install.sh", "ada-linux/ca.pem"} <= set(packed.getnames())
 
 
 def test_the_image_as_a_file(it: Administration) -> None:
@@ -82,8 +87,10 @@ def test_the_image_as_a_file(it: Administration) -> None:
         "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.index_image"
         " -e pypi_index_image_archive=$PWD/wheelhouse-index.tar"
     )
+    it.run("docker image rm wheelhouse-index:0.1.0")
     with tarfile.open(it.directory / "wheelhouse-index.tar") as packed:
-        assert "manifest.json" in packed.getnames()
+        manifest = packed.extractfile("manifest.json")
+        assert manifest and json.load(manifest)[0]["RepoTags"] == ["wheelhouse-index:0.1.0"]
     (it.directory / "wheelhouse-index.tar").unlink()
 
 
