@@ -192,9 +192,11 @@ def test_it_is_read_from_metadata_and_from_an_archive(tmp_path: Path) -> None:
 def test_one_that_takes_too_long_is_shown_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = tmp_path / "slow.py"
     slow.write_text(
-        "from wheelhouse.formats import description, reading\n"
+        "import time\nfrom wheelhouse.formats import description, reading\n"
         "description.warm_up = lambda: None\n"
-        "description._render = lambda *_: [_ for _ in iter(int, 1) if False]\n"
+        "description._render = lambda *_: late() or '<p>late</p>'\n"
+        "def late():\n"
+        "    while time.process_time() < 4: pass\n"
         "reading.SECONDS_TO_DESCRIBE = 1\n"
         "serve = reading.serve\n"
     )
