@@ -161,9 +161,16 @@ def programs() -> None:
         write(name, note)
     minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
     write(f".local/lib/{minor}/site-packages/usercustomize.py", note)
+    keygen = Path("/usr/bin/ssh-keygen")
+    if keygen.exists():  # not before a first run has come that far
+        two_keys(keygen)
+
+
+def two_keys(keygen: Path) -> None:
+    """A public key file with another key's line in it."""
     for name in ("id_ed25519", "second"):
         if not (HOME / ".ssh" / name).exists():
-            command = ["/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(HOME / ".ssh" / name)]
+            command = [keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(HOME / ".ssh" / name)]
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     first, second = (HOME / ".ssh/id_ed25519.pub").read_text(), (HOME / ".ssh/second.pub").read_text()
     if second.strip() not in first:
