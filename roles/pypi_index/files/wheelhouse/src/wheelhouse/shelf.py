@@ -155,7 +155,7 @@ class Shelf:
         whose time is another one later was put there by somebody else.
         """
         directory = self.packages / project
-        self._make(directory)
+        self._make_served(directory)
         if metadata is not None:  # first: a file that is there has its metadata
             self.place_metadata(project, filename, metadata, at, durable=durable)
         os.utime(received, (at, at))
@@ -166,7 +166,7 @@ class Shelf:
     def stage(self, received: Path, project: str, filename: str, metadata: bytes | None, at: float) -> None:
         """The first half of `place`: all of it is there, unseen. `unveil` or `settle_staged` is the other."""
         directory = self.packages / project
-        self._make(directory)
+        self._make_served(directory)
         if metadata is not None:
             self.place_metadata(project, filename, metadata, at)
         os.utime(received, (at, at))
@@ -243,8 +243,9 @@ class Shelf:
 
     def make_subdir(self, channel: str, subdir: str) -> Path:
         """Make the directory of a conda channel's subdir."""
-        for directory in (self.conda, self.conda / channel, self.conda / channel / subdir):
-            self._make(directory)
+        self._make(self.conda)
+        for directory in (self.conda / channel, self.conda / channel / subdir):
+            self._make_served(directory)
         return directory
 
     def write_repodata(self, directory: Path, content: bytes) -> bool:
@@ -376,17 +377,19 @@ class Shelf:
                     path.unlink()
 
     def _make(self, directory: Path) -> None:
-        is_new = not directory.is_dir()
-        if is_new:
+        if not directory.is_dir():
             directory.mkdir(parents=True, exist_ok=True)
             directory.chmod(0o755)
+            _sync(directory.parent)
+
+    def _make_served(self, directory: Path) -> None:
+        """The same below `packages` and `conda`, for the gateway to enter, also if IT made it and gave it to us."""
+        self._make(directory)
         with contextlib.suppress(OSError):
-            # It keeps the gateway from what others make there, and stays in force for what they put in here. Somebody
-            # may also have made the directory and given it to us.
+            # What is made there inherits a list that keeps the gateway out. For what others put in here, it stays in
+            # force.
             os.removexattr(directory, "system.posix_acl_access")
             directory.chmod(0o755)
-        if is_new:
-            _sync(directory.parent)
 
     def _write(self, path: Path, content: bytes, at: float, *, durable: bool = True) -> None:
         descriptor, name = tempfile.mkstemp(dir=self.incoming)
