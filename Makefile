@@ -9,11 +9,11 @@ step := .venv/bin/python tests/hosts/step.py
 # the tools in .venv, before any others of the same name
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # The sets of hosts of `make molecule`: the Debian release of each, and the scenarios that share it, in their order.
-# `verify` is enough where the scenario before has set up what the next one needs. What the documentation shows is run with `make test-long`.
+# `verify` is enough where the scenario before has set up what the next one needs.
 SETS ?= office index trixie
 on_office ?= bookworm test:blank-check verify:interrupted test:office verify:team verify:secrets verify:absent
 on_index ?= bookworm converge:office verify:index verify:clients
-on_trixie ?= trixie converge:office verify:office $(if $(findstring or,$(WHEELHOUSE_TESTS)),verify:documentation)
+on_trixie ?= trixie converge:office verify:office
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
 
@@ -83,7 +83,8 @@ unit: setup ## unit tests
 
 .PHONY: test-long
 test-long: WHEELHOUSE_TESTS := long or not long
-test-long: test ## the same, with the exhaustive forms of the tests
+test-long: export on_trixie += verify:documentation
+test-long: test ## the same, with the exhaustive forms of the tests and the documentation's commands
 
 .PHONY: bench
 bench: setup ## the index's speed against plain nginx, pypiserver, devpi and proxpi, into tests/bench; BENCH=quick tries it

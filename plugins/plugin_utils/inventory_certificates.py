@@ -22,7 +22,7 @@ else:
 # A function from a path to the file's text, also where a vault holds it; None where that cannot be read.
 Decrypted = Callable[[Path], "str | None"]
 
-# As the role's own: a certificate that it made is made anew in the last days of its life.
+# Days before its end; the role renews the certificates that it makes itself as early as this.
 RENEWAL_DAYS = 30
 _PAIRS = {
     "given": ("index_gateway_certificate", "index_gateway_private_key"),

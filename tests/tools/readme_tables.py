@@ -8,7 +8,6 @@ A table stands between `<!-- generated: NAME -->` and `<!-- /generated -->`.
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import sys
@@ -18,8 +17,8 @@ from typing import Any
 
 import yaml
 from ansible.parsing.plugin_docs import read_docstring
+from generated import ROOT, settle
 
-ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
 
@@ -93,12 +92,7 @@ def main() -> int:
         print(f"README.md has no place (<!-- generated: NAME -->) for: {', '.join(sorted(missing))}")
         return 1
     new = SECTION.sub(lambda found: f"{found[1]}\n{GENERATORS[found[2]]()}\n{found[3]}", old)
-    if "--check" in sys.argv[1:]:
-        changes = difflib.unified_diff(old.splitlines(), new.splitlines(), "README.md", "generated", lineterm="")
-        print("\n".join(changes))
-        return int(old != new)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    return settle({README: new})
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ python tests/tools/settings_pages.py --check    says what it would change, and f
 
 from __future__ import annotations
 
-import difflib
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ansible.plugins.loader import init_plugin_loader
+from generated import ROOT, settle
 
 init_plugin_loader()
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import (  # noqa: E402
@@ -26,7 +26,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings imp
     Setting,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 116
 SOURCE = "tests/tools/settings_pages.py writes this from plugins/module_utils/settings.py."
 
@@ -157,18 +156,5 @@ def pages() -> dict[Path, str]:
     }
 
 
-def main() -> int:
-    changed = 0
-    for path, new in pages().items():
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-        if "--check" in sys.argv[1:]:
-            name = str(path.relative_to(ROOT))
-            print("\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), name, "generated", lineterm="")))
-            changed += old != new
-        else:
-            path.write_text(new, encoding="utf-8")
-    return int(changed > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settle(pages()))

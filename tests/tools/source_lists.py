@@ -8,12 +8,12 @@ python tests/tools/source_lists.py --check    says what it would change, and fai
 
 from __future__ import annotations
 
-import difflib
 import json
 import sys
 from pathlib import Path
 
 from ansible.plugins.loader import init_plugin_loader
+from generated import ROOT, settle
 
 init_plugin_loader()
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import (  # noqa: E402
@@ -26,7 +26,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sour
     Setting,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 FILES = ROOT / "roles" / "onboarding_bundle" / "files"
 
 
@@ -75,18 +74,5 @@ def files() -> dict[Path, str]:
     }
 
 
-def main() -> int:
-    changed = 0
-    for path, new in files().items():
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-        if "--check" in sys.argv[1:]:
-            name = str(path.relative_to(ROOT))
-            print("\n".join(difflib.unified_diff(old.splitlines(), new.splitlines(), name, "generated", lineterm="")))
-            changed += old != new
-        else:
-            path.write_text(new, encoding="utf-8")
-    return int(changed > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(settle(files()))

@@ -290,6 +290,39 @@ def test_the_web_server_cannot_read_what_others_put_into_served_directories(
     assert can_read(packages / "acme-tools" / good.filename, reader), "once it was checked"
 
 
+ACCESS = "system.posix_acl_access"
+
+
+@as_root
+def test_a_directory_that_it_made_and_gave_to_the_index_is_served(host: ModuleType, client: Client, root: Path) -> None:
+    root.parent.chmod(0o755)
+    packages, reader = root / "packages", 33
+    packages.chmod(0o755)
+    host.guard(descriptor := os.open(packages, os.O_RDONLY), host.inherited_acl(reader))
+    (packages / "acme-tools").mkdir()
+    assert client.upload(NAME, WHEEL.build()).status == 200
+    assert can_read(packages / "acme-tools" / NAME, reader)
+    given = packages / "acme-given"
+    given.mkdir()
+    os.chown(given, Owner.pw_uid, Owner.pw_gid)
+    assert os.getxattr(given, ACCESS)
+    host.hand_over(descriptor, 2, Owner, is_served=True)
+    os.close(descriptor)
+    assert ACCESS not in os.listxattr(given)
+
+
+@as_root
+def test_what_it_lets_colleagues_do_in_the_drop_directory_stays(host: ModuleType, root: Path) -> None:
+    drop, colleagues = root / "drop", host.inherited_acl(4321)
+    os.chown(drop, Owner.pw_uid, Owner.pw_gid)
+    os.setxattr(drop, ACCESS, colleagues)
+    (drop / NAME).write_bytes(WHEEL.build())
+    host.hand_over(descriptor := os.open(drop, os.O_RDONLY), 8, Owner)
+    os.close(descriptor)
+    assert run("reindex", "--new") == 0
+    assert os.getxattr(drop, ACCESS) == colleagues
+
+
 def test_a_copy_that_goes_on_is_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign, "QUIET", 0.3)
     path = root / "drop" / NAME

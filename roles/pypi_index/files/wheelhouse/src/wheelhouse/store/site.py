@@ -78,7 +78,7 @@ class Site:
         Raises OSError, and `NotFound` if the store has no such bytes.
         """
         target = self.root / path
-        make_directory(target.parent)
+        self._make_served(target.parent)
         self._settle(self._store.path(key), at)
         if self.is_placed(path, key):
             return False
@@ -133,7 +133,17 @@ class Site:
         """Make a directory, and those above it, where it is missing."""
         for part in reversed([self.root / directory, *(self.root / directory).parents]):
             if part.is_relative_to(self.root) and part != self.root:
-                make_directory(part)
+                self._make_served(part)
+
+    def _make_served(self, directory: Path) -> None:
+        """Make a directory that the gateway may enter, also if IT made it and gave it to us."""
+        make_directory(directory)
+        if directory.parent != self.root:
+            with contextlib.suppress(OSError):
+                # What is made there inherits a list that keeps the gateway out. For what others put in here, it stays
+                # in force.
+                os.removexattr(directory, "system.posix_acl_access")
+                directory.chmod(0o755)
 
     def write_page(self, path: str, content: bytes, *, durable: bool = True) -> bool:
         """Write a page and its compressed siblings; False if all of them were like that already.

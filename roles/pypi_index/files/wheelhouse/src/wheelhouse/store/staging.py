@@ -169,9 +169,6 @@ def make_directory(directory: Path, mode: int = 0o755) -> None:
     """Make a directory, synced and with this mode, whatever the umask; one that is there is left as it is."""
     if not directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(OSError):
-            # It keeps the gateway from what others make there, and stays in force for what they put in here.
-            os.removexattr(directory, "system.posix_acl_access")
         directory.chmod(mode)
         sync_directory(directory.parent)
 
