@@ -170,7 +170,7 @@ def two_keys(keygen: Path) -> None:
     """A public key file with another key's line in it."""
     for name in ("id_ed25519", "second"):
         if not (HOME / ".ssh" / name).exists():
-            command = [keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(HOME / ".ssh" / name)]
+            command = [str(keygen), "-q", "-t", "ed25519", "-N", "", "-f", str(HOME / ".ssh" / name)]
             subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
     first, second = (HOME / ".ssh/id_ed25519.pub").read_text(), (HOME / ".ssh/second.pub").read_text()
     if second.strip() not in first:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import base64
 import shlex
-import sys
 from urllib.parse import urlsplit
 
 from company import ROOT, Office
-from testinfra.host import Host
-
-sys.path.insert(0, str(ROOT / "tests" / "tools"))
-
 from documented_commands import of_settings
+from testinfra.host import Host
 
 DOCKERFILE = (ROOT / "docs/docker/Dockerfile").read_text(encoding="utf-8")
 # what reads the login and the settings of the machine that builds; the index host, where this runs, is no client itself

@@ -42,7 +42,7 @@ TESTS = "3.11"
 SAMPLES = ("tests/unit", f"{INDEX_PROGRAM}/src")  # the distributions that unit tests and scenarios send alike
 # Scenarios: those in which no two modules have one name, and those that each have a conftest.py.
 TOGETHER = ("absent", "blank_check", "interrupted", "office")
-APART = ("clients", "index", "secrets", "team")
+APART = ("clients", "documentation", "index", "secrets", "team")
 
 GROUPS = (
     Group("plugins", "3.10", ("plugins/*.py",)),
@@ -77,7 +77,7 @@ GROUPS = (
         "integration",
         TESTS,
         ("tests/integration/*.py",),
-        (*(f"tests/integration/{place}" for place in TOGETHER), *SAMPLES, "tests/integration"),
+        (*(f"tests/integration/{place}" for place in TOGETHER), *SAMPLES, "tests/integration", "tests/tools"),
         tuple(f"tests/integration/{place}/*" for place in APART),
     ),
     *(
@@ -85,7 +85,7 @@ GROUPS = (
             place,
             TESTS,
             (f"tests/integration/{place}/*.py",),
-            (f"tests/integration/{place}", *SAMPLES, "tests/integration"),
+            (f"tests/integration/{place}", *SAMPLES, "tests/integration", "tests/tools"),
         )
         for place in APART
     ),
@@ -93,7 +93,7 @@ GROUPS = (
         "unit",
         TESTS,
         ("tests/unit/*.py",),
-        (*SAMPLES, "tests/integration", DOCTOR),
+        (*SAMPLES, "tests/integration", "tests/tools", DOCTOR),
         ("tests/unit/index/*",),
     ),
 )

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
+from documented_commands import Found, Typed, found, of_markdown, of_settings, runs, stands_in, typed
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "tools"))
-
-from documented_commands import Found, Typed, found, of_markdown, of_settings, runs, stands_in, typed  # noqa: E402
 
 CI_JOBS, CI_JOBS_TEST = "docs/ci/", "tests/integration/index/test_ci_jobs.py"
 """The lines of these files are read by that test, and run."""

@@ -82,7 +82,7 @@ def test_what_is_in_order_is_not_told_of(awk: str, tmp_path: Path) -> None:
 
 def test_the_list_is_the_collections() -> None:
     """The one for Windows is written by the same program."""
-    command = [sys.executable, ROOT / "tests" / "tools" / "source_lists.py", "--check"]
+    command = [sys.executable, str(ROOT / "tests" / "tools" / "source_lists.py"), "--check"]
     done = subprocess.run(command, capture_output=True, check=False, text=True)
     assert done.returncode == 0, f"run python tests/tools/source_lists.py\n{done.stdout}{done.stderr}"
 
