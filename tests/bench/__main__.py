@@ -86,6 +86,10 @@ def main() -> None:
     sizes = [plan.small, plan.large]
     published = publishing.run(host, sizes, plan.publish_rounds, plan.uploads, progress.tick)
 
+    projects = (plan.short, plan.long)
+    shelves.make_two_projects(host, projects, progress.tick)
+    publishing.run_into_projects(host, projects, plan.publish_rounds, plan.uploads, published, progress.tick)
+
     results = report.Results(
         plan=plan,
         machine=on,

@@ -24,6 +24,10 @@ class Plan:
     publish_rounds: int
     uploads: int
     """In each of those rounds, of each kind; the smallest shelf has nine projects that can take one."""
+    short: int
+    """Files of the project that a long one is compared with."""
+    long: int
+    """Files of the long project."""
     pip_rounds: int
     uv_rounds: int
 
@@ -42,6 +46,8 @@ FULL = Plan(
     seconds=1,
     publish_rounds=3,
     uploads=9,
+    short=100,
+    long=5_000,
     pip_rounds=7,
     uv_rounds=15,
 )
@@ -54,6 +60,8 @@ QUICK = Plan(
     seconds=1,
     publish_rounds=1,
     uploads=5,
+    short=100,
+    long=1_000,
     pip_rounds=1,
     uv_rounds=2,
 )

@@ -1,4 +1,4 @@
-"""How long the upload of one file takes, on the smallest shelf and on the largest, in turns."""
+"""How long the upload of one file takes, on the smallest shelf and on the largest, and to a short and a long project."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from servers import OURS
 
 EXISTING, NEW = "to an existing project", "first of a new project"
 KINDS = (EXISTING, NEW)
+"""By files on the shelf."""
+PROJECT = "to a project"
+"""By files of the project."""
 
 
 class Published:
-    """Seconds of each upload, by shelf, kind and round."""
+    """Seconds of each upload, by size (of the shelf or of the project), kind and round."""
 
     def __init__(self) -> None:
         self.rounds: dict[tuple[int, str], list[list[float]]] = defaultdict(list)
 
-    def median(self, shelf: int, kind: str) -> float:
+    def median(self, size: int, kind: str) -> float:
         """Of all uploads, in seconds."""
-        return statistics.median(taken for turn in self.rounds[shelf, kind] for taken in turn)
+        return statistics.median(taken for turn in self.rounds[size, kind] for taken in turn)
 
-    def ratio(self, shelf: int, other: int, kind: str) -> float:
-        """Median over the rounds of how much longer one shelf takes than the other."""
-        pairs = zip(self.rounds[shelf, kind], self.rounds[other, kind], strict=True)
+    def ratio(self, size: int, other: int, kind: str) -> float:
+        """Median over the rounds of how much longer one size takes than the other."""
+        pairs = zip(self.rounds[size, kind], self.rounds[other, kind], strict=True)
         return statistics.median(statistics.median(one) / statistics.median(two) for one, two in pairs)
 
 
@@ -47,6 +50,17 @@ def run(host: Host, sizes: list[int], rounds: int, uploads: int, tell: Callable[
             for kind in KINDS:
                 published.rounds[size, kind].append(_upload(host, version, projects[kind]))
     return published
+
+
+def run_into_projects(
+    host: Host, sizes: tuple[int, int], rounds: int, uploads: int, published: Published, tell: Callable[[str], None]
+) -> None:
+    """Upload to two projects in turns, on the shelf that has them, which is in place."""
+    for turn in range(rounds):
+        tell(f"round {turn + 1} of {rounds}, projects of {sizes[0]:,} and {sizes[1]:,} files")
+        for size in sizes:
+            taken = [_upload(host, f"99.{turn}.{number}", [shelves.long_project(size)]) for number in range(uploads)]
+            published.rounds[size, PROJECT].append([seconds for one in taken for seconds in one])
 
 
 def _upload(host: Host, version: str, projects: list[str]) -> list[float]:

@@ -11,7 +11,7 @@ import servers
 from installs import PIP, TOOLS, UV_PIP, Installed
 from load import HTML_PAGE, JSON_PAGE, OPERATIONS, SMALL_FILE, Load, Measured
 from plan import Plan
-from publishing import KINDS, Published
+from publishing import KINDS, PROJECT, Published
 from servers import Server
 from tabulate import tabulate
 
@@ -86,8 +86,8 @@ Made by `{command}`, which measures all of it in one run on one machine and writ
 - Machine: {results.machine}. Servers and load share it, so ratios say more than numbers.
 - Versions: {versions}.
 - wheelhouse is what `site.yml` sets up: nginx with TLS and cached logins in front of the container.
-- Plain nginx is another server of the same nginx. It serves the same files over the same TLS to everybody, and is asked
-  for the very file of a page: the least that a web server can do.
+- Plain nginx is another server of the same nginx. It serves the same files over the same TLS to everybody, is asked for
+  the very file of a page, and writes no log: the least that a web server can do which sees at once that a file changed.
 - pypiserver runs as in its image (gunicorn, one gevent worker), devpi-server as in its manual, proxpi as in its image
   with plain nginx as what it mirrors and everything in its cache. They speak HTTP without TLS, and ask for no login
   unless said.
@@ -122,6 +122,8 @@ Milliseconds until half of the requests of one client were answered.
 Milliseconds for one upload on a new connection, from connecting to the answer. The file is on the disk and listed then.
 
 {_publishing(results)}
+
+{_into_projects(results)}
 
 Files that were copied in: `wheelhouse reindex` checked and published {_reindexed(results)}.
 
@@ -196,6 +198,13 @@ def targets(results: Results) -> Iterator[Target]:
             f"{ratio:.2f}",
             ratio <= 2,
         )
+    ratio = results.published.ratio(plan.long, plan.short, PROJECT)
+    yield Target(
+        f"publishing a file, {PROJECT} of {plan.long:,} files: time, to that of one of {plan.short:,}",
+        "at most 3 x",
+        f"{ratio:.2f}",
+        ratio <= 3,
+    )
     for tool in TOOLS:
         for server, login in ((servers.OURS, "with"), (servers.OPEN, "without")):
             ratio = results.installed.ratio(tool, server, servers.PLAIN)
@@ -299,6 +308,12 @@ def _publishing(results: Results) -> str:
     sizes = (results.plan.small, results.plan.large)
     rows = [[kind, *(f"{results.published.median(size, kind) * 1e3:.0f}" for size in sizes)] for kind in KINDS]
     return _table(["one file", *(f"{size:,} files" for size in sizes)], rows)
+
+
+def _into_projects(results: Results) -> str:
+    sizes = (results.plan.short, results.plan.long)
+    row = [PROJECT, *(f"{results.published.median(size, PROJECT) * 1e3:.0f}" for size in sizes)]
+    return _table(["one file", *(f"of {size:,} files" for size in sizes)], [row])
 
 
 def _reindexed(results: Results) -> str:

@@ -20,6 +20,8 @@ CONTAINER = "wheelhouse-index"
 TIMER = "wheelhouse-arrivals.timer"
 """What takes in files that were copied onto the shelf; off while shelves are made, and the time of that is measured."""
 CLOSURE = "closure"
+TWO_PROJECTS = "two-projects"
+"""A short one and a long one."""
 FILES_PER_PROJECT = 10
 
 
@@ -69,6 +71,21 @@ def make(host: Host, size: int, tell: Callable[[str], None]) -> float:
     host.run("python3", f"{WORK}/wheels.py", f"{path(size)}/packages", str(size), user=OWNER, limit=900)
     put_in_place(host, size)
     return reindex(host, size, tell)
+
+
+def make_two_projects(host: Host, sizes: tuple[int, int], tell: Callable[[str], None]) -> None:
+    """Put a shelf in place that has two projects with so many files, `long_project(size)`."""
+    _empty(host, TWO_PROJECTS)
+    packages = f"{path(TWO_PROJECTS)}/packages"
+    for size in sizes:
+        host.run("python3", f"{WORK}/wheels.py", "--project", packages, long_project(size), str(size), user=OWNER)
+    put_in_place(host, TWO_PROJECTS)
+    reindex(host, sum(sizes), tell)
+
+
+def long_project(files: int) -> str:
+    """Name of the project with so many files."""
+    return f"acme-of-{files}"
 
 
 def make_closure(host: Host, requirement: str, tell: Callable[[str], None]) -> int:

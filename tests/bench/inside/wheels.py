@@ -1,6 +1,7 @@
 """Make tiny valid wheels on the index host, by the thousand. Only the standard library; Debian's Python runs it.
 
     wheels.py DIRECTORY FILES       a shelf: FILES files below DIRECTORY/<project>/, ten of them for each project
+    wheels.py --project DIRECTORY PROJECT FILES     one project with so many files
     wheels.py --uploads DIRECTORY VERSION PROJECT ...    one file of each PROJECT, to be uploaded
 
 The last project of a shelf, acme-bench, has eight files of 20 kB and two of 5 MB, to be downloaded; the others have ten
@@ -43,12 +44,11 @@ def wheel(directory: Path, project: str, version: str, payload: bytes = b"") -> 
     return path
 
 
-def project(directory: Path, number: int) -> None:
+def project(directory: Path, name: str, files: int = FILES_PER_PROJECT) -> None:
     """The files of one ordinary project."""
-    name = f"acme-{number:06}"
     place = directory / name
     place.mkdir()
-    for release in range(FILES_PER_PROJECT):
+    for release in range(files):
         wheel(place, name, f"1.{release}")
 
 
@@ -73,11 +73,14 @@ def main(arguments: list[str]) -> None:
         for name in arguments[3:]:
             wheel(Path(arguments[1]), name, version=arguments[2])
         return
+    if arguments[0] == "--project":
+        project(Path(arguments[1]), arguments[2], int(arguments[3]))
+        return
     directory = Path(arguments[0])
     bench_project(directory)
     numbers = range(int(arguments[1]) // FILES_PER_PROJECT - 1)
     with multiprocessing.Pool() as pool:
-        pool.starmap(project, ((directory, number) for number in numbers), chunksize=100)
+        pool.starmap(project, ((directory, f"acme-{number:06}") for number in numbers), chunksize=100)
 
 
 if __name__ == "__main__":
