@@ -1,4 +1,4 @@
-"""How long the upload of one file takes, on the smallest shelf and on the largest, and to a short and a long project."""
+"""How long the upload of one file takes: on the smallest shelf and the largest, to a short project and a long one."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ def _address(server: Server) -> str:
 
 
 def _plain(server: Server, tls: str, root: str) -> str:
-    """The same files, looked at afresh for each request, with no password to check and nothing written down: the least."""
+    """The same files, looked at afresh each time, with no password to check and nothing written down: the least."""
     return f"""
 server {{
     listen {_address(server)};
