@@ -124,7 +124,7 @@ def test_no_process_is_left(archive: Path) -> None:
     code = (
         "import os, sys, threading, time\n"
         "from pathlib import Path\n"
-        "from wheelhouse import confined\n"
+        "from wheelhouse.formats import confined\n"
         f"confined._helper = confined._Helper({RUDE!r})\n"
         "confined.SECONDS, confined.PATIENCE = 1.0, 2\n"
         f"threading.Thread(target=confined.run, args=('sleep', Path({str(archive)!r}), 'a'), daemon=True).start()\n"
@@ -132,7 +132,7 @@ def test_no_process_is_left(archive: Path) -> None:
         "print(confined._helper._process.pid, flush=True)\n"
         "os._exit(0)\n"
     )
-    found = {**os.environ, "PYTHONPATH": str(Path(confined.__file__).parents[1])}
+    found = {**os.environ, "PYTHONPATH": str(Path(confined.__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, "-c", code], env=found, capture_output=True, text=True, timeout=60, check=True
     )

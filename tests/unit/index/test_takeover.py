@@ -20,7 +20,7 @@ from wheelhouse.index import denied_releases, queries
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 
-from . import killed_run
+from . import killed_run, postgresql
 from .kills import at_every_step, at_random_moments
 from .samples import Client, Wheel
 
@@ -130,9 +130,9 @@ def test_what_the_intake_knew(old: Path) -> None:
     assert [(row.who, [row.hour, row[2]]) for row in rows] == list(counts.items()) and counts["ada"][1] > 20
 
 
+@pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize("fate", ["there", "yanked", "removed", "all of it removed", "gone missing"])
-def test_a_name_that_was_published_never_comes_back_with_other_bytes(client: Client, root: Path, fate: str) -> None:
-    unpack(root)
+def test_a_name_that_was_published_never_comes_back_with_other_bytes(old: Path, fate: str) -> None:
     names = {
         "there": ("acme_tools", "1.0"),
         "yanked": ("acme_tools", "1.9"),
@@ -142,14 +142,14 @@ def test_a_name_that_was_published_never_comes_back_with_other_bytes(client: Cli
     }
     name, version = names[fate]
     other = Wheel(name, version, members={f"{name}/evil.py": b""})
-    answer = client_of(root).upload(other.filename, other.build())
+    answer = client_of().upload(other.filename, other.build())
     assert answer.status == 409 and "never replaced" in answer.text
     again = Wheel(name, version)
-    answer = client_of(root).upload(again.filename, again.build())
+    answer = client_of().upload(again.filename, again.build())
     assert answer.status == (409 if fate == "there" else 200), "that one had a summary"
 
 
-def client_of(root: Path) -> Client:
+def client_of() -> Client:
     from wheelhouse.web.app import application  # noqa: PLC0415  on the shelf that is there now
 
     return Client(application())
@@ -165,12 +165,13 @@ def test_it_is_done_once(old: Path) -> None:
     assert index.sweep(everything=True) == 0
 
 
-def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path) -> None:
+def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path, database: str | None) -> None:
     expected = {name: one[0] for name, one in served(old).items()}
     events = journal_of(old)
 
     def is_repaired(step: int) -> bool:
         unpack(old)
+        postgresql.empty(database)
         killed = killed_run.forked(step, lambda: open_index(old))
         index = open_index(old)
         assert {name: one[0] for name, one in served(old).items()} == expected, step
@@ -183,11 +184,12 @@ def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_kill_at_every_moment_is(old: Path) -> None:
+def test_a_kill_at_every_moment_is(old: Path, database: str | None) -> None:
     expected = {name: one[0] for name, one in served(old).items()}
 
     def is_repaired(step: int) -> bool:
         unpack(old)
+        postgresql.empty(database)
         killed = killed_run.forked(step, lambda: open_index(old))
         open_index(old).database.close()
         assert {name: one[0] for name, one in served(old).items()} == expected, step
@@ -276,13 +278,14 @@ def test_a_record_that_cannot_be_read_ends_nothing(old: Path, name: str, content
     index.database.close()
 
 
-def test_only_the_group_reads_the_state(old: Path) -> None:
+def test_only_the_group_reads_the_state(old: Path, database: str | None) -> None:
     before = os.umask(0)
     try:
         index = open_index(old)
         index.note()
     finally:
         os.umask(before)
-    assert oct((old / "state").stat().st_mode) == "0o40750"
-    assert {oct(path.stat().st_mode & 0o7777) for path in (old / "state").glob("index.sqlite*")} == {"0o640"}
+    if not database:
+        assert oct((old / "state").stat().st_mode) == "0o40750"
+        assert {oct(path.stat().st_mode & 0o7777) for path in (old / "state").glob("index.sqlite*")} == {"0o640"}
     assert oct((old / "blobs").stat().st_mode) == "0o40750"

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, func, literal, not_, select, table, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    column,
+    func,
+    literal,
+    not_,
+    select,
+    table,
+    text,
+    true,
+)
 
 from wheelhouse.index import tables
 from wheelhouse.index.database import Database
@@ -266,8 +280,8 @@ def _best(connection: Connection, words: Sequence[str], start: int, count: int) 
     """
     joined = "-".join(words)
     begins = _begins(joined) if joined else literal(True)
-    in_name = and_(*(_contains(connection, _name, word) for word in words))
-    in_text = and_(*(_contains(connection, _projects.c.text, word) for word in words))
+    in_name = and_(true(), *(_contains(connection, _name, word) for word in words))
+    in_text = and_(true(), *(_contains(connection, _projects.c.text, word) for word in words))
     kinds: list[ColumnElement[bool]] = [_name == joined, begins & (_name != joined)]
     if words:
         kinds += [not_(begins) & in_name, not_(begins) & not_(in_name) & in_text]
