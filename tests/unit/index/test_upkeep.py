@@ -31,6 +31,7 @@ from wheelhouse.web.app import application
 from .conda_samples import CondaPackage
 from .journal import journal
 from .samples import Client, Wheel, metadata, sdist, snapshot
+from .served import disagreements
 
 WHEEL = Wheel().filename
 DIRECTORY = "packages/acme-tools"
@@ -379,6 +380,26 @@ def test_verify_finds(shelved: Path, capsys: pytest.CaptureFixture, spoil: objec
     assert says in capsys.readouterr().err
     assert snapshot(shelved) == before
     assert journal(shelved, "verify")[-1]["reason"] == "1 projects, 1 problems"
+
+
+@pytest.mark.parametrize("form", ["index.json", "index.json.gz", "index.html", "index.html.gz"])
+@pytest.mark.parametrize("way", ["gone", "damaged", "of before"])
+def test_each_form_of_a_page_comes_back(client: Client, shelved: Path, form: str, way: str) -> None:
+    """Also where the other forms are as they should be: a client gets whichever it asks for."""
+    page = shelved / "simple/acme-tools" / form
+    before = page.read_bytes()
+    other = Wheel(version="2.0")
+    assert client.upload(other.filename, other.build()).status == 200
+    expected = page.read_bytes()
+    assert expected != before
+    page.unlink()
+    if way != "gone":
+        page.write_bytes(before if way == "of before" else expected[:-9])
+    assert run("verify") == 1
+    assert run("reindex") == 0
+    assert page.read_bytes() == expected
+    assert disagreements(shelved) == []
+    assert run("verify") == 0
 
 
 def test_yank_and_back(shelved: Path) -> None:
