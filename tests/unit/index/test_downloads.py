@@ -99,6 +99,17 @@ def test_one_that_is_begun_anew_has_nothing_of_the_old_one(cache: Path, begun: s
     assert (cache / "cached/requests" / NAME).read_bytes() == b"new"
 
 
+def test_what_a_kill_left_is_no_part_of_the_next(cache: Path) -> None:
+    with Cache(cache).fetching("requests", NAME) as received:
+        assert isinstance(received, Received)
+    received.path.write_bytes(b"left behind" * 1000)
+    with Cache(cache).fetching("requests", NAME) as received:
+        assert isinstance(received, Received)
+        received.write(b"new")
+        Cache(cache).place(received, "requests", NAME)
+    assert (cache / "cached/requests" / NAME).read_bytes() == b"new"
+
+
 def test_nothing_is_kept_that_is_not_what_came(cache: Path) -> None:
     with Cache(cache).receive() as received:
         received.write(b"right")
