@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from wheelhouse.index.rendering import Renderer
 from wheelhouse.progress import progress
 from wheelhouse.store.base import Store, blob
 from wheelhouse.store.site import Site
-from wheelhouse.store.staging import Staging
+from wheelhouse.store.staging import Staging, sync_disk
 
 
 class Changes:
@@ -52,7 +51,7 @@ class Changes:
         """Have all that was done on the disk, also what was not done durably."""
         with self.database.change("sync") as connection:
             upsert(connection, tables.meta, [{"key": "synced", "value": now()}])
-        os.sync()
+        sync_disk(self.staging.root)
 
     def render_all(self) -> int:
         """Do that for everything there is, with progress; what was written is on the disk when this returns.
@@ -66,7 +65,7 @@ class Changes:
         changed = sum(
             self._renderer.render(place, durable=False) for place in progress(places, len(places), "render", "page")
         )
-        os.sync()
+        sync_disk(self.staging.root)
         return changed
 
     def render_dirty(self) -> int:

@@ -267,13 +267,13 @@ class TakeIn(ABC, Generic[T]):
                         published.append(one)
                     except NOT_TAKEN as error:
                         self.drop.set_aside(one.file, str(error), self.belonging(one.file))
-        if published:
+        # What lies where it is served is the published file by now, with the synced bytes, and would be taken in again.
+        elsewhere = [one for one in published if one.file.where != self.served_at(one.incoming)]
+        if elsewhere:
             self.drop.index.sync()
-        for one in published:
-            # What lies where it is served is the published file by now.
-            if one.file.where != self.served_at(one.incoming):
-                with self.drop.report.noting_errors(one.file.shown):
-                    one.file.tidy_away(one.before)
+        for one in elsewhere:
+            with self.drop.report.noting_errors(one.file.shown):
+                one.file.tidy_away(one.before)
 
     def _put(self, together: Sequence[_Waiting[T]]) -> None:
         """Raises `NOT_TAKEN`, OSError, `Full`."""

@@ -10,7 +10,6 @@ before the end of the one transaction changes nothing, and one behind it is mend
 """
 
 import contextlib
-import os
 from itertools import islice
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from wheelhouse.index.projection import apply, note_missing
 from wheelhouse.index.rendering import METADATA
 from wheelhouse.progress import progress
 from wheelhouse.store.base import blob
+from wheelhouse.store.staging import sync_disk
 
 _KEY = "taken over"
 _RENDERING = "rendering"
@@ -52,7 +52,7 @@ def take_over(index: Changes) -> None:
             take_over_channels(connection, index, root)
             take_over_records(connection, root)
             _link_files(connection, index)
-            os.sync()  # bytes before rows
+            sync_disk(root)  # bytes before rows
             _note(connection, _RENDERING)
     index.render_all()
     for name in _OLD:

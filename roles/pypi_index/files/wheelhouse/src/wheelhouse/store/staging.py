@@ -12,6 +12,7 @@ by a link.
 """
 
 import contextlib
+import ctypes
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from typing import IO
 from wheelhouse.store.foreign import Foreign
 
 FILE_MODE = 0o644
+_LIBC = ctypes.CDLL(None, use_errno=True)
 FOUND = "found."
 """What the names of directories in `drop` begin with that hold what was found elsewhere."""
 _STALE = 86_400
@@ -199,5 +201,17 @@ def sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_disk(directory: Path) -> None:
+    """Have all on the disk that was written to the file system that a directory is on; raises OSError."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        # Not os.sync, which waits for all disks of this machine, and for a file server that is away.
+        if _LIBC.syncfs(descriptor):
+            error = ctypes.get_errno()
+            raise OSError(error, os.strerror(error), str(directory))
     finally:
         os.close(descriptor)
