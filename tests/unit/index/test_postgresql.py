@@ -11,18 +11,17 @@ import pytest
 from . import postgresql
 
 HERE = Path(__file__).parent
+LONG = ["test_channels.py", "test_file_names.py", "test_upkeep.py"]
 FILES = [
     "test_catalogue.py",
-    "test_channels.py",
     "test_exclusion.py",
-    "test_file_names.py",
     "test_journal.py",
     "test_migrations.py",
     "test_refusals.py",
     "test_search.py",
     "test_takeover.py",
-    "test_upkeep.py",
     "test_uploads.py",
+    *(pytest.param(file, marks=pytest.mark.long) for file in LONG),
 ]
 
 
