@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.version import Version
@@ -17,16 +18,24 @@ from wheelhouse.index.events import PUBLISH, REMOVE, YANK, Event, now
 from wheelhouse.index.search import Catalogue
 from wheelhouse.index.transaction import Index
 from wheelhouse.store import foreign
+from wheelhouse.web import project_page
 
 from .journal import write
 from .samples import Client, Wheel, metadata, sdist
 
 Publish = Callable[..., None]
+Known = Callable[[str], Any]
 
 
 @pytest.fixture
 def catalogue(index: Index) -> Catalogue:
     return Catalogue(index.database)
+
+
+@pytest.fixture
+def project(index: Index) -> Known:
+    """What the page of a project is made of."""
+    return lambda name: project_page.load(index.database, name, 100)
 
 
 @pytest.fixture
@@ -47,41 +56,41 @@ def event(kind: str = PUBLISH, project: str = "acme-x", version: str = "1.0", **
     return Event(**{"event": kind, "sha256": "ab" * 32, **told, **more})
 
 
-def test_an_upload_is_known_at_once(catalogue: Catalogue, publish: Publish, root: Path) -> None:
-    assert catalogue.project("acme-tools") is None
+def test_an_upload_is_known_at_once(publish: Publish, root: Path, project: Known) -> None:
+    assert project("acme-tools") is None
     before = datetime.now(UTC)
     publish("acme_tools", "1.0", "Tools for every day", "Acme.Tools")
-    project = catalogue.project("acme-tools")
-    assert (project.name, project.title, project.summary) == ("acme-tools", "Acme.Tools", "Tools for every day")
-    assert (project.latest, project.is_prerelease) == ("1.0", False)
-    (release,) = project.releases
-    assert (release.who, release.yanked) == ("ada", None)
+    found = project("acme-tools")
+    assert (found.name, found.title, found.summary) == ("acme-tools", "Acme.Tools", "Tools for every day")
+    assert (found.latest, found.is_prerelease) == ("1.0", False)
+    (release,) = found.releases
+    assert (release.first.who, release.yanked) == ("ada", None)
     assert before <= release.at <= datetime.now(UTC)
     (file,) = release.files
     page = json.loads((root / "simple/acme-tools/index.json").read_text())["files"][0]
-    assert (file.filename, file.size, file.sha256) == (page["filename"], page["size"], page["hashes"]["sha256"])
+    assert (file.file, file.size, file.sha256) == (page["filename"], page["size"], page["hashes"]["sha256"])
 
 
 def test_a_copied_file_has_its_summary_too(
-    client: Client, catalogue: Catalogue, root: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, root: Path, monkeypatch: pytest.MonkeyPatch, project: Known
 ) -> None:
     monkeypatch.setattr(foreign, "QUIET", 0.0)
     pkg_info = metadata(extra="Summary: Copied\nRequires-Python: >=3.11\n")
     (root / "packages" / "acme_tools-1.0.tar.gz").write_bytes(sdist(pkg_info=pkg_info))
     assert cli.main(["reindex", "--by", "carol"]) == 0
-    project = catalogue.project("acme-tools")
-    (release,) = project.releases
-    assert (project.title, project.summary, release.who) == ("acme-tools", "Copied", "carol")
+    found = project("acme-tools")
+    (release,) = found.releases
+    assert (found.title, found.summary, release.first.who) == ("acme-tools", "Copied", "carol")
     assert release.requires_python == ">=3.11"
 
 
-def test_yank_unyank_and_remove_are_seen(catalogue: Catalogue, publish: Publish) -> None:
+def test_yank_unyank_and_remove_are_seen(catalogue: Catalogue, project: Known, publish: Publish) -> None:
     for version, summary in (("1.0", "Old"), ("2.0", "New")):
         publish(version=version, summary=summary)
 
     def seen() -> tuple[object, ...]:
-        project = catalogue.project("acme-tools")
-        return project.latest, project.summary, {release.version: release.yanked for release in project.releases}
+        found = project("acme-tools")
+        return found.latest, found.summary, {release.version: release.yanked for release in found.releases}
 
     assert seen() == ("2.0", "New", {"2.0": None, "1.0": None})
     assert cli.main(["yank", "acme-tools", "2.0", "--reason", "it leaks"]) == 0
@@ -91,7 +100,7 @@ def test_yank_unyank_and_remove_are_seen(catalogue: Catalogue, publish: Publish)
     assert cli.main(["remove", "acme-tools", "2.0", "--reason", "x"]) == 0
     assert seen() == ("1.0", "Old", {"1.0": None})
     assert cli.main(["remove", "acme-tools", "1.0", "--reason", "x"]) == 0
-    assert catalogue.project("acme-tools") is None
+    assert project("acme-tools") is None
     assert (catalogue.counts(), catalogue.search("acme", 0, 9).total, catalogue.latest(9)) == ((0, 0), 0, [])
     publish(version="3.0", summary="Again")
     assert seen() == ("3.0", "Again", {"3.0": None})
@@ -113,26 +122,26 @@ def test_yank_unyank_and_remove_are_seen(catalogue: Catalogue, publish: Publish)
 )
 @pytest.mark.parametrize("at_once", [True, False])
 def test_the_latest_is_what_one_would_install(
-    index: Index, catalogue: Catalogue, versions: list[str], yanked: list[str], latest: str | None, at_once: bool
+    index: Index, versions: list[str], yanked: list[str], latest: str | None, at_once: bool, project: Known
 ) -> None:
     for version in random.sample(versions, len(versions)):
         write(index, event(version=version, summary=f"of {version}"))
-        assert at_once or catalogue.project("acme-x")
+        assert at_once or project("acme-x")
     write(index, *(event(YANK, version=version, reason="bad") for version in yanked))
-    project = catalogue.project("acme-x")
-    assert project.latest == latest
-    assert project.summary == f"of {latest or max(versions)}"
-    assert [release.version for release in project.releases] == sorted(versions, key=Version, reverse=True)
+    found = project("acme-x")
+    assert found.latest == latest
+    assert found.summary == f"of {latest or max(versions)}"
+    assert [release.version for release in found.releases] == sorted(versions, key=Version, reverse=True)
 
 
-def test_a_release_is_yanked_when_all_its_files_are(index: Index, catalogue: Catalogue) -> None:
+def test_a_release_is_yanked_when_all_its_files_are(index: Index, project: Known) -> None:
     wheel, source = event(), event(file="acme_x-1.0.tar.gz", who="bob", time="2020-02-03T04:05:06.000000Z")
     write(index, wheel, source, event(YANK, reason="bad"))
-    (release,) = catalogue.project("acme-x").releases
+    (release,) = project("acme-x").releases
     assert (release.yanked, [file.yanked for file in release.files]) == (None, ["bad", None])
-    assert (release.who, release.at) == ("bob", datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)), "who was first"
+    assert (release.first.who, release.at) == ("bob", datetime(2020, 2, 3, 4, 5, 6, tzinfo=UTC)), "who was first"
     write(index, event(YANK, file=source.file, reason="bad"))
-    assert catalogue.project("acme-x").releases[0].yanked == "bad"
+    assert project("acme-x").releases[0].yanked == "bad"
 
 
 @pytest.mark.parametrize(
@@ -149,21 +158,21 @@ def test_a_release_is_yanked_when_all_its_files_are(index: Index, catalogue: Cat
     ],
 )
 def test_a_summary_is_one_line_that_can_be_shown_anywhere(
-    publish: Publish, catalogue: Catalogue, summary: str, kept: str | None
+    publish: Publish, summary: str, kept: str | None, project: Known
 ) -> None:
     publish(summary=summary)
-    assert catalogue.project("acme-tools").summary == kept
+    assert project("acme-tools").summary == kept
 
 
-def test_an_endless_spelling_of_a_name_is_not_kept(publish: Publish, catalogue: Catalogue) -> None:
+def test_an_endless_spelling_of_a_name_is_not_kept(publish: Publish, project: Known) -> None:
     publish(spelled=f"acme{'-' * 10_000}tools")
-    assert catalogue.project("acme-tools").title == "acme-tools"
+    assert project("acme-tools").title == "acme-tools"
 
 
-def test_lines_of_before_there_were_summaries(index: Index, catalogue: Catalogue) -> None:
+def test_lines_of_before_there_were_summaries(index: Index, project: Known) -> None:
     write(index, event())
-    project = catalogue.project("acme-x")
-    assert (project.title, project.summary, project.latest) == ("acme-x", None, "1.0")
+    found = project("acme-x")
+    assert (found.title, found.summary, found.latest) == ("acme-x", None, "1.0")
 
 
 def test_what_was_published_last_comes_first(index: Index, catalogue: Catalogue) -> None:
@@ -238,7 +247,7 @@ def test_a_large_shelf_is_asked_without_reading_all_of_it(index: Index, capsys: 
     for query in ("acme-web-18", "acme", "graph model", "no-such-thing", "", "or"):
         timed(f"search {query!r}", lambda query=query: catalogue.search(query, 0, 30))
     timed("latest", lambda: catalogue.latest(20))
-    timed("project", lambda: catalogue.project("acme-web-15"))
+    timed("project", lambda: project("acme-web-15"))
     assert tracemalloc.get_traced_memory()[1] < 5 * 2**20, "bytes, whatever is asked"
     tracemalloc.stop()
     with capsys.disabled():

@@ -41,62 +41,6 @@ _LOOKED_AT = 2000
 """Files that are looked at to find the latest releases."""
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    """A published file."""
-
-    filename: str
-    version: str
-    who: str
-    at: datetime
-    """UTC."""
-    size: int
-    """Bytes."""
-    sha256: str
-    """Hex."""
-    requires_python: str | None
-    yanked: str | None
-    """The reason."""
-
-
-@dataclass(frozen=True)
-class Release:
-    """The files of one version, by name. Who published it is who sent the first of them."""
-
-    version: str
-    files: tuple[File, ...]
-    who: str
-    at: datetime
-    """UTC."""
-    yanked: str | None
-    """The reason, if none of the files is left for installers that were not asked for this version."""
-
-    @property
-    def requires_python(self) -> str | None:
-        """Of the first file that says something."""
-        return next((file.requires_python for file in self.files if file.requires_python), None)
-
-
-@dataclass(frozen=True)
-class Project:
-    """A project with at least one file."""
-
-    name: str
-    """Normalised."""
-    title: str
-    """The name as the author spells it."""
-    summary: str | None
-    latest: str | None
-    """The version to install: the highest that is neither yanked nor a pre-release, or else the highest pre-release
-    that is not yanked. None if all are yanked."""
-    is_prerelease: bool
-    """Whether the latest is one, so that installers have to be asked for it."""
-    releases: tuple[Release, ...]
-    """Highest version first."""
-    count: int
-    """How many releases it has; `releases` may be fewer."""
-
-
 @dataclass(frozen=True)
 class Entry:
     """A line in a list of projects or of releases."""
@@ -132,47 +76,6 @@ class Catalogue:
         with self._database.read() as connection:
             projects, total = connection.execute(select(func.count(), func.sum(files)).where(files > 0)).one()
         return projects, total or 0
-
-    def project(self, name: str, most: int | None = None) -> Project | None:
-        """The project of this normalised name, with the highest `most` of its releases; None if it has no files."""
-        projects, files = tables.projects, tables.files
-        mine = (files.c.project == name) & files.c.removed.is_(None)
-        with self._database.read() as connection:
-            about = connection.execute(
-                select(projects).where(projects.c.name == name, projects.c.files > 0)
-            ).one_or_none()
-            if about is None:
-                return None
-            versions = select(files.c.version_key).where(mine).distinct().order_by(files.c.version_key.desc())
-            keys = connection.execute(versions).scalars().all()
-            if most is not None and len(keys) > most:
-                mine &= files.c.version_key >= keys[most - 1]
-            columns = (files.c[key] for key in ("file", "version", "who", "at", "size", "sha256", "requires_python"))
-            wanted = select(*columns, files.c.yanked).where(mine).order_by(files.c.version_key.desc(), files.c.file)
-            rows = connection.execute(wanted).all()
-        by_version: dict[str, list[File]] = {}
-        for row in rows:
-            by_version.setdefault(row.version, []).append(
-                File(
-                    row.file,
-                    row.version,
-                    row.who,
-                    instant(row.at),
-                    row.size,
-                    row.sha256,
-                    row.requires_python,
-                    row.yanked,
-                )
-            )
-        return Project(
-            name=name,
-            title=about.title or name,
-            summary=about.summary,
-            latest=about.version if about.installable else None,
-            is_prerelease=about.is_prerelease,
-            releases=tuple(_release(version, some) for version, some in by_version.items()),
-            count=len(keys),
-        )
 
     def latest(self, count: int) -> list[Entry]:
         """The releases that got files last, newest first; at most `count`."""
@@ -318,16 +221,4 @@ def _begins(prefix: str) -> ColumnElement[bool]:
 def _entry(row: Row[Any]) -> Entry:
     return Entry(
         row.name, row.title or row.name, row.summary, row.version, row.who, instant(row.at), bool(row.installable)
-    )
-
-
-def _release(version: str, files: list[File]) -> Release:
-    first = min(files, key=lambda file: file.at)
-    kept = any(file.yanked is None for file in files)
-    return Release(
-        version=version,
-        files=tuple(files),
-        who=first.who,
-        at=first.at,
-        yanked=None if kept else next(file.yanked for file in files),
     )
