@@ -207,7 +207,9 @@ def test_many_threads_see_one_truth(index: Index, catalogue: Catalogue) -> None:
 
 
 @pytest.mark.long
-def test_a_large_shelf_is_asked_without_reading_all_of_it(index: Index, capsys: pytest.CaptureFixture) -> None:
+def test_a_large_shelf_is_asked_without_reading_all_of_it(
+    index: Index, project: Known, capsys: pytest.CaptureFixture
+) -> None:
     """50,000 projects with 100,000 files. The times are for people to read: this machine may do other things."""
     words = [
         "data",
