@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 index_program := roles/pypi_index/files/wheelhouse
-step := .venv/bin/python tests/hosts/step.py
+step := .venv/bin/python demo/step.py
 # the tools in .venv, before any others of the same name
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # The sets of hosts of `make molecule`: the Debian release of each, and the scenarios that share it, in their order.
@@ -25,7 +25,7 @@ help: ## list the targets
 setup: .venv/.complete ## put the locked tools into .venv, with the collection installed there by its name
 
 .venv/.complete: requirements.txt
-	@tests/hosts/venv
+	@demo/venv
 
 .PHONY: lock
 lock: setup ## compile the locked requirements: of development, the index's program, the benchmark, people's tools
@@ -41,19 +41,19 @@ lock: setup ## compile the locked requirements: of development, the index's prog
 
 .PHONY: demo
 demo: setup ## stand a working office up on this machine, prove it, and say where to look
-	@tests/hosts/up bookworm
+	@demo/up bookworm
 	$(step) --show "ansible-playbook -i inventories/demo site.yml" -- ansible-playbook -i inventories/demo site.yml
-	$(step) "Access card" -- ansible-playbook -i inventories/demo tests/hosts/access.yml
+	$(step) "Access card" -- ansible-playbook -i inventories/demo demo/access.yml
 	$(step) --show "The office, used by its people" -- pytest --no-header -p no:cacheprovider tests/integration/office -m proof
-	python tests/hosts/card.py .demo
+	python demo/card.py .demo
 
 .PHONY: demo-down
 demo-down: setup ## remove the demo's hosts, networks and secrets, and stop the engine that it started
 	@if docker version >/dev/null 2>&1 && [ -s .demo/images.json ]; then
-	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
+	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
 	fi
 	rm -rf .demo
-	tests/hosts/engine stop
+	demo/engine stop
 
 .PHONY: test
 test: lint ## everything below; what takes long two at a time
@@ -77,8 +77,8 @@ sanity: setup ## ansible-test sanity
 
 .PHONY: unit
 unit: setup ## unit tests
-	@$(step) "A browser" -- tests/hosts/browser
-	$(step) "A Windows, nearly" -- tests/hosts/wine
+	@$(step) "A browser" -- demo/browser
+	$(step) "A Windows, nearly" -- demo/wine
 	$(step) --show "Unit tests" -- pytest -m "$$WHEELHOUSE_TESTS" tests/unit
 
 .PHONY: test-long
@@ -88,19 +88,19 @@ test-long: test ## the same, with the exhaustive forms of the tests and the docu
 
 .PHONY: bench
 bench: setup ## the index's speed against plain nginx, pypiserver, devpi and proxpi, into tests/bench; BENCH=quick tries it
-	@docker version >/dev/null 2>&1 && engine_stops=true || engine_stops="tests/hosts/engine stop"
+	@docker version >/dev/null 2>&1 && engine_stops=true || engine_stops="demo/engine stop"
 	export WHEELHOUSE_DEMO=bench
 	leave() {
 	    # so many files can take Docker longer than its client waits; the second time they are gone
 	    for _ in 1 2; do
 	        [ ! -s .demo-bench/images.json ] && break
-	        $(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml && break
+	        $(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml && break
 	    done
 	    rm -rf .demo-bench
 	    $$engine_stops
 	}
 	trap leave EXIT
-	tests/hosts/up bookworm
+	demo/up bookworm
 	$(step) "The index is set up" -- ansible-playbook -i inventories/demo --limit proxy_hosts,index_hosts site.yml
 	$(step) --show "Benchmark" -- timeout --foreground --signal=INT --kill-after=60 3000 \
 	    uv run --quiet --no-project --python .venv/bin/python --with-requirements tests/bench/requirements.txt \
@@ -113,7 +113,7 @@ molecule: setup ## the scenarios, on real hosts; SETS=… chooses
 
 on-%: setup
 	@export WHEELHOUSE_DEMO=$*
-	tests/hosts/up $(firstword $(on_$*))
+	demo/up $(firstword $(on_$*))
 	failed=
 	for run in $(wordlist 2,$(words $(on_$*)),$(on_$*)); do
 	    scenario=$${run#*:}
@@ -125,14 +125,14 @@ on-%: setup
 	    echo "Failed on the set of hosts $*, which stay:$$failed" >&2
 	    exit 1
 	fi
-	$(step) "The hosts go" -- ansible-playbook -i inventories/demo tests/hosts/destroy.yml
+	$(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
 	rm -rf .demo-$*
 
 # Each line that they print says which it is of.
 sanity unit on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
 
 define two_at_a_time
-docker version >/dev/null 2>&1 || trap 'tests/hosts/engine stop' EXIT
-$(step) "Docker engine" -- tests/hosts/engine start
+docker version >/dev/null 2>&1 || trap 'demo/engine stop' EXIT
+$(step) "Docker engine" -- demo/engine start
 $(MAKE) --no-print-directory --jobs=2 --keep-going LANES=two $(1)
 endef

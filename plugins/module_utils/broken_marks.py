@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import closes, opens, was_theirs
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import closes, opens, was_theirs
 
 _ENTRY = re.compile(r"[ \t]*machine[ \t]+\S+[ \t]+login[ \t]+\S.*[ \t]password[ \t]+\S")
 # what the role package_client and the bundles write, or ever wrote, in files of other forms

@@ -7,7 +7,7 @@ person for good. So a link leads no further than the person gets without us, and
 root_squash, FUSE) is one like any other. What hangs there ends with the deadline, and what comes back is the answer of
 somebody else, which `understand` has to make sense of. One person's home costs nobody else theirs.
 
-Files are read and written there with `whole_files`. docs/homes.md lists who comes this way.
+Files are read and written there with `atomic_write`. docs/homes.md lists who comes this way.
 """
 
 from __future__ import annotations

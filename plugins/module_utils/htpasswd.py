@@ -47,7 +47,7 @@ def htpasswd(people: list[dict[str, object]], existing: str = "", rounds: int = 
         return "".join(pool.map(line, sorted(passwords)))
 
 
-def previous_logins(current: str, existing: str = "", previous: str = "") -> str:
+def superseded_credentials(current: str, existing: str = "", previous: str = "") -> str:
     """The former lines of accounts that have another one in `current`: logins that clients may still have.
 
     current     the content of the htpasswd file to be

@@ -35,7 +35,7 @@ WORKING_GROUPS = ("index_hosts", "jupyter_hosts", "workstations")
 KNOWN_GROUPS = (*WORKING_GROUPS, "windows", "proxy_hosts")
 
 
-def inventory_faults(settings: Mapping[str, object], groups: object) -> list[str]:
+def validate_inventory(settings: Mapping[str, object], groups: object) -> list[str]:
     """One sentence per fault; an empty list for a good inventory.
 
     settings    the shared settings by name, those of the table in settings.py; one that is missing or None is not set

@@ -2,9 +2,9 @@
 # MIT License (see LICENSE)
 """Settings put into files that also hold other people's, and taken out again to the byte.
 
-Used by the module small_files, on the managed host, so with nothing but Python's own library there. A file is a list
+Used by the module managed_files, on the managed host, so with nothing but Python's own library there. A file is a list
 of lines: what is put in stands between two marks, and a line that would contradict it becomes a comment
-(marked_lines.py). Where both go is decided by the file's form (merging_ini.py, merging_toml.py, merging_netrc.py);
+(managed_block.py). Where both go is decided by the file's form (merging_ini.py, merging_toml.py, merging_netrc.py);
 whether that was right, Python's own parser of the form says.
 """
 
@@ -16,7 +16,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils import (
     merging_netrc,
     merging_toml,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import (
     BOM,
     ENDS_A_MACRO,
     ENDS_A_MACRO_AND_ITS_LINE,

@@ -9,7 +9,7 @@ import io
 import re
 from typing import NamedTuple
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import (
     CannotMerge,
     displace,
     insert,

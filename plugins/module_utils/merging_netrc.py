@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterator
 from typing import Optional, Union
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import (
     CLOSING,
     ENDS_A_MACRO,
     ENDS_A_MACRO_AND_ITS_LINE,

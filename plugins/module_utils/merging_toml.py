@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import (
     CannotMerge,
     displace,
     insert,

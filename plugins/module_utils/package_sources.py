@@ -2,9 +2,9 @@
 # MIT License (see LICENSE)
 """The list of settings by which packages come from elsewhere than the company's index, or are published elsewhere.
 
-It is the only one: the module stray_settings looks for them in files, wheelhouse-doctor (which gets a copy of this
-file) in the environment as well, and the bundles for laptops in the files there. Each tool's own reference of its
-settings was read for it. Nothing but Python's own library is imported, and nothing of the collection.
+It is the only one: the module conflicting_package_sources looks for them in files, wheelhouse-doctor (which gets a
+copy of this file) in the environment as well, and the bundles for laptops in the files there. Each tool's own
+reference of its settings was read for it. Nothing but Python's own library is imported, and nothing of the collection.
 """
 
 from __future__ import annotations

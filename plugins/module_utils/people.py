@@ -18,7 +18,7 @@ class Person(TypedDict, total=False):
     jupyter_host: str
 
 
-def people_on(people: Iterable[Person], host: str, jupyter_hosts: Sequence[str] = ()) -> list[Person]:
+def users_for_host(people: Iterable[Person], host: str, jupyter_hosts: Sequence[str] = ()) -> list[Person]:
     """The people who have an account on `host`, as they stand in `people`, in the same order.
 
     people          list of dicts, shaped like `wheelhouse_people`

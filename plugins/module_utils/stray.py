@@ -2,7 +2,8 @@
 # MIT License (see LICENSE)
 """Settings on a machine by which packages would come from elsewhere than the company's index, found line by line.
 
-Which they are is in package_sources.py. Used by the module stray_settings, on the managed host, and by the doctor.
+Which they are is in package_sources.py. The module conflicting_package_sources uses this on the managed host, and
+so does the doctor.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils import (
     package_sources,
     stray_condarc,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import (
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import (
     BOM,
     CannotMerge,
     split_lines,
@@ -73,7 +74,7 @@ class Stray(NamedTuple):
     effect: str = package_sources.ELSEWHERE  # what it does, of package_sources; `{index}` in it stands for the index
 
 
-def stray_settings(text: str, form: str, index_url: str, channels: Sequence[str] = ()) -> list[Stray]:
+def conflicting_package_sources(text: str, form: str, index_url: str, channels: Sequence[str] = ()) -> list[Stray]:
     """What in a file points elsewhere than to the index, in the order of the lines.
 
     text        what the file holds

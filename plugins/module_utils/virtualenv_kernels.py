@@ -12,12 +12,12 @@ import re
 import shutil
 from collections.abc import Iterable
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, read
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.virtualenv_builds import (
     CORPORATE_ENV,
     Fault,
     Wanted,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, read
 
 
 def below_home(path: str) -> str:

@@ -70,6 +70,7 @@ import re
 import struct
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, read
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
     Skipped,
@@ -80,7 +81,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import
     output_of,
     told,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, read
 
 KEYGEN = "/usr/bin/ssh-keygen"
 KEY = re.compile(

@@ -12,8 +12,8 @@ from typing import Any
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import (
     KNOWN_GROUPS,
     WORKING_GROUPS,
-    inventory_faults,
     inventory_warnings,
+    validate_inventory,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import (
     Spec,
@@ -141,7 +141,7 @@ def _shared(values: Values, hosts: list[str], groups: Groups, warnings: list[str
         unknown = {name for name, value in settings.items() if value is UNKNOWN}
         said += [
             fault
-            for fault in inventory_faults(_readable(settings), groups)
+            for fault in validate_inventory(_readable(settings), groups)
             if not any(fault.startswith((f"{name} ", f"{name}.", f"{name}[")) for name in unknown)
         ]
         warnings += inventory_warnings(_readable(settings))

@@ -1,6 +1,6 @@
 """What the adversaries of the test hosts have gained: nothing.
 
-tests/hosts/adversary.py furnishes their homes, tests/hosts/canaries.sh puts there what they are after.
+demo/adversary.py furnishes their homes, demo/canaries.sh puts there what they are after.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def entries() -> list[dict[str, Any]]:
 def move_in() -> None:
     """Furnish the adversaries' homes, where they have accounts."""
     if SUFFIX:
-        play("tests/hosts/adversaries.yml")
+        play("demo/adversaries.yml")
 
 
 def gains() -> list[str]:

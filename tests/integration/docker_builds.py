@@ -1,4 +1,4 @@
-"""The Dockerfile of docs/docker, built as people would, on the index host: the one host of the office with an engine."""
+"""The Dockerfile of examples/docker, built as people would, on the index host: the one host of the office with an engine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from company import ROOT, Office
 from documented_commands import of_settings
 from testinfra.host import Host
 
-DOCKERFILE = (ROOT / "docs/docker/Dockerfile").read_text(encoding="utf-8")
+DOCKERFILE = (ROOT / "examples/docker/Dockerfile").read_text(encoding="utf-8")
 # what reads the login and the settings of the machine that builds; the index host, where this runs, is no client itself
 PIP_CONF = "/etc/pip.conf"
 

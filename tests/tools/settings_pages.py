@@ -65,7 +65,7 @@ MORE_PEOPLE = """
     index_password: "{{ vault_grace_index }}"
     proxy_username: "EMEA\\\\grace"
 
-  # a job that publishes one project has no workstation; docs/ci has its other half
+  # a job that publishes one project has no workstation; examples/ci has its other half
   - name: ci-acme-hello
     publishes: [acme-hello]
     index_password: "{{ vault_ci_acme_hello_index }}"

@@ -10,7 +10,7 @@ from documented_commands import Found, Typed, found, of_markdown, of_settings, r
 
 ROOT = Path(__file__).resolve().parents[2]
 
-CI_JOBS, CI_JOBS_TEST = "docs/ci/", "tests/integration/index/test_ci_jobs.py"
+CI_JOBS, CI_JOBS_TEST = "examples/ci/", "tests/integration/index/test_ci_jobs.py"
 """The lines of these files are read by that test, and run."""
 
 # Run by something else than `as_written`: {command: (the file that does, words in it)}
@@ -52,18 +52,18 @@ ELSEWHERE = {
 # What sentences speak of, for nobody to type: {words: where it is tried}
 SPOKEN_OF = {
     "--override-channels -c other": "conda's arguments in the table of what is refused: clients/test_conda.py",
-    "-b -p PREFIX": "how the role calls an installer of conda: tests/hosts/conda-installer.sh takes it so",
+    "-b -p PREFIX": "how the role calls an installer of conda: demo/conda-installer.sh takes it so",
     "-c other": "conda's argument in the same table: clients/test_conda.py",
     "-vvv --diff": "how secrets are searched for: secrets/test_secrets.py",
     "conda install https://.../package.conda": "a row of the same table: what nothing prevents",
     "docker inspect": "where secrets are searched for: secrets/test_secrets.py",
-    "docker save": "how the tests' own image becomes a file: tests/hosts/images",
+    "docker save": "how the tests' own image becomes a file: demo/images",
 }
 
 # What cannot be run where the tests run
 EXCUSED = {
-    "make demo": "an office of its own; those of the tests are set up by the same steps (tests/hosts/up)",
-    "make demo-down": "the end of that; the tests' hosts go by the same playbook (tests/hosts/destroy.yml)",
+    "make demo": "an office of its own; those of the tests are set up by the same steps (demo/up)",
+    "make demo-down": "the end of that; the tests' hosts go by the same playbook (demo/destroy.yml)",
     "ansible-playbook -i inventories/demo site.yml": "what `make demo` runs; molecule/converge.yml is the same",
     ".venv/bin/ansible-playbook -i inventories/demo site.yml": "the same",
     "make bench": "22 minutes of measuring on a machine that does nothing else",
@@ -108,7 +108,7 @@ def test_the_documentation_is_read(everything: list[Found]) -> None:
     assert kinds.count("command") > 40
     assert kinds.count("named") > 100
     assert {one.place.rpartition(":")[0] for one in everything} >= {
-        *("README.md", "SECURITY.md", "docs/security.md", "docs/ci/gitlab-ci.yml", "docs/docker/Dockerfile"),
+        *("README.md", "SECURITY.md", "docs/security.md", "examples/ci/gitlab-ci.yml", "examples/docker/Dockerfile"),
         *("inventories/example/hosts.yml", "inventories/example/group_vars/all/vault.yml"),
     }
 

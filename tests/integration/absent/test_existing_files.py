@@ -81,6 +81,11 @@ def test_a_file_that_makes_no_sense_is_told_and_left_alone(met) -> None:
 
 
 def test_it_is_removed_where_that_is_asked_for(met) -> None:
-    remove = ("--limit", "wheelhouse-workstation", "--extra-vars", '{"package_client_remove_stray_settings": true}')
+    remove = (
+        "--limit",
+        "wheelhouse-workstation",
+        "--extra-vars",
+        '{"package_client_remove_conflicting_sources": true}',
+    )
     assert site(*remove, playbook="clients").changed == 1
     assert "\n# removed by wheelhouse.onboarding: extra-index-url" in host_of("workstation").file(STRAY).content_string

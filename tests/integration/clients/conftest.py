@@ -33,7 +33,7 @@ def everybody(office: Office) -> dict[tuple[str, bool], Colleague]:
     """The colleagues, known to the company's proxy."""
     write_settings(SETTINGS, {})
     create = ["ansible-playbook", "-i", str(INVENTORY), "-e", f"@{SETTINGS}", "--limit", "wheelhouse-proxy"]
-    subprocess.run([*create, str(ROOT / "tests/hosts/create.yml")], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([*create, str(ROOT / "demo/create.yml")], cwd=ROOT, check=True, capture_output=True)
     return {(one.kind, one.has_files): one for one in colleagues()}
 
 

@@ -102,7 +102,7 @@ def write_settings(file: Path, mode: dict[str, str]) -> None:
     settings = {
         "wheelhouse_people": [*demo, job, *entries()] + [one.entry for one in colleagues()],
         "package_client_tools": ["uv", "poetry", "pipx", "twine"],
-        "package_client_remove_stray_settings": True,
+        "package_client_remove_conflicting_sources": True,
     }
     file.touch(0o600)
     file.write_text(json.dumps(settings | mode))

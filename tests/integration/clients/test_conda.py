@@ -20,7 +20,7 @@ from testinfra.host import Host
 
 DROP = "/srv/wheelhouse/shelf/drop/conda/internal"
 INTERNAL = "https://packages.acme.example/conda/internal"
-# only the proxy's host knows the way there (tests/hosts/outside.service)
+# only the proxy's host knows the way there (demo/outside.service)
 OUTSIDE = "http://conda.example.net"
 PUBLIC = f"{OUTSIDE}/public"
 MINE = f"channels: [{PUBLIC}, {OUTSIDE}/other]\nchannel_priority: flexible\n"

@@ -22,7 +22,7 @@ class Tool:
     python      the interpreter in which {package} is afterwards
     prepare     what comes before, once for both packages
     shell       where it runs: one of `SHELLS` in work.py; or `kernel`, a notebook's on the Jupyter host; or `docker`, a
-                build with docs/docker/Dockerfile on the index host
+                build with examples/docker/Dockerfile on the index host
     """
 
     name: str

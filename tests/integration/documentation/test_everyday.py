@@ -95,7 +95,7 @@ def test_the_image_as_a_file(it: Administration) -> None:
 
 
 def test_advisories_are_carried_over(it: Administration, root_of: dict[str, Login]) -> None:
-    advisories = sorted((ROOT / "tests" / "hosts" / "osv").glob("*.json"))
+    advisories = sorted((ROOT / "demo" / "osv").glob("*.json"))
     with zipfile.ZipFile(it.directory / "all.zip", "w") as packed:
         for path in advisories:
             packed.write(path, path.name)

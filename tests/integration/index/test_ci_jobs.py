@@ -1,4 +1,4 @@
-"""The CI jobs of docs/ci, each run as its system would: in a fresh container, with the variables and the lines that are in the file.
+"""The CI jobs of examples/ci, each run as its system would: in a fresh container, with the variables and the lines that are in the file.
 
 Each publishes the one project that its account may publish, and the account may publish nothing else.
 """
@@ -24,7 +24,7 @@ FOLDER = "/root/publishing-job"
 
 def gitlab() -> tuple[dict[str, str], str]:
     """The job's variables, and its lines as one script."""
-    job = yaml.safe_load((ROOT / "docs/ci/gitlab-ci.yml").read_text())["publish"]
+    job = yaml.safe_load((ROOT / "examples/ci/gitlab-ci.yml").read_text())["publish"]
     # a variable of type file holds the name of one
     setting_up = 'printf %s "$COMPANY_CA_TEXT" >/tmp/ca && export COMPANY_CA=/tmp/ca'
     return job["variables"], "\n".join([setting_up, *job["before_script"], *job["script"]])
@@ -32,7 +32,7 @@ def gitlab() -> tuple[dict[str, str], str]:
 
 def github() -> tuple[dict[str, str], str]:
     """The same; each step is a shell of its own, and the only one with its secret."""
-    job = yaml.safe_load((ROOT / "docs/ci/github-actions.yml").read_text())["jobs"]["publish"]
+    job = yaml.safe_load((ROOT / "examples/ci/github-actions.yml").read_text())["jobs"]["publish"]
     trust, login, publish = (step for step in job["steps"] if "run" in step)
     assert trust["env"] == {"COMPANY_CA": "${{ vars.COMPANY_CA }}"}
     assert login["env"] == {"INDEX_PASSWORD": "${{ secrets.INDEX_PASSWORD }}"}

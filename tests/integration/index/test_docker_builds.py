@@ -1,4 +1,4 @@
-"""The Dockerfile of docs/docker, built as people would: packages come from the index, and no password stays in the image."""
+"""The Dockerfile of examples/docker, built as people would: packages come from the index, and no password stays in the image."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from browser import CHROMIUM, Browser
 
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium; tests/hosts/browser installs it")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no chromium; demo/browser installs it")
 
 NOTEBOOK = {
     "cells": [{"cell_type": "code", "id": "a", "execution_count": None, "metadata": {}, "outputs": [], "source": ""}],

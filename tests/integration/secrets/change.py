@@ -13,7 +13,7 @@ from company import INVENTORY, ROOT, STATE, vault
 
 def credentials() -> ModuleType:
     """The program that makes the demo's secrets."""
-    spec = importlib.util.spec_from_file_location("credentials", ROOT / "tests" / "hosts" / "credentials.py")
+    spec = importlib.util.spec_from_file_location("credentials", ROOT / "demo" / "credentials.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

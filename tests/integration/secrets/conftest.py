@@ -32,7 +32,7 @@ def rotated(before: dict[str, Any], workstation: Host, office: Office) -> dict[s
     work.start()
     # the proxy belongs to the company: it has the new passwords first
     write_vault(new_passwords("index") | {k: v for k, v in new_passwords("proxy").items() if k.endswith("_proxy")})
-    playbook("tests/hosts/create.yml")
+    playbook("demo/create.yml")
     new_ca()
     try:
         with command_lines_watched():
@@ -40,6 +40,6 @@ def rotated(before: dict[str, Any], workstation: Host, office: Office) -> dict[s
         work.a_turn_of_each()
     finally:
         complaints = work.finish()
-    playbook("tests/hosts/access.yml")
+    playbook("demo/access.yml")
     assert run.rc == 0, run.output[-8000:]
     return {"run": run, "complaints": complaints, "turns": {job: work.turns(job) for job in complaints}}

@@ -46,10 +46,10 @@ def by_rotate(rotated, before, jupyter: Host, index: Host) -> tuple[Run, dict[st
 def by_site(rotated, jupyter: Host) -> tuple[Run, dict[str, list[str]]]:
     old = vault()
     write_vault(credentials().passwords())
-    playbook("tests/hosts/create.yml")
+    playbook("demo/create.yml")
     with command_lines_watched():
         run = site("-vvv", "--diff")
-    playbook("tests/hosts/access.yml")
+    playbook("demo/access.yml")
     return run, secrets_of(old, jupyter)
 
 

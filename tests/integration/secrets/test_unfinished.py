@@ -25,7 +25,7 @@ def old() -> Iterator[dict[str, str]]:
     before = vault()
     write_vault(new_passwords("index"))
     yield before
-    playbook("tests/hosts/access.yml")
+    playbook("demo/access.yml")
 
 
 def statuses(workstation: Host, name: str, old: dict[str, str]) -> dict[str, int]:

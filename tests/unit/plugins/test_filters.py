@@ -32,9 +32,9 @@ FILTERS = [
     "redact_credentials",
     "netrc_entry",
     "htpasswd",
-    "previous_logins",
+    "superseded_credentials",
     "no_proxy",
-    "inventory_faults",
+    "validate_inventory",
 ]
 SECRET = "S3ntinel-of-Acme"
 
@@ -85,7 +85,7 @@ PLAYBOOK = """
           - "'h' | wheelhouse.onboarding.netrc_entry('ada', secret) == 'machine h login ada password ' ~ secret ~ '\\n'"
           - people | wheelhouse.onboarding.htpasswd(rounds=4) is match('ada:[$]2b[$]04[$].{53}\\nleo:[$]2b[$]04[$]')
           - domains | wheelhouse.onboarding.no_proxy == 'localhost,127.0.0.1,::1,.acme.example,lab.example'
-          - settings | wheelhouse.onboarding.inventory_faults({'workstations':['ws-1']}) == []
+          - settings | wheelhouse.onboarding.validate_inventory({'workstations':['ws-1']}) == []
     - ansible.builtin.debug:
         msg: "{{ server | wheelhouse.onboarding.proxy_url('ada', secret ~ '\\n') }}"
 """
@@ -122,7 +122,7 @@ def test_a_real_run_takes_vaulted_tagged_and_lazy_values(tmp_path, run):
 @pytest.mark.parametrize("name", FILTERS)
 def test_wrong_input_is_an_error_of_ansible(name, junk):
     """Never a traceback; what is text is for the function to judge."""
-    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "inventory_faults": [{}]}
+    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}]}
     try:
         filter_plugin(name)(junk, *more.get(name, []))
     except AnsibleFilterError as error:
@@ -132,9 +132,9 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
         assert (name, type(junk)) in [
             ("redact_credentials", str),
             ("netrc_entry", str),
-            ("previous_logins", str),
+            ("superseded_credentials", str),
             ("no_proxy", list),
-            ("inventory_faults", dict),
+            ("validate_inventory", dict),
         ]
 
 

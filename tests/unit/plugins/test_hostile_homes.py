@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes, virtualenv_builds
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
+    conflicting_package_sources,
     doctor_reports,
-    small_files,
+    managed_files,
     ssh_key_pairs,
-    stray_settings,
     virtualenvs,
 )
 
@@ -45,7 +45,7 @@ PROGRAMS = ("ssh-keygen", "sh", "bash", "mkdir", "cat", "env", "python3", "uv", 
 def office(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Office:
     office = build_office(tmp_path)
     account = homes.account
-    for module in (small_files, stray_settings, ssh_key_pairs, doctor_reports, virtualenvs):
+    for module in (managed_files, conflicting_package_sources, ssh_key_pairs, doctor_reports, virtualenvs):
         monkeypatch.setattr(module, "account", lambda name: office.accounts.get(name) or account(name))
     monkeypatch.setattr(os, "initgroups", lambda name, group: os.setgroups([group]))
     return office
@@ -188,7 +188,7 @@ def test_root_under_another_name_is_nobodys_home(office: Office) -> None:
         homes.as_person(toor, os.geteuid)
 
 
-# --- small_files
+# --- managed_files
 
 
 def credentials(**more) -> list[dict]:
@@ -204,7 +204,7 @@ def test_credentials_with_something_odd_in_a_home(kind: str, office: Office, run
     adas = office.home("ada") / ".netrc"
     before = everything(tmp_path, but=adas)
     for state in ("present", "absent", "present"):
-        skipped, answer = run(small_files, files=credentials(state=state))
+        skipped, answer = run(managed_files, files=credentials(state=state))
         # a file that may be read, and has no lines of ours in it, needs no change
         assert skipped == (set() if kind in OTHERS and state == "absent" else {"mallory"})
         assert answer["paths"] == [str(adas)]
@@ -216,10 +216,10 @@ def test_credentials_with_something_odd_in_a_home(kind: str, office: Office, run
 def test_credentials_with_a_home_that_is_none(kind: str, office: Office, run, tmp_path: Path) -> None:
     HOMES[kind](office.home("mallory"))
     before = everything(tmp_path, but=office.home("ada"))
-    skipped, _ = run(small_files, files=credentials())
+    skipped, _ = run(managed_files, files=credentials())
     assert skipped == {"mallory"} and (office.home("ada") / ".netrc").read_text().count(NETRC) == 1
     assert everything(tmp_path, but=office.home("ada")) == before
-    skipped, _ = run(small_files, files=credentials(state="absent"))
+    skipped, _ = run(managed_files, files=credentials(state="absent"))
     assert skipped == (set() if kind == "no home" else {"mallory"}), "where no home is, nothing is left in it"
 
 
@@ -229,7 +229,7 @@ def test_nothing_is_left_in_a_colleagues_directory(office: Office, run, tmp_path
     opened.chmod(0o777)
     (office.home("mallory") / ".netrc").symlink_to(opened / "new")
     before = everything(tmp_path, but=office.home("ada"))
-    assert run(small_files, files=credentials())[0] == {"mallory"}
+    assert run(managed_files, files=credentials())[0] == {"mallory"}
     assert everything(tmp_path, but=office.home("ada")) == before
 
 
@@ -243,11 +243,11 @@ def test_a_file_of_theirs_in_a_directory_of_roots(office: Office, run, tmp_path:
         {"owner": name, "path": f"{tmp_path}/roots/{name}", "content": "A=1\n", "keep_passwords": True}
         for name in ("mallory", "ada")
     ]
-    skipped, _ = run(small_files, files=files)
+    skipped, _ = run(managed_files, files=files)
     assert skipped == {"mallory"} and (tmp_path / "roots" / "ada").read_text() == "A=1\n"
 
 
-# --- stray_settings
+# --- conflicting_package_sources
 
 
 @pytest.mark.parametrize("kind", [*FILES, *OTHERS, *DIRECTORIES])
@@ -257,7 +257,7 @@ def test_stray_settings_with_something_odd_in_a_home(kind: str, office: Office, 
     office.own("mallory")
     office.write("ada", ".bashrc", STRAY)
     before = everything(tmp_path, but=office.home("ada"))
-    skipped, answer = run(stray_settings, index_url=INDEX, people=["mallory", "ada"], remove=True)
+    skipped, answer = run(conflicting_package_sources, index_url=INDEX, people=["mallory", "ada"], remove=True)
     expected = set() if kind in DIRECTORIES or kind == "a link to what a colleague keeps to himself" else {"mallory"}
     expected -= {"mallory"} if kind == "a link to root's" else set()  # no program of mallory's reads these either
     assert skipped == expected
@@ -272,7 +272,7 @@ def test_stray_settings_with_a_home_that_is_none(kind: str, office: Office, run,
     HOMES[kind](office.home("mallory"))
     office.write("ada", ".bashrc", STRAY)
     before = everything(tmp_path)
-    skipped, answer = run(stray_settings, index_url=INDEX, people=["mallory", "ada"])
+    skipped, answer = run(conflicting_package_sources, index_url=INDEX, people=["mallory", "ada"])
     assert skipped == {"mallory"} and everything(tmp_path) == before
     assert str(office.home("ada") / ".bashrc") in {setting["path"] for setting in answer["settings"]}
 
@@ -293,9 +293,9 @@ def test_an_installation_is_looked_at_as_its_owner(
     for place, name in (("mallorys", "mallory"), ("adas", "ada"), ("adas/.condarc", "ada")):
         os.chown(opt / place, office.accounts[name].pw_uid, office.accounts[name].pw_gid)
     (opt / "shared").chmod(0o2775)
-    monkeypatch.setattr(stray_settings, "OPT", str(opt))
+    monkeypatch.setattr(conflicting_package_sources, "OPT", str(opt))
     before = everything(tmp_path, but=opt)
-    skipped, answer = run(stray_settings, index_url=INDEX, remove=True)
+    skipped, answer = run(conflicting_package_sources, index_url=INDEX, remove=True)
     assert len(skipped) == 1 and "mallorys/.mambarc: it is a FIFO" in str(answer["people_skipped"])
     removed = {setting["path"] for setting in answer["settings"] if setting["removed"]}
     assert {f"{opt}/adas/.condarc", f"{opt}/roots/.condarc"} <= removed
@@ -601,8 +601,8 @@ def test_a_home_that_hangs_costs_its_deadline_and_nobody_else(office: Office, ru
     hang(office.home("mallory"))
     started = time.monotonic()
     for module, arguments in (
-        (small_files, {"files": credentials()}),
-        (stray_settings, {"index_url": INDEX, "people": ["mallory", "ada"], "remove": True}),
+        (managed_files, {"files": credentials()}),
+        (conflicting_package_sources, {"index_url": INDEX, "people": ["mallory", "ada"], "remove": True}),
         (ssh_key_pairs, {"people": ["mallory", "ada"], "host": "pc-17"}),
     ):
         skipped, answer = run(module, **arguments)
@@ -618,7 +618,7 @@ def test_what_is_mounted_in_a_home_is_not_looked_into(office: Office, run, hang)
     remote.mkdir()
     office.own("ada")
     hang(remote)
-    assert run(stray_settings, index_url=INDEX, people=["ada"], remove=True)[0] == set()
+    assert run(conflicting_package_sources, index_url=INDEX, people=["ada"], remove=True)[0] == set()
     assert (office.home("ada") / ".bashrc").read_text().startswith(": # removed")
 
 
@@ -653,8 +653,8 @@ def test_a_home_that_root_cannot_enter_is_one_like_any_other(office: Office, pyt
     office.write("ada", ".bashrc", STRAY)
     office.home("ada").chmod(0o700)
     modules = {
-        "small_files": {"files": credentials()[1:]},
-        "stray_settings": {"index_url": INDEX, "people": ["ada"], "remove": True},
+        "managed_files": {"files": credentials()[1:]},
+        "conflicting_package_sources": {"index_url": INDEX, "people": ["ada"], "remove": True},
         "ssh_key_pairs": {"people": ["ada"], "host": "pc-17"},
         "virtualenvs": {"environments": environments()[1:]},
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import htpasswd as module
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import htpasswd, previous_logins
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import htpasswd, superseded_credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from passlib.apache import HtpasswdFile
@@ -171,7 +171,7 @@ def password_of(content: str, name: str, *passwords: str) -> list[str]:
 def test_the_password_before_is_kept_for_who_has_another_now():
     first = made(ADA, LEO)
     second = made(ADA | {"index_password": "B"}, LEO, existing=first)
-    previous = previous_logins(second, first)
+    previous = superseded_credentials(second, first)
     assert previous.count("\n") == 1, "leo keeps his"
     assert password_of(previous, "ada", ADA["index_password"], "B") == [ADA["index_password"]]
 
@@ -180,28 +180,30 @@ def test_a_run_that_was_interrupted_is_made_up_for():
     """Files of the run before are there, in each state in which it may have ended."""
     first = made(ADA, LEO)
     second = made(ADA | {"index_password": "B"}, LEO, existing=first)
-    previous = previous_logins(second, first)
-    assert previous_logins(second, first, previous) == previous, "before the accounts were written"
-    assert previous_logins(second, second, previous) == previous, "and after that"
-    assert previous_logins(second, second) == "", "or when it was withdrawn"
+    previous = superseded_credentials(second, first)
+    assert superseded_credentials(second, first, previous) == previous, "before the accounts were written"
+    assert superseded_credentials(second, second, previous) == previous, "and after that"
+    assert superseded_credentials(second, second) == "", "or when it was withdrawn"
     third = made(ADA | {"index_password": "C"}, LEO, existing=second)
-    assert password_of(previous_logins(third, second, previous), "ada", ADA["index_password"], "B", "C") == ["B"]
+    assert password_of(superseded_credentials(third, second, previous), "ada", ADA["index_password"], "B", "C") == ["B"]
 
 
 def test_a_password_that_was_taken_back_meanwhile():
     first = made(ADA)
     second = made(ADA | {"index_password": "B"}, existing=first)
     third = made(ADA, existing=second)
-    assert password_of(previous_logins(third, second, previous_logins(second, first)), "ada", "B") == ["B"]
+    assert password_of(superseded_credentials(third, second, superseded_credentials(second, first)), "ada", "B") == [
+        "B"
+    ]
 
 
 def test_who_left_has_no_password_before():
     first = made(ADA, LEO)
     second = made(ADA | {"index_password": "B"}, LEO | {"index_password": "B"}, existing=first)
     third = made(ADA | {"state": "absent"}, LEO | {"index_password": "B"}, existing=second)
-    assert previous_logins(third, second, previous_logins(second, first)).startswith("leo:")
-    assert previous_logins("", second, previous_logins(second, first)) == ""
+    assert superseded_credentials(third, second, superseded_credentials(second, first)).startswith("leo:")
+    assert superseded_credentials("", second, superseded_credentials(second, first)) == ""
 
 
 def test_what_is_no_login_is_no_former_one():
-    assert previous_logins(made(ADA), "ada:clear text\nada:$2y$05$short\n", "junk") == ""
+    assert superseded_credentials(made(ADA), "ada:clear text\nada:$2y$05$short\n", "junk") == ""

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import CannotMerge
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import CannotMerge
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import merged, without
 from hypothesis import assume, given
 from hypothesis import strategies as st

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import merging_ini
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import CLOSING, OPENING
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, encode
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import CLOSING, OPENING
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import mended, merged, without
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode
 
 from .test_merging import NETRC, PIP, PYPIRC, SETTINGS, UV, ini
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
-    proxy_logins,
-    proxy_region,
+    nearest_proxy,
+    proxy_auth_check,
     unread_settings,
 )
 
@@ -68,7 +68,7 @@ def test_an_idle_unit_has_nothing_to_read_again(run_module: RunModule, tmp_path:
     assert not answer["changed"] and "failed" not in answer
 
 
-# --- proxy_region
+# --- nearest_proxy
 
 
 def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule, tmp_path: Path, monkeypatch) -> None:
@@ -88,7 +88,7 @@ def test_the_fastest_proxy_that_answers_is_chosen_and_kept(run_module: RunModule
     monkeypatch.setattr(socket, "create_connection", to_listener)
 
     def choose(**arguments) -> dict:
-        return run_module(proxy_region, path=str(path), regions=regions, **arguments)
+        return run_module(nearest_proxy, path=str(path), regions=regions, **arguments)
 
     checked = choose(check_mode=True)
     assert (checked["region"], checked["changed"], path.exists()) == ("near", True, False)
@@ -110,11 +110,11 @@ def test_what_is_no_address_of_a_proxy_answers_nobody(run_module: RunModule, tmp
     """Without a host, it would be this one that answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         regions = {"wrong": server.format(listener.getsockname()[1]), "right": f"127.0.0.1:{listener.getsockname()[1]}"}
-        answer = run_module(proxy_region, path=str(tmp_path / "proxy-region"), regions=regions)
+        answer = run_module(nearest_proxy, path=str(tmp_path / "proxy-region"), regions=regions)
     assert answer["region"] == "right" and set(answer["milliseconds"]) == {"right"}
 
 
-# --- proxy_logins
+# --- proxy_auth_check
 
 SECRET = "S3ntinel"
 
@@ -165,7 +165,7 @@ LOGINS = [
 
 def test_refused_logins_are_named_and_tried_once(run_module: RunModule, office_proxy) -> None:
     proxy = office_proxy("Negotiate", 'Basic realm="x"')
-    answer = run_module(proxy_logins, proxy=f"127.0.0.1:{proxy.server_port}", logins=LOGINS)
+    answer = run_module(proxy_auth_check, proxy=f"127.0.0.1:{proxy.server_port}", logins=LOGINS)
     assert (answer["refused"], answer["unasked"], answer["changed"]) == (["leo"], "", False)
     assert sorted(map(bool, proxy.seen)) == [False, True, True], "a second try counts as a second wrong one"
     assert SECRET not in json.dumps(answer)
@@ -176,18 +176,18 @@ def test_a_proxy_that_takes_no_password_is_not_given_any(
     run_module: RunModule, office_proxy, schemes: tuple[str, ...]
 ) -> None:
     proxy = office_proxy(*schemes)
-    answer = run_module(proxy_logins, proxy=f"http://127.0.0.1:{proxy.server_port}", logins=LOGINS)
+    answer = run_module(proxy_auth_check, proxy=f"http://127.0.0.1:{proxy.server_port}", logins=LOGINS)
     assert answer["refused"] == [] and "proxy" in answer["unasked"]
     assert proxy.seen == [None]
 
 
 def test_a_proxy_that_does_not_answer_is_a_failure(run_module: RunModule) -> None:
-    answer = run_module(proxy_logins, proxy="127.0.0.1:1", logins=LOGINS)
+    answer = run_module(proxy_auth_check, proxy="127.0.0.1:1", logins=LOGINS)
     assert answer["failed"] and "127.0.0.1:1 does not answer" in answer["msg"]
     assert SECRET not in json.dumps(answer)
 
 
 @pytest.mark.parametrize("proxy", ["", ":3128", "proxy.acme.example", "proxy.acme.example:99999"])
 def test_what_is_no_address_of_a_proxy_is_a_failure(run_module: RunModule, proxy: str) -> None:
-    answer = run_module(proxy_logins, proxy=proxy, logins=LOGINS)
+    answer = run_module(proxy_auth_check, proxy=proxy, logins=LOGINS)
     assert answer["failed"] and answer["msg"].startswith(f"The proxy {proxy} cannot be asked: ")

@@ -17,13 +17,13 @@ import pytest
 import yaml
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
-    small_files,
-    stray_settings,
+    conflicting_package_sources,
+    managed_files,
 )
 
 from .conftest import RunModule
 
-# --- small_files
+# --- managed_files
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="becoming another person takes root")
 
@@ -37,7 +37,7 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
     entry = pwd.struct_passwd(("ada", "x", nobody.pw_uid, nobody.pw_gid, "", str(home), "/bin/sh"))
     account = homes.account
-    for module in (small_files, stray_settings):
+    for module in (managed_files, conflicting_package_sources):
         monkeypatch.setattr(module, "account", lambda name: entry if name == "ada" else account(name))
     monkeypatch.setattr(os, "initgroups", lambda name, group: os.setgroups([group]))
     return home
@@ -47,22 +47,22 @@ def ada(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_file_is_written_as_its_owner_and_once(run_module: RunModule, ada: Path) -> None:
     wanted = [{"owner": "ada", "path": "~/.config/uv/uv.toml", "content": "secret\n", "mode": "0600"}]
     path = ada / ".config/uv/uv.toml"
-    checked = run_module(small_files, check_mode=True, files=wanted)
+    checked = run_module(managed_files, check_mode=True, files=wanted)
     assert (checked["changed"], checked["paths"], path.exists()) == (True, [str(path)], False)
-    written = run_module(small_files, files=wanted)
+    written = run_module(managed_files, files=wanted)
     assert (written["changed"], written["paths"]) == (True, [str(path)])
     assert "secret" not in json.dumps(written)
     status = path.stat()
     assert (path.read_text(), stat.S_IMODE(status.st_mode), path.owner()) == ("secret\n", 0o600, "nobody")
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700 and path.parent.owner() == "nobody"
-    assert not run_module(small_files, files=wanted)["changed"]
+    assert not run_module(managed_files, files=wanted)["changed"]
     path.chmod(0o644)
-    assert run_module(small_files, files=wanted)["changed"]
+    assert run_module(managed_files, files=wanted)["changed"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [left.name for left in path.parent.iterdir()] == ["uv.toml"], "no partial file stays"
     gone = [{"owner": "ada", "path": "~/.config/uv/uv.toml", "state": "absent"}]
-    assert run_module(small_files, files=gone)["changed"] and not path.exists()
-    assert not run_module(small_files, files=gone)["changed"]
+    assert run_module(managed_files, files=gone)["changed"] and not path.exists()
+    assert not run_module(managed_files, files=gone)["changed"]
 
 
 @needs_root
@@ -74,7 +74,7 @@ def test_a_link_of_the_person_is_followed_with_their_rights_alone(
     (roots / "shadow").write_text("root's\n")
     (roots / "shadow").chmod(0o600)
     (ada / ".netrc").symlink_to(roots / "shadow")
-    answer = run_module(small_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])
+    answer = run_module(managed_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])
     assert not answer.get("failed") and not answer["changed"]
     assert answer["people_skipped"] == [{"name": "ada", "reason": f"{ada}/.netrc: Permission denied"}]
     assert (roots / "shadow").read_text() == "root's\n"
@@ -86,14 +86,14 @@ def test_a_link_to_a_file_of_their_own_stays_one(run_module: RunModule, ada: Pat
     dotfiles.mkdir()
     os.chown(dotfiles, *(ada.stat().st_uid, ada.stat().st_gid))
     (ada / ".netrc").symlink_to(dotfiles / "netrc")
-    assert run_module(small_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])["changed"]
+    assert run_module(managed_files, files=[{"owner": "ada", "path": "~/.netrc", "content": "ada's\n"}])["changed"]
     assert (ada / ".netrc").is_symlink() and (dotfiles / "netrc").read_text() == "ada's\n"
 
 
 @needs_root
 def test_faults_are_sentences(run_module: RunModule, ada: Path, tmp_path: Path) -> None:
     def says(**wanted) -> str:
-        answer = run_module(small_files, files=[wanted])
+        answer = run_module(managed_files, files=[wanted])
         assert answer["failed"]
         return answer["msg"]
 
@@ -101,17 +101,17 @@ def test_faults_are_sentences(run_module: RunModule, ada: Path, tmp_path: Path) 
     assert says(owner="ada", path="netrc") == "files[].path is netrc; write ~/... or an absolute path."
     assert "has to belong to root" in says(owner="ada", path=str(ada / "token"))
     assert "does not exist; create it" in says(owner="ada", path=str(tmp_path / "none" / "token"))
-    assert run_module(small_files, check_mode=True, files=[{"owner": "nemo-x", "path": "~/.netrc"}])["changed"]
+    assert run_module(managed_files, check_mode=True, files=[{"owner": "nemo-x", "path": "~/.netrc"}])["changed"]
     gone = [{"owner": "nemo-x", "path": "~/.netrc", "state": "absent"}]
-    assert not run_module(small_files, files=gone)["changed"], "who has left has no files"
+    assert not run_module(managed_files, files=gone)["changed"], "who has left has no files"
 
 
 def test_a_password_that_its_owner_has_put_into_a_file_stays() -> None:
     def kept(
         found: str, content: str = "# theirs\nHTTPS_PROXY=http://EMEA%5Cada@new.example:80\nNO_PROXY=a@b\n"
     ) -> str:
-        after = small_files.with_passwords(content, found)
-        assert small_files.with_passwords(content, after) == after
+        after = managed_files.with_passwords(content, found)
+        assert managed_files.with_passwords(content, after) == after
         return after
 
     for found in (
@@ -138,28 +138,28 @@ def test_what_others_wrote_stays(run_module: RunModule, ada: Path) -> None:
     path = ada / ".netrc"
     path.write_text(OTHERS)
     os.chown(path, ada.stat().st_uid, ada.stat().st_gid)
-    assert run_module(small_files, check_mode=True, files=[wanted])["changed"] and path.read_text() == OTHERS
-    assert run_module(small_files, files=[wanted])["changed"]
+    assert run_module(managed_files, check_mode=True, files=[wanted])["changed"] and path.read_text() == OTHERS
+    assert run_module(managed_files, files=[wanted])["changed"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert set(netrc.netrc(path).hosts) == {"packages.acme.example", "git.acme.example", "lab.acme.example"}
-    assert not run_module(small_files, files=[wanted])["changed"]
+    assert not run_module(managed_files, files=[wanted])["changed"]
     gone = {"owner": "ada", "path": "~/.netrc", "state": "absent", "merge": "netrc"}
-    assert run_module(small_files, check_mode=True, files=[gone])["changed"] and "s3cret" in path.read_text()
-    assert run_module(small_files, files=[gone])["changed"]
+    assert run_module(managed_files, check_mode=True, files=[gone])["changed"] and "s3cret" in path.read_text()
+    assert run_module(managed_files, files=[gone])["changed"]
     assert path.read_text() == OTHERS
-    assert not run_module(small_files, files=[gone])["changed"]
+    assert not run_module(managed_files, files=[gone])["changed"]
 
 
 @needs_root
 def test_a_file_with_nothing_else_in_it_is_deleted(run_module: RunModule, ada: Path) -> None:
     wanted = {"owner": "ada", "path": "~/.netrc", "content": NETRC, "merge": "netrc"}
     gone = wanted | {"state": "absent"}
-    run_module(small_files, files=[wanted])
-    assert run_module(small_files, files=[gone])["changed"] and not (ada / ".netrc").exists()
-    assert not run_module(small_files, files=[gone])["changed"]
+    run_module(managed_files, files=[wanted])
+    assert run_module(managed_files, files=[gone])["changed"] and not (ada / ".netrc").exists()
+    assert not run_module(managed_files, files=[gone])["changed"]
     (ada / ".netrc").symlink_to(ada / "netrc")
-    run_module(small_files, files=[wanted])
-    assert run_module(small_files, files=[gone])["changed"] and (ada / "netrc").read_text() == ""
+    run_module(managed_files, files=[wanted])
+    assert run_module(managed_files, files=[gone])["changed"] and (ada / "netrc").read_text() == ""
 
 
 @needs_root
@@ -167,7 +167,7 @@ def test_a_diff_shows_what_may_be_seen(run_module: RunModule, ada: Path) -> None
     (ada / "pip.conf").write_text("[global]\nindex-url = https://ada:S3ntinel@old.example/\n")
     shown = {"owner": "ada", "path": "~/pip.conf", "content": "[global]\ntimeout = 5\n", "merge": "ini", "show": True}
     hidden = {"owner": "ada", "path": "~/.netrc", "content": NETRC}
-    answer = run_module(small_files, check_mode=True, files=[shown, hidden])
+    answer = run_module(managed_files, check_mode=True, files=[shown, hidden])
     seen, unseen = answer["diff"]
     assert seen["before"] == "[global]\nindex-url = https://ada:***@old.example/\n"
     assert "\ntimeout = 5\n" in seen["after"] and seen["after_header"] == str(ada / "pip.conf")
@@ -179,7 +179,7 @@ def test_a_diff_shows_what_may_be_seen(run_module: RunModule, ada: Path) -> None
 def test_one_broken_file_keeps_nobody_else_from_theirs(run_module: RunModule, ada: Path) -> None:
     (ada / ".pypirc").write_text("no section = S3ntinel\n")
     answer = run_module(
-        small_files,
+        managed_files,
         files=[
             {"owner": "ada", "path": "~/.pypirc", "content": "[pypi]\nusername = ada\n", "merge": "ini"},
             {"owner": "ada", "path": "~/.netrc", "content": NETRC, "merge": "netrc"},
@@ -199,12 +199,12 @@ def test_a_word_that_makes_tools_ignore_a_netrc_is_told_and_mended(run_module: R
     path.write_text("machine git.acme.example\n  port 443\n  login ada\n  password S3ntinel\n")
     os.chown(path, ada.stat().st_uid, ada.stat().st_gid)
     for check_mode in (True, False):
-        answer = run_module(small_files, check_mode=check_mode, files=[wanted])
+        answer = run_module(managed_files, check_mode=check_mode, files=[wanted])
         (told,) = answer["mended"]
         assert told.startswith(f"{path} has the word port in line 2, which pip and uv do not know")
         assert "S3ntinel" not in json.dumps(answer)
     assert set(netrc.netrc(path).hosts) == {"packages.acme.example", "git.acme.example"}
-    again = run_module(small_files, files=[wanted])
+    again = run_module(managed_files, files=[wanted])
     assert (again["changed"], again["mended"]) == (False, [])
 
 
@@ -228,12 +228,12 @@ def test_a_leavers_password_goes_also_where_somebody_took_the_marks_away(
     path.write_text("# mine\n" + content)
     os.chown(path, ada.stat().st_uid, ada.stat().st_gid)
     gone = {"owner": "ada", "path": f"~/{name}", "merge": form, "state": "absent", "content": hint}
-    assert run_module(small_files, files=[gone])["changed"]
+    assert run_module(managed_files, files=[gone])["changed"]
     assert "s3cret" not in path.read_text() and "# mine" in path.read_text()
-    assert not run_module(small_files, files=[gone])["changed"]
+    assert not run_module(managed_files, files=[gone])["changed"]
 
 
-# --- stray_settings
+# --- conflicting_package_sources
 
 INDEX = "https://packages.acme.example"
 
@@ -334,10 +334,12 @@ ssl_verify: False""",
         return found == {(path, line, setting, can and removed) for path, line, setting, can in expected}
 
     for mode in ({}, {"remove": True, "check_mode": True}):
-        answer = run_module(stray_settings, index_url=INDEX, channels=channels, people=["ada", "nemo-x"], **mode)
+        answer = run_module(
+            conflicting_package_sources, index_url=INDEX, channels=channels, people=["ada", "nemo-x"], **mode
+        )
         assert told(answer, bool(mode))
         assert {name: (ada / name).read_text() for name in files} == files
-    answer = run_module(stray_settings, index_url=INDEX, channels=channels, people=["ada"], remove=True)
+    answer = run_module(conflicting_package_sources, index_url=INDEX, channels=channels, people=["ada"], remove=True)
     assert told(answer, True) and answer["changed"]
     assert subprocess.run(["sh", "-n", ada / ".bashrc"], check=False).returncode == 0
     assert tomllib.loads((ada / ".config/uv/uv.toml").read_text()) == {
@@ -353,7 +355,7 @@ ssl_verify: False""",
     }
     pip = (ada / ".config/pip/pip.conf").read_text()
     assert "\n# removed by wheelhouse.onboarding:     https://x:" in pip and "\nindex_url = " in pip
-    again = run_module(stray_settings, index_url=INDEX, channels=channels, people=["ada"], remove=True)
+    again = run_module(conflicting_package_sources, index_url=INDEX, channels=channels, people=["ada"], remove=True)
     assert not again["changed"] and {s["setting"] for s in again["settings"] if s["path"].startswith(str(ada))} == {
         "UV_INDEX",
         "--extra-index-url",

@@ -1,7 +1,7 @@
 """Who has an account where."""
 
 import pytest
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, people_on
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, users_for_host
 
 HOSTS = ["jup-1", "jup-2"]
 PEOPLE: list[Person] = [
@@ -24,4 +24,4 @@ PEOPLE: list[Person] = [
     ],
 )
 def test_everybody_is_on_one_jupyter_host(host, hosts, names):
-    assert [person["name"] for person in people_on(PEOPLE, host, hosts)] == names
+    assert [person["name"] for person in users_for_host(PEOPLE, host, hosts)] == names

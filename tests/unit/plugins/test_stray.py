@@ -23,7 +23,11 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sour
     THROUGH_PROXY,
     UNVERIFIED,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import removed, sentence, stray_settings
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import (
+    conflicting_package_sources,
+    removed,
+    sentence,
+)
 from index.samples import Wheel, metadata
 
 from .test_merging import PIP, UV
@@ -158,13 +162,13 @@ IN_ORDER = [
 
 @pytest.mark.parametrize(("form", "text", "place", "effect"), FOUND)
 def test_what_has_packages_come_or_go_elsewhere(form: str, text: str, place: str, effect: str) -> None:
-    (found,) = stray_settings(text, form, INDEX, CHANNELS)
+    (found,) = conflicting_package_sources(text, form, INDEX, CHANNELS)
     assert (f"{found.first + 1} {found.setting}", found.effect) == (place, effect)
     said = sentence(found.setting, found.effect, INDEX)
     assert "S3ntinel" not in said and "{" not in said
     if found.removable:
         after = removed(text, [found], form)
-        assert stray_settings(after, form, INDEX, CHANNELS) == []
+        assert conflicting_package_sources(after, form, INDEX, CHANNELS) == []
         if form in package_sources.TOML:
             tomllib.loads(after.removeprefix("\ufeff"))
         if form == "condarc":
@@ -173,7 +177,7 @@ def test_what_has_packages_come_or_go_elsewhere(form: str, text: str, place: str
 
 @pytest.mark.parametrize(("form", "text"), IN_ORDER)
 def test_what_is_in_order(form: str, text: str) -> None:
-    assert stray_settings(text, form, INDEX, CHANNELS) == []
+    assert conflicting_package_sources(text, form, INDEX, CHANNELS) == []
 
 
 def test_what_a_person_decides_is_not_removed() -> None:
@@ -183,7 +187,7 @@ def test_what_a_person_decides_is_not_removed() -> None:
         ("shell", f"[ -e /x ] && export PIP_INDEX_URL={OTHER}\n"),
         ("shell", f"SETUVAR --export PIP_INDEX_URL:{OTHER}\n"),
     ):
-        (found,) = stray_settings(text, form, INDEX)
+        (found,) = conflicting_package_sources(text, form, INDEX)
         assert not found.removable, text
 
 
@@ -192,7 +196,7 @@ def test_a_shell_still_runs_what_is_left(shell: str, tmp_path: Path) -> None:
     text = f"if true; then\n    export PIP_INDEX_URL={OTHER}\nfi\nalias pip='pip -i {OTHER}'\necho done\n"
     if shell == "fish":
         text = f"if true\n    set -gx PIP_INDEX_URL {OTHER}\nend\nalias pip='pip -i {OTHER}'\necho done\n"
-    found = stray_settings(text, "shell", INDEX)
+    found = conflicting_package_sources(text, "shell", INDEX)
     assert [stray.removable for stray in found] == [True, True]
     (tmp_path / "rc").write_text(removed(text, found, "shell"))
     done = subprocess.run([shell, tmp_path / "rc"], capture_output=True, text=True, check=False)
@@ -223,7 +227,7 @@ def test_pip_takes_it_from_there_until_it_is_removed(run, wheels: Path, tmp_path
     variables = {"PIP_CONFIG_FILE": str(file), "PIP_NO_INPUT": "1", "PIP_RETRIES": "0", "PIP_INDEX_URL": server.url}
     assert run(command, variables).returncode == 0 and list((tmp_path / "there").glob("*-99.0-*"))
     shutil.rmtree(tmp_path / "there")
-    file.write_text(removed(file.read_text(), stray_settings(file.read_text(), "ini", server.url), "ini"))
+    file.write_text(removed(file.read_text(), conflicting_package_sources(file.read_text(), "ini", server.url), "ini"))
     server.taken()
     assert run(command, variables).returncode != 0
     assert server.taken(), "the index was asked"
@@ -247,7 +251,9 @@ def test_uv_takes_it_from_there_until_it_is_removed(run, wheels: Path, tmp_path:
         command.remove(f"{server.url}/simple")
     said = run(command, {"UV_HTTP_RETRIES": "0"})
     assert "acme-tools==99.0" in said.stderr, said.stderr
-    file.write_text(removed(file.read_text(), stray_settings(file.read_text(), "toml", server.url), "toml"))
+    file.write_text(
+        removed(file.read_text(), conflicting_package_sources(file.read_text(), "toml", server.url), "toml")
+    )
     said = run([*command, "--index-url", f"{server.url}/simple"][: len(command) + 2], {"UV_HTTP_RETRIES": "0"})
     assert said.returncode != 0 and "99.0" not in said.stderr
 

@@ -51,9 +51,9 @@ PROGRAMS = {
 KEYWORDS_OF_PYTHON = {"preexec_fn", "user"}
 REVIEWED_PROGRAMS = {
     "plugins/module_utils/homes.py": "the one way",
-    "plugins/module_utils/whole_files.py": "names of owners, for sentences",
-    "plugins/modules/small_files.py": "goes by way of homes",
-    "plugins/modules/stray_settings.py": "goes by way of homes",
+    "plugins/module_utils/atomic_write.py": "names of owners, for sentences",
+    "plugins/modules/managed_files.py": "goes by way of homes",
+    "plugins/modules/conflicting_package_sources.py": "goes by way of homes",
     "plugins/modules/ssh_key_pairs.py": "goes by way of homes",
     "plugins/modules/doctor_reports.py": "goes by way of homes",
     "plugins/modules/virtualenvs.py": "goes by way of homes",
@@ -203,7 +203,7 @@ def test_tasks_that_go_into_homes_are_seen(task: dict) -> None:
 def test_other_tasks_are_not_seen() -> None:
     for task in (
         {"ansible.builtin.copy": {"dest": "/etc/ssh/authorized_keys.d/{{ item }}"}, "become": True},
-        {"wheelhouse.onboarding.small_files": {"files": [{"path": "~/.netrc", "owner": "ada"}]}},
+        {"wheelhouse.onboarding.managed_files": {"files": [{"path": "~/.netrc", "owner": "ada"}]}},
         {"ansible.builtin.assert": {"that": True, "fail_msg": "Look into ~/.netrc."}},
         {"ansible.builtin.command": {"argv": ["find", "/opt/wheelhouse", "-delete"]}},
     ):

@@ -78,7 +78,7 @@ def test_the_label_is_what_the_sources_are(decided: dict[str, list]) -> None:
 
 
 def test_the_demo_labels_its_image_alike() -> None:
-    script = (ROOT / "tests/hosts/images").read_text()
+    script = (ROOT / "demo/images").read_text()
     (function,) = [line for line in script.splitlines() if line.startswith("content_of()")]
     done = subprocess.run(
         ["bash", "-c", f'{function}\ncontent_of "$1"', "-", SOURCES], check=True, capture_output=True, text=True

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import merging_netrc
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import CannotMerge
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import CannotMerge
 
 from wheelhouse_doctor import commands
 from wheelhouse_doctor.commands import Unreadable

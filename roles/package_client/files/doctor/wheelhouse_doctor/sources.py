@@ -67,7 +67,7 @@ def _in_files(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[
                     text = (commands.content(path) or b"").decode("utf-8", "surrogateescape")
                 except commands.Unreadable:
                     continue
-                for one in stray.stray_settings(text, form, settings.index_url, settings.conda_channels):
+                for one in stray.conflicting_package_sources(text, form, settings.index_url, settings.conda_channels):
                     yield f"{path}:{one.first + 1}", form, one
 
 

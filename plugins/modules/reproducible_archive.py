@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: archives
+module: reproducible_archive
 short_description: Write archives of small files, the same bytes each time
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
@@ -65,7 +65,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: What people's own machines need
-  wheelhouse.onboarding.archives:
+  wheelhouse.onboarding.reproducible_archive:
     archives:
       - path: /srv/bundles/ada-windows.zip
         files:
@@ -101,7 +101,7 @@ from collections.abc import Iterator
 from typing import Literal, TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import read, replace
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import read, replace
 
 SUMS = "SHA256SUMS"
 # the earliest time that a zip file can tell: 1980-01-01, as zip and as tar write it

@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""inventory_faults: every fault is said, no good inventory is blamed, no secret is shown."""
+"""validate_inventory: every fault is said, no good inventory is blamed, no secret is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import inventory_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import validate_inventory
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import why_reserved
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +59,7 @@ SETTINGS: dict[str, Any] = {
 def faults(groups=GROUPS, **changes):
     """The faults of the good inventory after changes to its settings."""
     before = copy.deepcopy((SETTINGS, changes, groups))
-    found = inventory_faults({**SETTINGS, **changes}, groups)
+    found = validate_inventory({**SETTINGS, **changes}, groups)
     assert (SETTINGS, changes, groups) == before
     assert all(isinstance(fault, str) and "\n" not in fault and fault.endswith((".", "?")) for fault in found)
     assert SECRET not in "".join(found)
@@ -95,7 +95,7 @@ def test_good_settings(changes):
 def test_a_company_without_a_proxy():
     ada = {**ADA, "proxy_username": None, "proxy_password": None}
     settings = {"wheelhouse_index_url": "https://packages.acme.example", "wheelhouse_people": [ada]}
-    assert inventory_faults(settings, GROUPS) == []
+    assert validate_inventory(settings, GROUPS) == []
 
 
 def test_an_index_that_the_company_has_already_may_have_a_path():
@@ -120,7 +120,7 @@ def test_someone_who_types_their_password_at_the_proxy_has_none_in_the_inventory
 
 
 def test_all_faults_are_said_at_once():
-    found = inventory_faults(
+    found = validate_inventory(
         {"wheelhouse_people": [{"jupyter": 1}, "x"], "wheelhouse_proxy": {}}, {"workstatons": ["ws-9"]}
     )
     for word in (
@@ -194,7 +194,7 @@ def test_proxy(proxy, path, words):
         "wheelhouse_proxy": proxy,
         "wheelhouse_people": [{"name": "ada"}],
     }
-    [fault] = inventory_faults(settings, GROUPS)
+    [fault] = validate_inventory(settings, GROUPS)
     assert path in fault
     assert words in fault
     assert SECRET not in fault
@@ -449,7 +449,7 @@ junk = st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(keys
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(SETTINGS, junk)), junk)
 def test_any_junk_gives_sentences(settings, groups):
-    found = inventory_faults(settings, groups)
+    found = validate_inventory(settings, groups)
     assert all(isinstance(fault, str) and len(fault) > 20 for fault in found)
 
 

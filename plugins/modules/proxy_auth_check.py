@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: proxy_logins
+module: proxy_auth_check
 short_description: Ask a proxy whether it accepts some logins
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
@@ -45,7 +45,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: The proxy accepts ada's new password
-  wheelhouse.onboarding.proxy_logins:
+  wheelhouse.onboarding.proxy_auth_check:
     proxy: proxy.acme.example:8080
     logins:
       - name: ada

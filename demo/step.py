@@ -18,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-LOGS = Path(__file__).resolve().parents[2] / ".cache" / "steps"
+LOGS = Path(__file__).resolve().parents[1] / ".cache" / "steps"
 LANE = os.environ.get("WHEELHOUSE_LANE", "")
 SIGN_OF_LIFE = 20  # seconds
 LAST_LINES = 60

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: small_files
+module: managed_files
 short_description: Write many small files, also for many people, in one task
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
@@ -83,7 +83,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Everybody's credentials for the index
-  wheelhouse.onboarding.small_files:
+  wheelhouse.onboarding.managed_files:
     files:
       - owner: ada
         path: ~/.netrc
@@ -123,6 +123,7 @@ import stat
 from typing import Literal, TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, encode, read, replace
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
     Skipped,
@@ -133,10 +134,9 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import
     reason,
     told,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.marked_lines import CannotMerge
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import CannotMerge
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import mended, merged, without
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
 
 # [(number of the file, what it held before, and after)], and a clause for each failure
 Outcome = tuple[list[tuple[int, str, str]], list[str]]

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: stray_settings
+module: conflicting_package_sources
 short_description: Find settings by which packages would not come from the company's index, or not be published there
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
@@ -48,7 +48,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Nobody installs from elsewhere
-  wheelhouse.onboarding.stray_settings:
+  wheelhouse.onboarding.conflicting_package_sources:
     index_url: https://packages.acme.example
     people: [ada, leo]
     remove: true
@@ -85,6 +85,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, encode, read, replace
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
     Skipped,
@@ -101,8 +102,11 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sour
     INSTALLATION_FILES,
     MACHINE_FILES,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import removed, sentence, stray_settings
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import decode, encode, read, replace
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import (
+    conflicting_package_sources,
+    removed,
+    sentence,
+)
 
 MOST = 200  # findings in one person's files that anybody reads
 
@@ -141,7 +145,7 @@ def look(directory: str, patterns: Patterns, index_url: str, channels: list[str]
             ):
                 faults.append(reason(exc))
             continue
-        strays = stray_settings(text, form, index_url, channels)
+        strays = conflicting_package_sources(text, form, index_url, channels)
         if remove and any(stray.removable for stray in strays):
             try:
                 take_out(path, removed(text, strays, form))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.wheelhouse.onboarding.plugins.modules import archives
+from ansible_collections.wheelhouse.onboarding.plugins.modules import reproducible_archive as archives
 
 FILES = [
     {"name": "install.sh", "content": "#!/bin/sh\n", "mode": "0755"},

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Install conda: -b -p PREFIX. What comes after the last line is packed (see tests/hosts/conda).
+# Install conda: -b -p PREFIX. What comes after the last line is packed (see demo/conda).
 set -eu
 [ "$1 $2" = "-b -p" ] || exit 2
 [ ! -e "$3" ] || { echo "ERROR: File or directory already exists: '$3'" >&2; exit 1; }

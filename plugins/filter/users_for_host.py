@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: people_on
+name: users_for_host
 short_description: The people who have an account on a host
 version_added: 0.1.0
 author: wheelhouse.onboarding contributors
@@ -35,7 +35,7 @@ options:
 EXAMPLES = r"""
 - name: Who works here
   ansible.builtin.debug:
-    msg: "{{ wheelhouse_people | wheelhouse.onboarding.people_on(inventory_hostname, groups['jupyter_hosts']) }}"
+    msg: "{{ wheelhouse_people | wheelhouse.onboarding.users_for_host(inventory_hostname, groups['jupyter_hosts']) }}"
   vars:
     wheelhouse_people:
       - name: ada
@@ -54,18 +54,18 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, people_on
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, users_for_host
 
 
 def people_on_filter(people: list[Person], host: str, jupyter_hosts: Sequence[str] = ()) -> list[Person]:
-    """Check the types and hand over to `people_on`."""
+    """Check the types and hand over to `users_for_host`."""
     if not isinstance(people, (list, tuple)) or not all(isinstance(person, Mapping) for person in people):
-        raise AnsibleFilterError("people_on: the people must be a list of entries like those of wheelhouse_people.")
-    return people_on(people, host, jupyter_hosts)
+        raise AnsibleFilterError("users_for_host: people must be a list of entries like those of wheelhouse_people.")
+    return users_for_host(people, host, jupyter_hosts)
 
 
 class FilterModule:
     """The filter, for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"people_on": people_on_filter}
+        return {"users_for_host": people_on_filter}

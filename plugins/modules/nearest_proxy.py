@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-module: proxy_region
+module: nearest_proxy
 short_description: Choose the proxy that is nearest to a host
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
@@ -32,7 +32,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: The nearest proxy is known
-  wheelhouse.onboarding.proxy_region:
+  wheelhouse.onboarding.nearest_proxy:
     path: /etc/wheelhouse/proxy-region
     regions:
       europe: proxy-eu.acme.example:8080
@@ -60,8 +60,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import read, replace
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import host_and_port
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.whole_files import read, replace
 
 TIMEOUT = 3  # seconds after which a proxy counts as one that does not answer
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: previous_logins
+name: superseded_credentials
 short_description: The logins of the index that are on their way out
 version_added: 0.1.0
 author: wheelhouse.onboarding contributors
@@ -32,7 +32,7 @@ options:
 EXAMPLES = r"""
 - name: Ada has a new password, leo keeps his, bob left
   ansible.builtin.debug:
-    msg: "{{ current | wheelhouse.onboarding.previous_logins(existing) }}"
+    msg: "{{ current | wheelhouse.onboarding.superseded_credentials(existing) }}"
     # => "ada:$2b$04$VYt6/M2oUah2Nw7DlCwWD.svJ8LOx6xmidHKGJzcHjm4TTKXXbfDu\n"
   vars:
     existing: |
@@ -53,21 +53,21 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import previous_logins
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import superseded_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
 def previous_logins_filter(current: object, existing: object = "", previous: object = "") -> str:
-    """Check the types of the input and hand over to `previous_logins`."""
+    """Check the types of the input and hand over to `superseded_credentials`."""
     contents = {"The input": native(current), "existing": native(existing), "previous": native(previous)}
     for what, content in contents.items():
         if not isinstance(content, str):
             raise AnsibleFilterError(f"{what} is {kind(content)}, not a string: pass the content of the file, or ''.")
-    return previous_logins(*contents.values())
+    return superseded_credentials(*contents.values())
 
 
 class FilterModule:
     """The filter, for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"previous_logins": previous_logins_filter}
+        return {"superseded_credentials": previous_logins_filter}

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: inventory_faults
+name: validate_inventory
 short_description: What is wrong with an inventory, all at once
 version_added: 0.1.0
 author: wheelhouse.onboarding contributors
@@ -30,7 +30,7 @@ options:
 EXAMPLES = r"""
 - name: What is wrong with this inventory
   ansible.builtin.debug:
-    msg: "{{ settings | wheelhouse.onboarding.inventory_faults({'workstations': ['ws-ada']}) }}"
+    msg: "{{ settings | wheelhouse.onboarding.validate_inventory({'workstations': ['ws-ada']}) }}"
     # => ["wheelhouse_people[ada].jupyter is 'yes': write true or false, without quotes."]
   vars:
     settings:
@@ -51,22 +51,22 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import inventory_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import validate_inventory
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
 def inventory_faults_filter(settings: object, groups: object) -> list[str]:
-    """Check the input's type and hand over to `inventory_faults`."""
+    """Check the input's type and hand over to `validate_inventory`."""
     settings = native(settings)
     if not isinstance(settings, dict):
         raise AnsibleFilterError(
-            f"The input of inventory_faults is {kind(settings)}, not a mapping of settings by name."
+            f"The input of validate_inventory is {kind(settings)}, not a mapping of settings by name."
         )
-    return inventory_faults(settings, native(groups))
+    return validate_inventory(settings, native(groups))
 
 
 class FilterModule:
     """The filter, for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"inventory_faults": inventory_faults_filter}
+        return {"validate_inventory": inventory_faults_filter}
