@@ -31,8 +31,9 @@ PLAYBOOKS = [ROOT / "site.yml", *sorted((ROOT / "playbooks").glob("*.yml"))]
 
 TOP_LEVEL = {
     *("galaxy.yml", "site.yml", "meta", "roles", "playbooks", "inventories", "plugins", "molecule", "tests", "docs"),
-    *("README.md", "CHANGELOG.md", "SECURITY.md", "changelogs", "LICENSE"),
-    *("Makefile", "ansible.cfg", "pyproject.toml", "requirements.txt"),
+    *("README.md", "CHANGELOG.md", "SECURITY.md", "changelogs", "CONTRIBUTING.md", "LICENSE"),
+    *("Makefile", "ansible.cfg", "pyproject.toml", "requirements.txt", "requirements.yml"),
+    *("demo", "examples"),
 }
 
 
