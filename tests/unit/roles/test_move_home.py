@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""What `carry` does on the host before a move: nothing of the person's runs any more, whatever that is."""
+"""What `move-home` does on the previous host: nothing of the person's runs any more, whatever that is."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ SHARED = ROOT / "plugins" / "module_utils" / "leaving_processes.py"
 
 
 @pytest.fixture
-def carry(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def move_home(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.syspath_prepend(SHARED.parent)
-    loader = importlib.machinery.SourceFileLoader("carry", str(ROLE / "files" / "carry"))
+    loader = importlib.machinery.SourceFileLoader("move_home", str(ROLE / "files" / "move-home"))
     spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec
     module = importlib.util.module_from_spec(spec)
@@ -37,27 +37,27 @@ def carry(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 def test_it_is_installed_beside_what_it_imports(tmp_path: Path) -> None:
     files = yaml.safe_load((ROLE / "vars" / "main.yml").read_text(encoding="utf-8"))["__jupyter_host_files"]
     contents = {entry["path"]: entry["content"] for entry in files}
-    directory = Path(next(path for path in contents if path.endswith("/carry"))).parent
+    directory = Path(next(path for path in contents if path.endswith("/move-home"))).parent
     assert "module_utils/leaving_processes.py'" in contents[str(directory / SHARED.name)]
-    for file in (ROLE / "files" / "carry", SHARED):
+    for file in (ROLE / "files" / "move-home", SHARED):
         shutil.copy(file, tmp_path)
-    # isolated, as its first line has it; to forget a key that is not there is nothing
-    subprocess.run([sys.executable, "-I", tmp_path / "carry", "forget", "nobody-here"], check=True)
-    assert {path.name for path in tmp_path.iterdir()} == {"carry", SHARED.name}, "nothing is left behind"
+    # isolated, as its first line has it; a key that is not there need not be deleted
+    subprocess.run([sys.executable, "-I", tmp_path / "move-home", "clean-up", "nobody-here"], check=True)
+    assert {path.name for path in tmp_path.iterdir()} == {"move-home", SHARED.name}, "nothing is left behind"
 
 
 @needs_root
-def test_nothing_of_who_moves_goes_on(carry: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_of_who_moves_goes_on(move_home: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What forks all the time, what kills whoever comes, and what runs in a container of theirs."""
     subuids = tmp_path / "subuid"
     subuids.write_text(f"leo:{SUBUID}:1\n")
-    monkeypatch.setattr(carry.leaving_processes.Uids.__init__, "__defaults__", (str(subuids),))
+    monkeypatch.setattr(move_home.leaving_processes.Uids.__init__, "__defaults__", (str(subuids),))
     started = [start(LEAVER, program) for program in (RESTLESS, RESTLESS, WARLIKE)]
     started.append(start(SUBUID, "import time; time.sleep(300)"))
     try:
         time.sleep(1)
         assert survivors()
-        carry.end_what_runs("leo", LEAVER)
+        move_home.end_what_runs("leo", LEAVER)
         assert survivors() == []
     finally:
         for process in started:
@@ -65,13 +65,13 @@ def test_nothing_of_who_moves_goes_on(carry: ModuleType, monkeypatch: pytest.Mon
 
 
 @needs_root
-def test_who_runs_the_move_does_not_move(carry: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_runs_the_move_does_not_move(move_home: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """Their session is the one that the run goes through."""
     monkeypatch.setenv("SUDO_UID", str(LEAVER))
     process = start(LEAVER, "import time; time.sleep(300)")
     try:
         with pytest.raises(SystemExit, match="as leo, whose home is to move; run it as somebody else"):
-            carry.end_what_runs("leo", LEAVER)
+            move_home.end_what_runs("leo", LEAVER)
         assert os.waitpid(process, os.WNOHANG) == (0, 0), "it goes on"
     finally:
         end(process)
