@@ -106,7 +106,7 @@ def test_a_key_that_no_jupyter_host_has_been_given(tmp_path):
         {"name": "eve", "jupyter": True, "workstations": ["ws-1"], "state": "absent"},
     ]
     said = keys_said(tmp_path, "", people)
-    assert "jup took no part in this run, so a key that was made for ada may not be known there yet." in said
+    assert "jup took no part in this run, so a key that was created for ada may not be known there yet." in said
     assert "--limit ws-1,jup" in said
     assert "took no part" not in keys_said(tmp_path, "wheelhouse_reachability={}", people)
     assert "took no part" not in keys_said(tmp_path, "", people[1:])

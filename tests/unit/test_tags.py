@@ -47,7 +47,7 @@ def tags_of(task: dict) -> set[str]:
 
 
 def tasks_below(path: Path, inherited: frozenset[str] = frozenset()) -> Iterator[tuple[Path, dict, frozenset[str]]]:
-    """(file, task, tags) of all tasks that a file of tasks leads to; what is included has the tags that `apply` names."""
+    """(file, task, tags) of all tasks that a file leads to; what is included has the tags that `apply` names."""
     yield from _tasks_in(yaml.load(path.read_text(encoding="utf-8"), Loader) or [], path, inherited)
 
 
