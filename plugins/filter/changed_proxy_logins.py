@@ -57,17 +57,23 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.proxy_environment import Login, changed_logins
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.proxy_environment import (
+    Login,
+    changed_logins,
+    check_people,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
 def changed_proxy_logins_filter(people: object, changed: object, **settings: object) -> list[Login]:
     """Check the types of the input and hand over to `changed_logins`."""
-    people, changed = native(people), native(changed)
-    for what, value in (("The input", people), ("changed", changed)):
-        if not isinstance(value, list):
-            raise AnsibleFilterError(f"{what} of changed_proxy_logins is {kind(value)}, not a list.")
-    return changed_logins(people, changed, **native(settings))
+    changed = native(changed)
+    if not isinstance(changed, list):
+        raise AnsibleFilterError(f"changed is {kind(changed)}, not a list: give paths of files.")
+    try:
+        return changed_logins(check_people(native(people)), changed, **native(settings))
+    except ValueError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
 
 
 class FilterModule:

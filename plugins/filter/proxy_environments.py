@@ -71,19 +71,18 @@ _value:
 from collections.abc import Callable
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.proxy_environment import File, environment_files
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.proxy_environment import (
+    File,
+    check_people,
+    environment_files,
+)
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
 
 
 def proxy_environments_filter(people: object, proxy: object, no_proxy: object, **settings: object) -> list[File]:
     """Check the input's type and hand over to `environment_files`."""
-    people = native(people)
-    if not isinstance(people, list):
-        raise AnsibleFilterError(
-            f"The input of proxy_environments is {kind(people)}, not a list: write it like corporate_proxy_people."
-        )
     try:
-        return environment_files(people, native(proxy), native(no_proxy), **native(settings))
+        return environment_files(check_people(native(people)), native(proxy), native(no_proxy), **native(settings))
     except ValueError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

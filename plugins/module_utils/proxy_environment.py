@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Optional, TypedDict
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import proxy_url
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind
 
 MACHINE = "the machines"  # how reports name the account that the hosts share
 MACHINE_FILE = "/etc/wheelhouse/proxy.env"
@@ -40,6 +41,16 @@ class Login(TypedDict):
     name: str
     username: str
     password: str
+
+
+def check_people(people: object) -> list[Person]:
+    """The people, if they have the shape of `corporate_proxy_people`; raises ValueError otherwise."""
+    if not isinstance(people, list):
+        raise ValueError(f"The input is {kind(people)}, not a list: write it like corporate_proxy_people.")
+    for number, person in enumerate(people):
+        if not isinstance(person, Mapping) or not isinstance(person.get("name"), str):
+            raise ValueError(f"Entry {number} of the input has no name: write it like corporate_proxy_people.")
+    return people
 
 
 def person_file(name: str) -> str:

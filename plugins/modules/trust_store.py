@@ -173,12 +173,11 @@ class MacOS(TrustStore):
 
     def settle(self, certificates: list[str], is_changed: bool) -> bool:
         changed = self._write_store(certificates)
-        missing = [one for one in certificates if _body(one) not in self._in_keychain()] if certificates else []
+        known = self._in_keychain() if certificates else ""
+        missing = [one for one in certificates if _body(one) not in known]
         for certificate in missing if not self._check_mode else []:
             keychain = self._module.params["keychain"]
-            self.run(
-                ["security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", keychain, self.path(certificate)]
-            )
+            self.run(["security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", keychain, self.path(certificate)])
         return changed or bool(missing)
 
     def _in_keychain(self) -> str:
@@ -263,9 +262,7 @@ def main() -> None:
     rebuilt = trust.settle(certificates, bool(to_write or to_remove))
     diff = {"before": listed(before), "after": listed(after)}
     diff |= {"before_header": trust.directory, "after_header": trust.directory}
-    module.exit_json(
-        changed=bool(to_write or to_remove or rebuilt), superseded=kept, rebuilt=rebuilt, diff=diff
-    )
+    module.exit_json(changed=bool(to_write or to_remove or rebuilt), superseded=kept, rebuilt=rebuilt, diff=diff)
 
 
 if __name__ == "__main__":
