@@ -28,10 +28,10 @@ MODULES = {
 # Roles that run for one purpose alone, outside of site.yml.
 ALONE = {"onboarding_bundle", "virtualenv"}
 # These roles are still without tags. A role that has them has no line here.
-STILL = frozenset(ROLES) - ALONE - {"jupyter_host"}
+STILL = frozenset(ROLES) - ALONE - {"jupyter_host", "corporate_proxy", "ca_certificates", "container_engine"}
 TAGGED = sorted(set(ROLES) - STILL - ALONE)
 # Rare paths, in which everything is done that is needed, whatever its kind.
-WHOLE = {"migrate_home.yml"}
+WHOLE = {"migrate_home.yml", "relay.yml", "px.yml", "windows.yml"}
 
 
 class Loader(yaml.SafeLoader):
