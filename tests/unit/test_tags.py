@@ -62,7 +62,7 @@ def _tasks_in(tasks: list[dict], path: Path, inherited: frozenset[str], above: f
         for part in ("block", "rescue", "always"):
             yield from _tasks_in(task.get(part, []), path, tags, above)
         for way in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
-            if way in task:
+            if way in task and "absent" not in path.stem:
                 given = task[way] if isinstance(task[way], dict) else {"file": task[way]}
                 passed = tags if "import" in way else frozenset(tags_of(given.get("apply", {})))
                 # a name that is worked out is one of few, and none that leads here
