@@ -63,9 +63,7 @@ def undelivered_ssh_keys_filter(
 ) -> list[Undelivered]:
     """Check the types and hand over to `undelivered_ssh_keys`."""
     if not isinstance(people, (list, tuple)) or not all(isinstance(one, Mapping) for one in people):
-        raise AnsibleFilterError(
-            "undelivered_ssh_keys: people must be entries like those of wheelhouse_people."
-        )
+        raise AnsibleFilterError("undelivered_ssh_keys: people must be entries like those of wheelhouse_people.")
     return undelivered_ssh_keys(people, hostvars, groups, play_hosts)
 
 

@@ -66,7 +66,7 @@ GROUPS = (
             "roles/jupyter_host/files/servers",
             "roles/jupyter_host/files/token",
             "roles/package_client/files/fetch.py",
-            "roles/pypi_index/files/wheelhouse-arrivals",
+            "roles/pypi_index/files/wheelhouse-incoming",
         ),
         ("plugins/module_utils",),
     ),

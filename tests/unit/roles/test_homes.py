@@ -71,7 +71,7 @@ REVIEWED_PROGRAMS = {
     "roles/jupyter_host/files/servers": "asks a person's server in a process that is the person, with a deadline",
     "roles/jupyter_host/files/token": "writes into /etc/wheelhouse, where directories are root's",
     "roles/jupyter_host/files/healthy.py": "becomes nobody, to try JupyterLab out",
-    "roles/pypi_index/files/wheelhouse-arrivals": "works in the shelf's directories, by descriptors; follows no link",
+    "roles/pypi_index/files/wheelhouse-incoming": "works in the shelf's directories, by descriptors; follows no link",
     "roles/pypi_index/files/wheelhouse": "the index: nobody has a home there",
     "roles/onboarding_bundle/files": "a person runs it on their own computer",
 }
