@@ -21,12 +21,19 @@ def pem_certificates(text: str) -> list[str]:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificate)
         except (ssl.SSLError, ValueError) as exc:
-            raise ValueError(f"Certificate {number} of {len(found)} is damaged; copy the file again.") from exc
+            raise ValueError(f"Certificate {number} of {len(found)} in the CA bundle is damaged; copy the file again.") from exc
     return found
 
 
-def fingerprint(certificate: str) -> str:
-    """What tells one certificate from another, in the name of its file: 16 hexadecimal digits."""
+def certificate_files(text: str) -> dict[str, str]:
+    """{name of a file: certificate} of the certificates in a PEM file; names depend on the content alone.
+
+    Raises ValueError for a damaged one.
+    """
+    return {f"wheelhouse-{_fingerprint(one)}.crt": one for one in pem_certificates(text)}
+
+
+def _fingerprint(certificate: str) -> str:
     return hashlib.sha256(certificate.encode()).hexdigest()[:16]
 
 

@@ -119,7 +119,7 @@ def test_without_the_program_nothing_is_written(linux: Trust, tmp_path: Path, ca
 def test_a_damaged_certificate_changes_nothing(linux: Trust, tmp_path: Path, cas: list[str]) -> None:
     damaged = cas[1].replace("MII", "MIX")
     answer = linux(cas[0] + damaged)
-    assert answer["failed"] and answer["msg"].startswith("Certificate 2 of 2 is damaged")
+    assert answer["failed"] and answer["msg"].startswith("Certificate 2 of 2 in the CA bundle is damaged")
     assert not (tmp_path / "certificates").exists()
     assert described(damaged) == ""
 
