@@ -98,7 +98,7 @@ def person(tmp_path: Path, proxy: ThreadingHTTPServer, monkeypatch: pytest.Monke
 def test_a_right_password_is_saved_and_can_be_changed(person: Person, proxy: Server) -> None:
     before, inode = person.file.read_text(), person.file.stat().st_ino
     code, said = person.types(PASSWORD)
-    assert (code, "takes the password of EMEA\\leo wu" in said) == (0, True)
+    assert (code, "accepts the password of EMEA\\leo wu" in said) == (0, True)
     url = proxy_url(f"127.0.0.1:{proxy.server_port}", USER, PASSWORD)
     after = person.file.read_text()
     assert after.splitlines() == [
