@@ -148,7 +148,7 @@ def test_what_is_no_password(person: Person, password: str) -> None:
 def test_where_it_keeps_the_password(person: Person) -> None:
     person.file.write_text("HTTPS_PROXY=http://EMEA%5Cada:x@proxy.acme.example:3128\n")
     code, said = person.types(PASSWORD)
-    assert (code, "tell them" in said) == (corporate_password.NOTHING, True)
+    assert (code, "give IT the new one" in said) == (corporate_password.NOTHING, True)
     person.file.unlink()
     assert person.types(PASSWORD)[0] == corporate_password.NOTHING
 
