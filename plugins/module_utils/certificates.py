@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+from typing import Any
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -45,7 +46,8 @@ def described(certificate: str) -> str:
     except (ssl.SSLError, ValueError):
         return ""
     for found in context.get_ca_certs():
-        names = {key: value for part in found.get("subject", ()) for key, value in part}
+        parts: Any = found.get("subject", ())  # tuples of (name, value), whatever its annotation says
+        names = {key: value for part in parts for key, value in part}
         subject = names.get("commonName") or names.get("organizationName") or "a CA without a name"
         return f"{subject}, valid until {found.get('notAfter', 'an unknown date')}"
     return ""

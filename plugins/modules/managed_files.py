@@ -54,6 +54,11 @@ options:
           Without it, the file is named, and nothing of what is in it shown.
         type: bool
         default: false
+      validate:
+        description: >-
+          A command that checks the new file before it is in place; C(%s) in it stands for that file, and what it says
+          is in the error. For absolute paths.
+        type: str
       merge:
         description:
           - The form of a file that may hold other settings, too. What is in it stays, O(files[].content) is put into it
@@ -236,8 +241,9 @@ def settle_all(
         if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
             path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
         if path.startswith("~/"):
-            if wanted["group"]:
-                faults.append(f"files[].group of {path} is {wanted['group']}; leave it out below a home.")
+            unusable = next((option for option in ("group", "validate") if wanted[option]), None)
+            if unusable:
+                faults.append(f"files[].{unusable} of {path} is {wanted[unusable]}; leave it out below a home.")
             elif owner is not None:
                 below_homes.setdefault(name, (owner, []))[1].append(wanted)
             elif wanted["state"] == "present" and check_mode:
@@ -360,6 +366,7 @@ def main() -> None:
             "show": {"type": "bool", "default": False},
             "merge": {"type": "str", "choices": ["ini", "toml", "netrc", "shell"]},
             "only_if": {"type": "str", "choices": ["exists", "missing"]},
+            "validate": {"type": "str"},
             "keep_passwords": {"type": "bool", "default": False, "no_log": False},
             "state": state,
         },

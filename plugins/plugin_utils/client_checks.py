@@ -23,8 +23,8 @@ def setting_faults(settings: Mapping[str, object], installer_is_file: bool) -> I
     if not re.match(r"https?://[^/@]+\Z", str(index_url or "")):
         shown = redact_credentials(str(index_url)) if index_url else "not set"
         yield (
-            f"{_PREFIX}index_url is {shown}; write the index's address without a path, for example https://packages.acme.example (in wheelhouse_index_url, where other "
-            "roles find it too)."
+            f"{_PREFIX}index_url is {shown}; write the index's address without a path, for example "
+            "https://packages.acme.example (in wheelhouse_index_url, where other roles find it too)."
         )
     yield from _password_faults(settings)
     yield from _channel_faults(settings)
