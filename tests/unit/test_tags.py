@@ -107,7 +107,7 @@ def test_exceptions_are_still_needed(role):
 
 @cache
 def listed(playbook: str, tags: str = "all") -> dict[str, list[str]]:
-    """{role: tasks} that a playbook runs with some tags; the checks of arguments are in all of them, and left out here."""
+    """{role: tasks} that a playbook runs with some tags, without the checks of arguments, which are in all of them."""
     command = [
         "ansible-playbook",
         "-i",
