@@ -22,7 +22,8 @@ def pem_certificates(text: str) -> list[str]:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificate)
         except (ssl.SSLError, ValueError) as exc:
-            raise ValueError(f"Certificate {number} of {len(found)} in the CA bundle is damaged; copy the file again.") from exc
+            which = f"Certificate {number} of {len(found)} in the CA bundle"
+            raise ValueError(f"{which} is damaged; copy the file again.") from exc
     return found
 
 
