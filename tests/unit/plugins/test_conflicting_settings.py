@@ -13,6 +13,11 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.conflicting_settings import (
+    conflicting_package_sources,
+    removed,
+    sentence,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import merged
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sources import (
     ELSEWHERE,
@@ -22,11 +27,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sour
     SHUT_OUT,
     THROUGH_PROXY,
     UNVERIFIED,
-)
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import (
-    conflicting_package_sources,
-    removed,
-    sentence,
 )
 from index.samples import Wheel, metadata
 

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple, Optional
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import (
     broken_marks,
+    conflicting_condarc,
     merging_ini,
     merging_toml,
     package_sources,
-    stray_condarc,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import (
     BOM,
@@ -88,7 +88,7 @@ def conflicting_package_sources(text: str, form: str, index_url: str, channels: 
     if form == "condarc":
         return [
             Stray(first, end, name, True, effect)
-            for first, end, name, effect in stray_condarc.strays(lines, index_url, channels)
+            for first, end, name, effect in conflicting_condarc.strays(lines, index_url, channels)
         ]
     ours = broken_marks.ours(lines)
     bare = [lines[0].removeprefix(BOM), *lines[1:]] if lines else []

@@ -17,8 +17,8 @@ LONGEST = 20.0
 """Seconds after which what is still under way is given up."""
 
 
-class Strand(threading.Thread):
-    """A part of the walk. What it has found by now is in `findings`; it never ends the program."""
+class Part(threading.Thread):
+    """A part of the checks. What it has found by now is in `findings`; it never ends the program."""
 
     def __init__(self, name: str, look: Callable[[], Iterator[Finding]]) -> None:
         super().__init__(daemon=True, name=name)
@@ -35,26 +35,26 @@ class Strand(threading.Thread):
             self.findings.append(fail(self.name, "", problem, "Show this to IT."))
 
 
-def strands(settings: Settings, environ: Mapping[str, str]) -> list[Strand]:
+def all_parts(settings: Settings, environ: Mapping[str, str]) -> list[Part]:
     """The parts, in the order in which they are reported."""
     pips: list[str | None] = list(pip.at_hand(environ)) or [None]
     return [
-        Strand("proxy settings", partial(environment.check, settings, environ)),
-        Strand("proxy", partial(proxy.look, settings, environ)),
-        Strand("credentials", partial(credentials.check, settings, environ)),
-        Strand("index", partial(index.look, settings, environ)),
-        *(Strand("pip", partial(pip.look, settings, environ, one)) for one in pips),
-        Strand("uv", partial(uv.look, settings, environ)),
-        Strand("Poetry", partial(poetry.look, settings, environ)),
-        Strand("conda", partial(conda.look, settings, environ)),
-        Strand("other sources", partial(sources.look, settings, environ)),
-        Strand("disk", partial(machine.disk, environ)),
+        Part("proxy settings", partial(environment.check, settings, environ)),
+        Part("proxy", partial(proxy.look, settings, environ)),
+        Part("credentials", partial(credentials.check, settings, environ)),
+        Part("index", partial(index.look, settings, environ)),
+        *(Part("pip", partial(pip.look, settings, environ, one)) for one in pips),
+        Part("uv", partial(uv.look, settings, environ)),
+        Part("Poetry", partial(poetry.look, settings, environ)),
+        Part("conda", partial(conda.look, settings, environ)),
+        Part("other sources", partial(sources.look, settings, environ)),
+        Part("disk", partial(machine.disk, environ)),
     ]
 
 
-def walk(settings: Settings, environ: Mapping[str, str], tell: Callable[[list[str]], None]) -> list[Finding]:
+def run_checks(settings: Settings, environ: Mapping[str, str], tell: Callable[[list[str]], None]) -> list[Finding]:
     """All findings. `tell` is called several times a second with the names of what is still under way."""
-    parts = strands(settings, environ)
+    parts = all_parts(settings, environ)
     end = time.monotonic() + LONGEST
     for part in parts:
         part.start()
