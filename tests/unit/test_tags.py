@@ -28,7 +28,14 @@ MODULES = {
 # Roles that run for one purpose alone, outside of site.yml.
 ALONE = {"onboarding_bundle", "virtualenv"}
 # These roles are still without tags. A role that has them has no line here.
-STILL = frozenset(ROLES) - ALONE - {"jupyter_host", "corporate_proxy", "ca_certificates", "container_engine"}
+STILL = (
+    frozenset(ROLES)
+    - ALONE
+    - {
+        *("jupyter_host", "corporate_proxy", "ca_certificates", "container_engine", "accounts", "package_client"),
+        *("virtualenv", "jupyter_tunnel", "onboarding_bundle"),
+    }
+)
 TAGGED = sorted(set(ROLES) - STILL - ALONE)
 # Rare paths, in which everything is done that is needed, whatever its kind.
 WHOLE = {"migrate_home.yml", "relay.yml", "px.yml", "windows.yml"}
