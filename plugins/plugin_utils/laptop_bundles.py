@@ -29,7 +29,7 @@ OTHER_CHANNELS = ("conda-forge",)
 SESSIONS = "HKEY_CURRENT_USER\\Software\\SimonTatham\\PuTTY\\Sessions\\wheelhouse-"
 # one program on the laptop, since its script engine cannot include files
 SETUP = (
-    *("start", "files", "whole-files", "marked-lines", "netrc", "registry", "certificates", "passwords", "jupyter"),
+    *("start", "files", "atomic-write", "managed-block", "netrc", "registry", "certificates", "passwords", "jupyter"),
     *("sources", "other-sources", "commands"),
 )
 
