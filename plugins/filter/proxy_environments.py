@@ -54,9 +54,11 @@ options:
 EXAMPLES = r"""
 - name: Hosts with a relay
   ansible.builtin.debug:
-    msg: "{{ people | wheelhouse.onboarding.proxy_environments('127.0.0.1:3128', '.acme.example', relay=true, removed=['bob'])
-             | map(attribute='path') }}"
-    # => ["/etc/wheelhouse/proxy.env", "/etc/wheelhouse/people/ada.env", "/etc/wheelhouse/people/bob.env"]
+    msg: >-
+      {{ people
+         | wheelhouse.onboarding.proxy_environments('127.0.0.1:3128', '.acme.example', relay=true, removed=['eve'])
+         | map(attribute='path') }}
+    # => ["/etc/wheelhouse/proxy.env", "/etc/wheelhouse/people/ada.env", "/etc/wheelhouse/people/eve.env"]
   vars:
     people: [{name: ada}]
 """

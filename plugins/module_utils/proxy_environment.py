@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Optional, TypedDict
+from typing import TypedDict
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import proxy_url
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind
@@ -21,8 +21,8 @@ class Person(TypedDict, total=False):
     """An entry of `corporate_proxy_people`."""
 
     name: str
-    proxy_username: Optional[str]
-    proxy_password: Optional[str]
+    proxy_username: str | None
+    proxy_password: str | None
 
 
 class File(TypedDict, total=False):
@@ -80,8 +80,8 @@ def environment_files(
     proxy: str,
     no_proxy: str,
     *,
-    username: Optional[str] = None,
-    password: Optional[str] = None,
+    username: str | None = None,
+    password: str | None = None,
     relay: bool = False,
     ca_store: str = "",
     removed: Iterable[str] = (),
@@ -99,7 +99,7 @@ def environment_files(
     Raises ValueError for credentials that a URL cannot hold; the sentence names the person.
     """
 
-    def content(who: str, username: Optional[str], password: Optional[str]) -> str:
+    def content(who: str, username: str | None, password: str | None) -> str:
         if not proxy:
             return environment(ca_store=ca_store)
         try:
@@ -124,8 +124,8 @@ def environment_files(
 def changed_logins(
     people: Iterable[Person],
     changed: Collection[str],
-    username: Optional[str] = None,
-    password: Optional[str] = None,
+    username: str | None = None,
+    password: str | None = None,
     relay: bool = False,
 ) -> list[Login]:
     """The logins at the proxy in files that change, for the module proxy_auth_check.
@@ -145,7 +145,7 @@ def changed_logins(
     return found
 
 
-def _login(name: str, username: Optional[str], password: Optional[str]) -> Iterator[Login]:
+def _login(name: str, username: str | None, password: str | None) -> Iterator[Login]:
     if username and password:
         yield {"name": name, "username": username, "password": password}
 
@@ -182,7 +182,7 @@ def setting_faults(settings: Mapping[str, object], relay_supported: bool, system
 
 
 def _latin1_faults(settings: Mapping[str, object], prefix: str) -> Iterator[str]:
-    """requests sends the password in a proxy's URL as Latin-1, uv as UTF-8; requests ends with a traceback otherwise."""
+    """requests sends the password in a proxy's URL as Latin-1, and fails with a traceback where it cannot."""
     people = settings.get("people")
     passwords = [(str(one["name"]), one.get("proxy_password")) for one in (people if isinstance(people, list) else [])]
     wrong = [name for name, password in passwords if _outside_latin1(password)]

@@ -71,7 +71,7 @@ def copied(root_of: dict[str, Login], index: Login, version: str) -> Login:
 
 
 def test_what_was_copied_in_is_told(copied: Login, index: Login) -> None:
-    said = index.as_written("journalctl -u wheelhouse-arrivals").text
+    said = index.as_written("journalctl -u wheelhouse-incoming").text
     assert re.search("[1-9][0-9]* files published", said)
     assert "acme_spoilt" in said, "what is wrong has its reason there"
 

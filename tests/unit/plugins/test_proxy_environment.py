@@ -24,15 +24,9 @@ ADA: Person = {"name": "ada", "proxy_username": "EMEA\\ada", "proxy_password": S
 OWN: Person = {"name": "leo", "proxy_username": "EMEA\\leo"}
 NONE: Person = {"name": "bob"}
 PROXY = "proxy.acme.example:8080"
-REST = [
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "REQUESTS_CA_BUNDLE",
-    "SSL_CERT_FILE",
-    "NODE_EXTRA_CA_CERTS",
-]
+OF_PROXY = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"]
+OF_CA = ["REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"]
+ENCODED = "EMEA%5Cada:S3ntinel%40%3A%2F%23%25%3F%26%2B%20%22%27%5C"
 
 
 def contents(people: list[Person], proxy: str = PROXY, **settings: Any) -> dict[str, str]:
@@ -51,12 +45,8 @@ def as_shell_reads(text: str) -> dict[str, str]:
 def test_a_shell_reads_what_was_meant() -> None:
     text = contents([ADA], ca_store="/etc/ssl/ca.crt")["ada.env"]
     variables = as_shell_reads(text)
-    assert [line.split("=")[0] for line in text.splitlines()] == ["HTTP_PROXY", "HTTPS_PROXY", *REST]
-    assert (
-        variables["https_proxy"]
-        == variables["HTTP_PROXY"]
-        == ("http://EMEA%5Cada:S3ntinel%40%3A%2F%23%25%3F%26%2B%20%22%27%5C@proxy.acme.example:8080")
-    )
+    assert [line.split("=")[0] for line in text.splitlines()] == OF_PROXY + OF_CA
+    assert variables["https_proxy"] == variables["HTTP_PROXY"] == f"http://{ENCODED}@proxy.acme.example:8080"
     assert variables["NO_PROXY"] == variables["no_proxy"] == "localhost,.acme.example"
     assert variables["NODE_EXTRA_CA_CERTS"] == "/etc/ssl/ca.crt"
 
