@@ -70,3 +70,18 @@ def tunnel_rules(people: Sequence[str], accounts: Mapping[str, Sequence[str]]) -
         addresses=f"\t\telements = {{ {', '.join(addresses)} }}\n",
         owners=f"\t\telements = {{\n{''.join(lines)}\t\t}}\n",
     )
+
+
+def laptop_hosts(
+    hosts: Mapping[str, Mapping[str, str]], hostvars: Mapping[str, Mapping[str, object]]
+) -> dict[str, dict[str, str]]:
+    """{name: {address, host_key}} of Jupyter hosts as laptops reach them; a key is empty where none is known.
+
+    hosts   by inventory name, with an `address` and a `host_key` where IT gives them
+    """
+    keys = ssh_host_keys(list(hosts), hostvars, {name: host.get("host_key") or "" for name, host in hosts.items()})
+    found = {}
+    for name, host in hosts.items():
+        known = hostvars[name].get("ansible_host") if name in hostvars else None
+        found[name] = {"address": str(host.get("address") or known or name), "host_key": keys[name]}
+    return found
