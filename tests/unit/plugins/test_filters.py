@@ -35,8 +35,13 @@ FILTERS = [
     "superseded_credentials",
     "no_proxy",
     "validate_inventory",
+    "index_configuration",
+    "listed_files",
+    "setting_faults",
 ]
 SECRET = "S3ntinel-of-Acme"
+# what filters of the index take besides their input
+INDEX: dict[str, list] = {"index_configuration": [[]], "setting_faults": ["pypi_index"]}
 
 
 def filter_plugin(name):
@@ -122,7 +127,7 @@ def test_a_real_run_takes_vaulted_tagged_and_lazy_values(tmp_path, run):
 @pytest.mark.parametrize("name", FILTERS)
 def test_wrong_input_is_an_error_of_ansible(name, junk):
     """Never a traceback; what is text is for the function to judge."""
-    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}]}
+    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}], **INDEX}
     try:
         filter_plugin(name)(junk, *more.get(name, []))
     except AnsibleFilterError as error:
