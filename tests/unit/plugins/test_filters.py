@@ -140,6 +140,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("superseded_credentials", str),
             ("no_proxy", list),
             ("validate_inventory", dict),
+            ("setting_faults", dict),
         ]
 
 
