@@ -28,15 +28,19 @@ setup: .venv/.complete ## put the locked tools into .venv, with the collection i
 	@demo/venv
 
 .PHONY: lock
-lock: setup ## compile the locked requirements: of development, the index's program, the benchmark, people's tools
-	@compile="uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url"
-	$$compile --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
-	$$compile $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
+lock: setup ## compile the locked requirements: of development, releases, controllers, the index's program, the benchmark, people's tools
+	@compile="uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version"
+	$$compile 3.11 --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
+	$$compile 3.11 $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' $(index_program)/pyproject.toml |
-	    $$compile - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
-	$$compile --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
+	    $$compile 3.11 - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
+	$$compile 3.11 --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
+	$$compile 3.11 --group release --custom-compile-command "make lock" --output-file tests/release/requirements.txt
+	for release in tests/controllers/*.in; do
+	    $$compile 3.12 $$release --custom-compile-command "make lock" --output-file $${release%.in}.txt
+	done
 	for tool in roles/package_client/files/*.in; do
-	    $$compile $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
+	    $$compile 3.11 $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
 	done
 
 .PHONY: demo
