@@ -13,7 +13,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SETS ?= office index trixie
 on_office ?= bookworm test:blank-check verify:interrupted test:office verify:team verify:secrets verify:absent
 on_index ?= bookworm converge:office verify:index verify:clients
-on_trixie ?= trixie converge:office verify:office
+on_trixie ?= trixie verify:controllers verify:office
+on_core220 ?= trixie verify:controllers
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
 
@@ -87,6 +88,7 @@ unit: setup ## unit tests
 
 .PHONY: test-long
 test-long: WHEELHOUSE_TESTS := long or not long
+test-long: SETS += core220
 test-long: export on_trixie += verify:documentation
 test-long: test ## the same, with the exhaustive forms of the tests and the documentation's commands
 
@@ -131,6 +133,9 @@ on-%: setup
 	fi
 	$(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
 	rm -rf .demo-$*
+
+# the ansible-core between those that the other sets are set up with
+on-core220: export WHEELHOUSE_CONTROLLER = 2.20
 
 # Each line that they print says which it is of.
 sanity unit on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
