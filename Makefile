@@ -92,6 +92,10 @@ test-long: SETS += core220
 test-long: export on_trixie += verify:documentation
 test-long: test ## the same, with the exhaustive forms of the tests and the documentation's commands
 
+.PHONY: release
+release: setup ## changelog, built file and checksum of galaxy.yml's version, in dist; publishes nothing
+	@$(step) --show "Release" -- python tests/tools/release.py
+
 .PHONY: bench
 bench: setup ## the index's speed against plain nginx, pypiserver, devpi and proxpi, into tests/bench; BENCH=quick tries it
 	@docker version >/dev/null 2>&1 && engine_stops=true || engine_stops="demo/engine stop"
