@@ -25,21 +25,19 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
-DIST = ROOT / "dist"
 LOCK = ROOT / "tests" / "release" / "requirements.txt"
-CHANGELOG = ROOT / "CHANGELOG.md"
-MARKUP = re.compile(r"`|\b[CVOMPEI]\(|:\w+:<code>")
-"""What reStructuredText or Ansible's own markup leaves behind where it was not understood."""
+MARKUP = re.compile(r"\b[A-Z]\(|(?<!`)`(?!`)|:\w+:`")
+"""What a fragment may not hold: markup of Ansible's documentation, of Markdown, and roles of Sphinx."""
 
 
 class ReleaseError(Exception):
     """Why there is no release; the text is for the person who wants one."""
 
 
-def run(*command: str | Path, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> str:
-    """What a command printed; the release ends where it fails."""
+def run(*command: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None) -> str:
+    """What a command printed, run in the checkout unless `cwd` is another place; the release ends where it fails."""
     words = [str(part) for part in command]
-    done = subprocess.run(words, cwd=cwd, env=environment, text=True, stdout=-1, stderr=subprocess.STDOUT, check=False)
+    done = subprocess.run(words, cwd=cwd or ROOT, env=environment, text=True, stdout=-1, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise ReleaseError(f"{' '.join(words)} failed:\n{done.stdout}")
     return done.stdout
@@ -61,13 +59,15 @@ def check_state(version: str) -> None:
 
 def write_changelog(version: str) -> None:
     """Gather the fragments."""
+    for path in sorted((ROOT / "changelogs" / "fragments").glob("*.y*ml")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if found := [line.strip() for line in lines if MARKUP.search(line)]:
+            raise ReleaseError(f"{path.name}: write code in a fragment as ``code``:\n" + "\n".join(found))
     run(BIN / "antsibull-changelog", "lint")
     run(BIN / "antsibull-changelog", "release", "--reload-plugins")
-    text = CHANGELOG.read_text(encoding="utf-8").replace("\\", "")  # Markdown's escapes
-    if f"## v{version}" not in text:
+    # Markdown's escapes are left out of what is compared
+    if f"## v{version}\n" not in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("\\", ""):
         raise ReleaseError(f"CHANGELOG.md has no section v{version}: is there a fragment?")
-    if found := [line for line in text.splitlines() if MARKUP.search(re.sub(r"<code>.*?</code>", "", line))]:
-        raise ReleaseError("CHANGELOG.md shows markup; write ``code`` in the fragments:\n" + "\n".join(found))
 
 
 def build(version: str, directory: Path) -> Path:
@@ -121,7 +121,7 @@ def main() -> int:
         if not arguments.check:
             check_state(version)
             write_changelog(version)
-        artefact = build(version, DIST)
+        artefact = build(version, ROOT / "dist")
         check_artefact(artefact)
     except ReleaseError as error:
         print(error, file=sys.stderr)
