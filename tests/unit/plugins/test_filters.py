@@ -14,16 +14,8 @@ import yaml
 from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native, shown
-
-try:
-    from ansible.template import trust_as_template
-except ImportError:  # ansible-core before 2.19 trusts every string
-
-    def trust_as_template(text):
-        return text
-
 
 PACKAGE = "ansible_collections.wheelhouse.onboarding.plugins.filter"
 FILTERS = [
