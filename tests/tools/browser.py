@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(
@@ -27,7 +27,7 @@ def open_page(
 
     arguments   further ones of Chromium
     network_of  a container: the browser reaches what a browser on that host would reach
-    seconds     how long a step may take
+    seconds     how long a step, or `expect`, may take
     settings    of the page: see playwright.sync_api.Browser.new_page
     """
     program = CHROMIUM or "chromium"
@@ -38,6 +38,7 @@ def open_page(
         browser = playwright.chromium.launch(executable_path=program, args=["--no-proxy-server", *arguments])
         page = browser.new_page(**settings)
         page.set_default_timeout(seconds * 1000)
+        expect.set_options(timeout=seconds * 1000)
         try:
             yield page
         except BaseException as error:
