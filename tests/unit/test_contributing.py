@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md has a contributor type, in a checkout of its own; what needs hosts is tried by the scenario `default`."""
+"""The commands of CONTRIBUTING.md, in a checkout of their own; those that need hosts run in the scenario `default`."""
 
 from __future__ import annotations
 

@@ -26,7 +26,8 @@ WITHOUT = {
 }
 INDEX = "check-config health intake journal reindex remove report channel unyank verify yank"
 UNCLEAR = re.compile(
-    r"\b(anew|lest|of before|of now|who left|let (?:in|out)|brought in|kept back|tells?|told|nobody|somebody|everybody|whoever)\b",
+    r"\b(anew|lest|of before|of now|who left|let (?:in|out)|brought in|kept back|tells?|told"
+    r"|nobody|somebody|everybody|whoever)\b",
     re.IGNORECASE,
 )
 

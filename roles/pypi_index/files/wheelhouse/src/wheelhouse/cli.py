@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--from-start",
             action="store_true",
-            help="start over, even if an earlier run over everything was interrupted",
+            help="start over, also where an earlier run was interrupted",
         )
 
     channel = commands.add_parser(
