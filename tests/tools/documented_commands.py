@@ -33,7 +33,8 @@ THEIR_NAMES = """
 """
 OTHERS = """
     ansible ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl docker echo export
-    find git hatch journalctl kill mail make mamba micromamba mkdir pdm pip pip3 pipenv pipx pixi poetry ps python
+    find git hatch journalctl kill mail make mamba micromamba mkdir molecule pdm pip pip3 pipenv pipx pixi poetry
+    pre-commit ps pytest python
     python3 scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
 """
 OURS = frozenset(THEIR_NAMES.split())
