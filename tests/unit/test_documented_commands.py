@@ -69,7 +69,7 @@ EXCUSED = {
     "make demo-down": "the end of that; the tests' hosts go by the same playbook (demo/destroy.yml)",
     "ansible-playbook -i inventories/demo site.yml": "what `make demo` runs; molecule/converge.yml is the same",
     ".venv/bin/ansible-playbook -i inventories/demo site.yml": "the same",
-    "make lock": "asks a registry for the newest versions; test_repository.py compares what came of it with what is asked for",
+    "make lock": "asks a registry for the newest versions; test_repository.py looks at the result",
     "make bench": "22 minutes of measuring on a machine that does nothing else",
     "make test-long": "the same tests as `make test`, with a marker, for hours",
     "docker compose build": "no Compose that knows secrets is to be had",
