@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from wheelhouse.formats import confined
+from wheelhouse.formats import confined_reader
 
 
 class BadArchive(Exception):
@@ -79,4 +79,4 @@ _TASKS = {
 
 
 def serve(descriptor: int) -> None:
-    confined.serve(descriptor, _TASKS, (BadArchive,))
+    confined_reader.serve(descriptor, _TASKS, (BadArchive,))

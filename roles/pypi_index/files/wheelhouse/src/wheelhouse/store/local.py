@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from wheelhouse.errors import Damaged, NotFound
-from wheelhouse.store.base import Stat
-from wheelhouse.store.staging import FILE_MODE, make_directory, sync_directory, write_file
+from wheelhouse.store.base import BLOBS, Stat
+from wheelhouse.store.staging import FILE_MODE, make_directory, sync_directory, sync_disk, write_file
 
 
 class LocalStore:
@@ -23,7 +23,7 @@ class LocalStore:
         self._root = root
         self._incoming = incoming
 
-    def put(self, key: str, source: Path, sha256: str) -> bool:
+    def put(self, key: str, source: Path, sha256: str, *, durable: bool = True) -> bool:
         """See `Store`. The source is linked, so that no byte is copied where both are on one disk."""
         target = self._root / key
         self._make_parents(target)
@@ -36,8 +36,13 @@ class LocalStore:
             if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
                 raise
             self._copy(source, target, sha256)
-        sync_directory(target.parent)
+        if durable:
+            sync_directory(target.parent)
         return True
+
+    def sync(self) -> None:
+        """See `Store`."""
+        sync_disk(self._root / BLOBS)
 
     def replace(self, key: str, content: bytes) -> None:
         """See `Store`."""

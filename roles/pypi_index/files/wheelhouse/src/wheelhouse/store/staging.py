@@ -55,10 +55,11 @@ class Staging:
             make_directory(directory)
 
     @contextlib.contextmanager
-    def receive(self, stream: IO[bytes]) -> Iterator[Path]:
+    def receive(self, stream: IO[bytes], *, durable: bool = True) -> Iterator[Path]:
         """Copy `stream` to a file of our own, synced, that is gone after the block unless something linked it.
 
-        Raises OSError, ENOSPC among them, and then nothing is left of it.
+        With `durable=False` the caller syncs the disk before anything names it. Raises OSError, ENOSPC among them, and
+        then nothing is left of it.
         """
         descriptor, name = tempfile.mkstemp(dir=self.incoming)
         path = Path(name)
@@ -67,7 +68,8 @@ class Staging:
                 shutil.copyfileobj(stream, copy, 2**20)
                 os.fchmod(copy.fileno(), FILE_MODE)
                 copy.flush()
-                os.fsync(copy.fileno())
+                if durable:
+                    os.fsync(copy.fileno())
             yield path
         finally:
             path.unlink(missing_ok=True)
@@ -167,12 +169,16 @@ class Staging:
                     path.unlink()
 
 
-def make_directory(directory: Path, mode: int = 0o755) -> None:
-    """Make a directory, synced and with this mode, whatever the umask; one that is there is left as it is."""
+def make_directory(directory: Path, mode: int = 0o755, *, durable: bool = True) -> None:
+    """Make a directory, synced and with this mode, whatever the umask; one that is there is left as it is.
+
+    With `durable=False` the caller syncs the disk.
+    """
     if not directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(mode)
-        sync_directory(directory.parent)
+        if durable:
+            sync_directory(directory.parent)
 
 
 def write_file(path: Path, content: bytes, staging: Path, at: float | None = None, *, durable: bool = True) -> None:
