@@ -16,6 +16,7 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal
 
@@ -124,6 +125,7 @@ class Distribution(Outline):
         return Outline(self.name, self.size, self.hashes, self.metadata)
 
 
+@lru_cache(2**12)
 def parse_filename(filename: str) -> FileName:
     """Name, version and kind from the file name alone; raises `BadDistribution`."""
     shown = ascii(filename[:100])

@@ -109,7 +109,10 @@ class Changes:
         Returns how many went.
         """
         self.staging.sweep()
-        swept = self._sweep(self.staging.loose())
+        swept = 0
+        for note, digests in self.staging.loose():
+            swept += self._sweep(digests)
+            self.staging.forget_loose(note)
         if everything:
             swept += self._sweep(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
         return swept
@@ -123,7 +126,6 @@ class Changes:
             gone = [digest for digest in set(digests) - _named(connection, digests) if self.store.head(blob(digest))]
             for digest in gone:
                 self.store.delete(blob(digest))
-        self.staging.forget_loose(digests)
         return len(gone)
 
     @contextlib.contextmanager
@@ -148,7 +150,7 @@ class Changes:
                     if not (again and self.store.head(blob(digest))):
                         self.store.put(blob(digest), path, digest, durable=again or not together)
 
-            self.staging.note_loose(stored)
+            note = self.staging.note_loose(stored)
             put(again=False)
             if together:
                 self.store.sync()
@@ -156,8 +158,9 @@ class Changes:
                 yield lambda: put(again=True)
             except WheelhouseError:
                 self._sweep(stored)  # they are nobody's
+                self.staging.forget_loose(note)
                 raise
-            self.staging.forget_loose(stored)
+            self.staging.forget_loose(note)
 
     def _write_down(
         self,

@@ -6,7 +6,6 @@ and lock files have its hash.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -111,7 +110,6 @@ _OF_VERSIONS = (
 )
 
 
-@lru_cache(2**12)
 def _parsed(filename: str) -> FileName | None:
     try:
         return parse_filename(filename)

@@ -264,10 +264,7 @@ class TakeIn(ABC, Generic[T]):
         for file in files:
             with self.drop.report.noting_errors(file.shown):
                 try:
-                    if not file.is_file():
-                        with self.drop.received(file):
-                            pass  # says why not
-                    if self.admit(file):
+                    if self._is_admitted(file):
                         copy = batch.copies.enter_context(self.drop.received(file))
                         checked = readers.start(self.check, file, copy.path)
                         batch.received.append(_Received(file, copy.before, checked))
@@ -277,6 +274,19 @@ class TakeIn(ABC, Generic[T]):
             if batch.is_full:
                 break
         return batch
+
+    def _is_admitted(self, file: Foreign) -> bool:
+        """Whether a file is to be looked at; it may still be no file at all. Raises `NOT_TAKEN` and OSError."""
+        try:
+            if self.admit(file):
+                return True
+        except NOT_TAKEN:
+            if file.is_file():
+                raise
+        if not file.is_file():
+            with self.drop.received(file):
+                pass  # says why not
+        return False
 
     def _checked(self, received: _Received[T]) -> _Waiting[T] | None:
         """A file that is as it should be; None if there is nothing to do."""

@@ -195,9 +195,11 @@ class Index(CondaChanges, IntakeChanges):
             dirty = self._write_down(connection, events)
             removed = {file.sha256 for file in found.values()} if what == REMOVE else set()
             removed |= {file.metadata_sha256 for file in found.values() if removed and file.metadata_sha256}
-            self.staging.note_loose(removed)
+            note = self.staging.note_loose(removed) if removed else None
         self.render(*dirty)
-        self._sweep(removed)
+        if note:
+            self._sweep(removed)
+            self.staging.forget_loose(note)
         return list(found)
 
 

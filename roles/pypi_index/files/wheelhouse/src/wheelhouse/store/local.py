@@ -26,7 +26,7 @@ class LocalStore:
     def put(self, key: str, source: Path, sha256: str, *, durable: bool = True) -> bool:
         """See `Store`. The source is linked, so that no byte is copied where both are on one disk."""
         target = self._root / key
-        self._make_parents(target)
+        self._make_parents(target, durable=durable)
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
@@ -42,7 +42,8 @@ class LocalStore:
 
     def sync(self) -> None:
         """See `Store`."""
-        sync_disk(self._root / BLOBS)
+        if (self._root / BLOBS).is_dir():
+            sync_disk(self._root / BLOBS)
 
     def replace(self, key: str, content: bytes) -> None:
         """See `Store`."""
@@ -96,10 +97,10 @@ class LocalStore:
         """See `Store`."""
         return self._root / key
 
-    def _make_parents(self, target: Path) -> None:
+    def _make_parents(self, target: Path, *, durable: bool = True) -> None:
         if not target.parent.is_dir():
             for part in reversed(target.relative_to(self._root).parents[:-1]):
-                make_directory(self._root / part, 0o750)
+                make_directory(self._root / part, 0o750, durable=durable)
 
     def _copy(self, source: Path, target: Path, sha256: str) -> None:
         descriptor, name = tempfile.mkstemp(dir=self._incoming)

@@ -20,6 +20,7 @@ import os
 import shutil
 import stat
 import time
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -224,9 +225,10 @@ class Site:
     @contextlib.contextmanager
     def _link(self, key: str, at: float | None) -> Iterator[Path]:
         """Another name for the bytes of a key, or a copy of them, that is gone after the block unless it was moved."""
-        with self._staging.scratch() as scratch:
-            linked = scratch / "linked"
-            source = self._store.path(key)
+        linked = self._staging.incoming / f"linked-{uuid.uuid4().hex}"
+        source = self._store.path(key)
+        with contextlib.ExitStack() as stack:
+            stack.callback(linked.unlink, missing_ok=True)
             try:
                 if source is None:
                     raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
