@@ -65,8 +65,9 @@ class Disk:
             self._named(source, target, gone=call.startswith("rename"))
         elif call == "mkdir":
             self._name(self._paths(arguments)[0])
-        elif call == "unlinkat" and self._place(path := self._paths(arguments)[0]) == "drop":
-            if self.is_row_due or self._unsynced_bytes():
+        elif call == "unlinkat":
+            path = self._paths(arguments)[0]
+            if self._place(path) == "drop" and (self.is_row_due or self._unsynced_bytes()):
                 self.faults.append(f"{path} went before its row and its bytes were synced")
 
     def _written(self, found: re.Match[str] | None, arguments: str) -> None:
