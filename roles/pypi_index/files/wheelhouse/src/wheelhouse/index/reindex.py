@@ -80,8 +80,11 @@ class Reindex:
         yield from waiting
 
     def _take_in_strangers(self, touched: set[str] | None) -> None:
-        found: list[Iterable[Foreign]] = [self._files.dropped()] if self._is_displaced else []
-        found.append(self._strangers)
+        found: list[Iterable[Foreign]] = []
+        if self._is_displaced:
+            found.append(self._files.dropped())
+        if self._strangers:
+            found.append(self._strangers)
         self._strangers, self._is_displaced = [], False
         for files in found:
             groups = self._files.take_in(files)
