@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -132,6 +132,18 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
     """Insert rows, all with the same columns, or replace those that have the same primary key."""
     if rows:
         connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0])), list(rows))
+
+
+def insert_numbered(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert rows into a table that numbers them, as its `id`; returns their numbers."""
+    number = table.c.id
+    if connection.dialect.name == "sqlite":
+        # Where it is asked for the numbers it inserts one row at a time. Nobody else writes meanwhile.
+        connection.execute(insert(table), list(rows))
+        last = connection.execute(select(func.max(number))).scalar() or 0
+        return list(range(last - len(rows) + 1, last + 1))
+    inserted = connection.execute(insert(table).returning(number, sort_by_parameter_order=True), list(rows))
+    return list(inserted.scalars())
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
