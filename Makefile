@@ -35,6 +35,7 @@ lock: setup ## compile the locked requirements: of development, the index's prog
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' $(index_program)/pyproject.toml |
 	    $$compile - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
 	$$compile --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
+	$$compile --group docs --custom-compile-command "make lock" --output-file docs/requirements.txt
 	for tool in roles/package_client/files/*.in; do
 	    $$compile $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
 	done
