@@ -58,19 +58,38 @@ demo-down: setup ## remove the demo's hosts, networks and secrets, and stop the 
 
 .PHONY: test
 test: lint ## everything below; what takes long two at a time
-	@$(call two_at_a_time,sanity unit $(SETS:%=on-%))
+	@$(call two_at_a_time,sanity unit docs $(SETS:%=on-%))
 	echo "All tests passed."
 
 .PHONY: lint
-lint: setup ## ruff, mypy, yamllint, ansible-lint (production profile), shellcheck, generated parts of the README
+lint: setup ## ruff, mypy, yamllint, ansible-lint (production profile), shellcheck, generated files
 	@$(step) "ruff" -- sh -c 'ruff check . && ruff format --check .'
 	$(step) "mypy" -- python tests/tools/type_checks.py
 	$(step) "yamllint" -- yamllint --strict .
 	$(step) "ansible-lint" -- ansible-lint --nocolor
 	$(step) "shellcheck" -- sh -c "git grep -lE --untracked '^#!.*\b(ba|da)?sh\b' | grep -v '\\.py$$' | xargs shellcheck --severity=warning"
-	$(step) "README is up to date" -- python tests/tools/readme_tables.py --check
+	$(step) "READMEs of roles are up to date" -- python tests/tools/readme_tables.py --check
 	$(step) "example inventory and docs/settings.md are up to date" -- python tests/tools/settings_pages.py --check
 	$(step) "lists of sources in the bundles are up to date" -- python tests/tools/source_lists.py --check
+
+site := .cache/docs
+.PHONY: docs
+docs: setup ## the documentation site, into .cache/docs/html
+	@with_tools="uv run --quiet --no-project --python .venv/bin/python --with-requirements docs/requirements.txt"
+	$(step) "Tools for the site" -- $$with_tools python -c ""
+	$(step) "antsibull-docs lint" -- $$with_tools antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	# the guides beside what is generated; times of files stay, so that what did not change is not built again
+	rm -rf $(site)/source
+	mkdir -p $(site)
+	cp -a docs $(site)/source
+	mkdir -m 700 $(site)/source/reference
+	for beside in CHANGELOG.md CONTRIBUTING.md SECURITY.md examples galaxy.yml; do ln -sfn ../../$$beside $(site)/$$beside; done
+	$(step) "Reference of roles, modules and filters" -- $$with_tools antsibull-docs --config-file docs/antsibull.cfg collection \
+	    --use-current --squash-hierarchy --fail-on-error --dest-dir $(site)/source/reference wheelhouse.onboarding
+	rm $(site)/source/reference/index.rst $(site)/source/reference/environment_variables.rst
+	python tests/tools/playbook_pages.py $(site)/source/reference/playbooks.md
+	$(step) "Pages" -- $$with_tools sphinx-build -q -W --keep-going -b html $(site)/source $(site)/html
+	echo "Open $(site)/html/index.html"
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity
@@ -130,7 +149,7 @@ on-%: setup
 	rm -rf .demo-$*
 
 # Each line that they print says which it is of.
-sanity unit on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
+sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
 
 define two_at_a_time
 docker version >/dev/null 2>&1 || trap 'demo/engine stop' EXIT

@@ -68,8 +68,8 @@ class Found:
 def documents() -> list[Path]:
     """What is read: what people read, and the examples they copy."""
     names = ["README.md", "SECURITY.md", "CONTRIBUTING.md"]
-    patterns = ["docs/**/*.md", "docs/**/*.yml", "docs/**/*.yaml", "docs/**/Dockerfile", "roles/*/README.md"]
-    patterns += ["inventories/example/**/*.yml", "examples/**/*.md", "examples/**/*.yml", "playbooks/*.yml", "site.yml"]
+    patterns = ["docs/**/*.md", "roles/*/README.md", "inventories/example/**/*.yml", "playbooks/*.yml", "site.yml"]
+    patterns += ["examples/**/*.yml", "examples/**/*.yaml", "examples/**/Dockerfile"]
     return [ROOT / name for name in names if (ROOT / name).is_file()] + sorted(
         path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()
     )
@@ -183,7 +183,7 @@ def found() -> list[Found]:
         name, text = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
         if path.suffix == ".md":
             shown = of_markdown(text)
-        elif path.is_relative_to(ROOT / "docs" / "ci"):
+        elif path.is_relative_to(ROOT / "examples" / "ci"):
             shown = of_job(text)
         elif path.is_relative_to(ROOT / "playbooks"):
             shown = of_settings(re.sub(r"^[^#\n].*", "", text, flags=re.MULTILINE), 1)
