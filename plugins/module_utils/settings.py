@@ -255,10 +255,10 @@ SETTINGS = (
     Setting(
         "wheelhouse_skipped_people",
         "str",
-        "How a run ends that could not serve somebody, for example because of odd files in the home: fail, or tell,"
-        " which names them and ends well.",
-        "tell",
-        choices=("fail", "tell"),
+        "How a run ends that could not serve somebody, for example because of odd files in the home: fail, or"
+        " report, which names them and succeeds.",
+        "report",
+        choices=("fail", "report"),
         default="fail",
         given=False,
     ),
@@ -289,15 +289,36 @@ OPTIONS = (
         default="false",
     ),
     Setting(
+        "rotate_immediately",
+        "bool",
+        "rotate.yml: the index refuses superseded passwords immediately, whoever still uses them.",
+        "true",
+        default="false",
+    ),
+    Setting(
+        "wheelhouse_serial",
+        "str",
+        "site.yml and people.yml: how many clients are configured at a time, as a number or a share such as 20%.",
+        "10",
+        default="100%",
+    ),
+    Setting(
+        "wheelhouse_max_fail_percentage",
+        "int",
+        "site.yml and people.yml: stop where a larger share of the clients in a batch fails.",
+        "20",
+        default="100",
+    ),
+    Setting(
         "wheelhouse_offboard",
         "str",
-        "site.yml and leavers.yml: who is meant to leave although they have no entry, or are many; commas between.",
+        "site.yml and people.yml: who is meant to leave although they have no entry, or are many; commas between.",
         "bob,eve",
     ),
     Setting("remove_everything", "str", "remove.yml: yes = it is meant. Without it, it says what it would do.", "yes"),
 )
 
 # Facts that playbooks set for each other; those of roles are in the roles' own argument_specs, as C(name).
-FACTS = frozenset({"wheelhouse_answer", "wheelhouse_needs_former_passwords", "wheelhouse_people_skipped"})
+FACTS = frozenset({"wheelhouse_reachability", "wheelhouse_hosts_on_old_credentials", "wheelhouse_people_skipped"})
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # what the collection puts on a path, or into a bundle
 THEIR_NAMES = """
-    corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd my-jupyter uninstall.cmd
+    corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd jupyter-status uninstall.cmd
     uninstall.sh wheelhouse wheelhouse-doctor wheelhouse-intake
 """
 OTHERS = """

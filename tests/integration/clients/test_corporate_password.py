@@ -32,12 +32,12 @@ def run(
     ]
     extra = as_extra(tmp_path_factory.mktemp("extra"), corporate_proxy_people=people)
     workstation.check_output(f"rm -f {FILE}")  # else she keeps what IT had given her
-    site(*LIMIT, "-e", extra, playbook="machines")
-    yield lambda: site(*LIMIT, "-e", extra, playbook="machines")
+    site(*LIMIT, "-e", extra, "--tags", "base")
+    yield lambda: site(*LIMIT, "-e", extra, "--tags", "base")
     squid = CompanyProxy(proxy)
     squid.accept(office.person("ada").proxy_password, account=office.person("ada").proxy_username)
     squid.forget()
-    site(*LIMIT, playbook="machines")
+    site(*LIMIT, "--tags", "base")
 
 
 def types(workstation: Host, password: str) -> subprocess.CompletedProcess:

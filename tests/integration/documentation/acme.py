@@ -111,7 +111,7 @@ class Inventory:
             **{name: company[name] for name in same},
             ansible_user="root",
             wheelhouse_ca_bundle="{{ inventory_dir }}/../files/acme-ca.pem",
-            wheelhouse_skipped_people="tell",
+            wheelhouse_skipped_people="report",
             package_client_tools=["uv", "poetry", "pipx", "twine"],
             # where the image is built, its parts are there from the one that the index has
             pypi_index_ca_bundle="{{ inventory_dir }}/../files/machine-ca.pem" if machine_ca else "",

@@ -33,7 +33,8 @@ except e.HTTPError as answer:
 
 def test_some_hosts(it: Administration) -> None:
     said = it.as_written(
-        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.site --limit workstations"
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.site --tags clients"
+        " --limit workstations"
     )
     assert "wheelhouse-workstation" in said.text.rpartition("PLAY RECAP")[2]
 
@@ -66,7 +67,7 @@ def test_a_changed_password(it: Administration, root_of: dict[str, Login]) -> No
             " -e rotate_jupyter_tokens=all -e rotate_certificate=true"
         )
     assert "New at the index: the passwords of ada." in said.words
-    assert re.search("New tokens have the JupyterLabs of [a-z, -]*ada, [a-z, -]*leo", said.words)
+    assert re.search("New tokens for the JupyterLabs of [a-z, -]*ada, [a-z, -]*leo", said.words)
     assert "The index has a new certificate." in said.words
 
 
@@ -149,7 +150,7 @@ def test_people_leave(it: Administration, root_of: dict[str, Login]) -> None:
     """bob without an entry, eve by a word in hers: who is meant is said."""
     it.inventory.write_people([{"name": "eve", "state": "absent"}])
     said = it.as_written(
-        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.leavers"
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.people"
         " -e wheelhouse_offboard=bob,eve"
     )
     assert [name for name in NEWCOMERS if f"{name}: the home /home/{name} stays" not in said.words] == []

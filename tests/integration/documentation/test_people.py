@@ -245,4 +245,4 @@ def test_jupyter_is_one_command_away(ada: Login, office: Office) -> None:
     ada.as_written("jupyter-tunnel --status", code=3)
     ada.as_written("jupyter-tunnel --help")
     on_the_host = Login(office.access["hosts"]["jupyter"], "ada")
-    assert "active" in on_the_host.as_written("my-jupyter").text
+    assert "active" in on_the_host.as_written("jupyter-status").text

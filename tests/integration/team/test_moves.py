@@ -55,7 +55,7 @@ def test_a_person_moves_by_one_line(office, jupyter, workstation) -> None:
         file = workstation.file("/home/mia/.private")
         assert (file.user, file.mode) == ("mia", 0o600)
         workstation.check_output("su mia -s /bin/sh -c 'rm ~/.bashrc ~/.zshenv'")
-        said = office.run_as("mia", "my-jupyter")
+        said = office.run_as("mia", "jupyter-status")
         assert json.loads(said.stdout)["state"] == "idle"
         # nothing of hers was started on either host, and nobody gained anything
         for host in (jupyter, workstation):
@@ -71,8 +71,8 @@ def test_a_person_moves_by_one_line(office, jupyter, workstation) -> None:
         assert settle({"mia": SECOND, "noa": SECOND}).changed == 0
         # nothing of the way it took is left
         assert "home-of-" not in workstation.file("/etc/ssh/authorized_keys.d/mia").content_string
-        assert jupyter.run("ls -d /run/wheelhouse-move* /run/wheelhouse-departure*").rc != 0
-        assert workstation.run("ls -d /run/wheelhouse-arrival*").rc != 0
+        assert jupyter.run("ls -d /run/wheelhouse-move* /run/wheelhouse-send*").rc != 0
+        assert workstation.run("ls -d /run/wheelhouse-receive*").rc != 0
     finally:
         settle({"mia": None, "noa": None})
         play(
