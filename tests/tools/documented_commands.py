@@ -32,8 +32,9 @@ THEIR_NAMES = """
 """
 OTHERS = """
     ansible ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl docker echo export
-    find git hatch journalctl kill mail make mamba micromamba mkdir pdm pip pip3 pipenv pipx pixi poetry ps python
-    python3 scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
+    find git hatch journalctl kill mail make mamba micromamba mkdir molecule openssl pdm pip pip3 pipenv pipx pixi
+    poetry pre-commit ps python python3 rm scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar twine
+    uv uvx virtualenv
 """
 OURS = frozenset(THEIR_NAMES.split())
 PROGRAMS = OURS | frozenset(OTHERS.split())

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md has a contributor type, in a checkout of its own; what needs hosts is tried by the scenario `default`."""
+"""What CONTRIBUTING.md has a contributor type, in a checkout of its own; office/test_contributing.py tries the rest."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ class Contributor:
 
     checkout: Path
 
-    def as_written(self, command: str, succeeds: bool = True) -> str:
+    def as_written(self, command: str, activated: bool = False) -> str:
+        """Type a command of CONTRIBUTING.md, with the tools on the PATH if they are activated; what it prints."""
+        return self.run(f". .venv/bin/activate && {command}" if activated else command)
+
+    def run(self, command: str, succeeds: bool = True) -> str:
         """Type a command; what it prints."""
         kept = {name: value for name, value in os.environ.items() if name.startswith("WHEELHOUSE_") or name == "HOME"}
         names = {"GIT_AUTHOR_NAME": "ada", "GIT_COMMITTER_NAME": "ada", "EMAIL": "ada@acme.example"}
@@ -48,7 +52,7 @@ def contributor(tmp_path_factory: pytest.TempPathFactory) -> Contributor:
             shutil.copy2(ROOT / name, checkout / name)
     (checkout / ".venv").symlink_to(ROOT / ".venv")
     contributor = Contributor(checkout)
-    contributor.as_written("git init --quiet && git add --all && git commit --quiet --message Checkout")
+    contributor.run("git init --quiet && git add --all && git commit --quiet --message Checkout")
     return contributor
 
 
@@ -68,13 +72,13 @@ def test_unit_tests_by_their_name(contributor: Contributor) -> None:
 
 def test_git_refuses_what_the_checks_find(contributor: Contributor) -> None:
     contributor.as_written(". .venv/bin/activate")
-    contributor.as_written(".venv/bin/pre-commit install")
+    contributor.as_written("pre-commit install", activated=True)
     commit = "git add --all && git commit --message Change"
     program = contributor.checkout / "tests" / "tools" / "new.py"
     program.write_text("import os\n")
-    output = contributor.as_written(commit, succeeds=False)
+    output = contributor.run(commit, succeeds=False)
     assert "`os` imported but unused" in output
     program.write_text('"""Nothing."""\n')
-    output = contributor.as_written(commit)
+    output = contributor.run(commit)
     assert "Passed" in output
     assert "mypy" not in output

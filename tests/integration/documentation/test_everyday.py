@@ -37,6 +37,23 @@ def test_some_hosts(it: Administration) -> None:
         " --limit workstations"
     )
     assert "wheelhouse-workstation" in said.text.rpartition("PLAY RECAP")[2]
+    it.as_written(
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.site --tags clients"
+        " -e wheelhouse_serial=10 -e wheelhouse_max_fail_percentage=20"
+    )
+
+
+def test_a_new_person(it: Administration, root_of: dict[str, Login]) -> None:
+    """dora comes, and is offboarded by a word in her entry."""
+    workstation = root_of["workstation"]
+    dora = {"name": "dora", "workstations": ["wheelhouse-workstation"]}
+    others = [{"name": name, "workstations": ["wheelhouse-workstation"]} for name in NEWCOMERS]
+    it.inventory.write_people([*others, dora])
+    it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.people")
+    assert workstation.run("su - dora -c true").code == 0
+    it.inventory.write_people([*others, dora | {"state": "absent"}])
+    it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.people")
+    assert workstation.run("su - dora -c true").code != 0
 
 
 def replace_in_vault(it: Administration, old: str, new: str) -> None:
