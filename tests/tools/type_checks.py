@@ -64,7 +64,7 @@ GROUPS = (
             "roles/jupyter_host/files/smoke_test.py",
             "roles/jupyter_host/files/wait-until-ready",
             "roles/package_client/files/fetch.py",
-            "roles/pypi_index/files/wheelhouse-arrivals",
+            "roles/pypi_index/files/wheelhouse-incoming",
         ),
         ("plugins/module_utils",),
     ),

@@ -71,7 +71,7 @@ REVIEWED_PROGRAMS = {
     "roles/jupyter_host/files/smoke_test.py": "becomes nobody, to try JupyterLab",
     "plugins/module_utils/jupyter_units.py": "asks a person's server by way of homes, with a deadline",
     "plugins/modules/jupyter_tokens.py": "writes into /etc/wheelhouse, where directories are root's",
-    "roles/pypi_index/files/wheelhouse-arrivals": "works in the shelf's directories, by descriptors; follows no link",
+    "roles/pypi_index/files/wheelhouse-incoming": "works in the shelf's directories, by descriptors; follows no link",
     "roles/pypi_index/files/wheelhouse": "the index: nobody has a home there",
     "roles/onboarding_bundle/files": "a person runs it on their own computer",
 }
