@@ -267,8 +267,8 @@ SETTINGS = (
     Setting(
         "wheelhouse_people",
         "list",
-        "Everyone who works here. To onboard a person, add an entry and run the playbook; to offboard one,"
-        " set the state of the entry and run it.",
+        "Everyone who works here. To onboard a person, add an entry and run the playbook; to offboard one, write"
+        " `state: absent` and run it.",
         "",
         elements="dict",
         required=True,
