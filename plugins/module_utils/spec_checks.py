@@ -28,8 +28,8 @@ UNKNOWN = Unknown()
 # What a value has to look like, by the option's path; otherwise by how its name ends.
 _BY_PATH = {
     "accounts_shell": "path",
+    "ca_certificates_bundle": "pem_file",
     "conda_channel_names": "channel",
-    "corporate_proxy_ca_bundle": "pem_file",
     "index_gateway_ca_certificate": "pem_file",
     "index_gateway_ca_private_key": "key_file",
     "index_gateway_certificate": "pem_file",

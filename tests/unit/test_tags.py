@@ -28,10 +28,10 @@ MODULES = {
 # Roles that run for one purpose alone, outside of site.yml.
 ALONE = {"onboarding_bundle", "virtualenv"}
 # These roles are still without tags. A role that has them has no line here.
-STILL = frozenset(ROLES) - ALONE - {"jupyter_host"}
+STILL = frozenset({"accounts", "jupyter_tunnel", "package_client"})
 TAGGED = sorted(set(ROLES) - STILL - ALONE)
 # Rare paths, in which everything is done that is needed, whatever its kind.
-WHOLE = {"migrate_home.yml"}
+WHOLE = {"migrate_home.yml", "relay.yml", "px.yml", "windows.yml"}
 
 
 class Loader(yaml.SafeLoader):
@@ -46,28 +46,34 @@ def tags_of(task: dict) -> set[str]:
     return set(tags.split(",") if isinstance(tags, str) else tags)
 
 
-def tasks_below(path: Path, inherited: frozenset[str] = frozenset()) -> Iterator[tuple[Path, dict, frozenset[str]]]:
+Found = tuple[Path, dict, frozenset[str]]
+
+
+def tasks_below(
+    path: Path, inherited: frozenset[str] = frozenset(), above: frozenset[Path] = frozenset()
+) -> Iterator[Found]:
     """(file, task, tags) of all tasks that a file leads to; what is included has the tags that `apply` names."""
-    yield from _tasks_in(yaml.load(path.read_text(encoding="utf-8"), Loader) or [], path, inherited)
+    yield from _tasks_in(yaml.load(path.read_text(encoding="utf-8"), Loader) or [], path, inherited, above | {path})
 
 
-def _tasks_in(tasks: list[dict], path: Path, inherited: frozenset[str]) -> Iterator[tuple[Path, dict, frozenset[str]]]:
+def _tasks_in(tasks: list[dict], path: Path, inherited: frozenset[str], above: frozenset[Path]) -> Iterator[Found]:
     for task in tasks:
         tags = inherited | tags_of(task)
         for part in ("block", "rescue", "always"):
-            yield from _tasks_in(task.get(part, []), path, tags)
+            yield from _tasks_in(task.get(part, []), path, tags, above)
         for way in ("ansible.builtin.import_tasks", "ansible.builtin.include_tasks"):
-            if way in task:
+            if way in task and "absent" not in path.stem:
                 given = task[way] if isinstance(task[way], dict) else {"file": task[way]}
                 passed = tags if "import" in way else frozenset(tags_of(given.get("apply", {})))
+                # a name that is worked out is one of few, and none that leads here
                 name = re.sub(r"\{\{.*?\}\}", "*", given["file"])
-                for other in sorted(path.parent.glob(name)):
-                    if other != path:
-                        yield from tasks_below(other, passed)
+                for other in sorted(set(path.parent.glob(name)) - above):
+                    if name != "*.yml" or other.stem in ("apt", "dnf"):
+                        yield from tasks_below(other, passed, above)
         yield path, task, tags
 
 
-def main_of(role: str) -> list[tuple[Path, dict, frozenset[str]]]:
+def main_of(role: str) -> list[Found]:
     return list(tasks_below(ROOT / "roles" / role / "tasks" / "main.yml"))
 
 

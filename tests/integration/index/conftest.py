@@ -67,7 +67,7 @@ class Settings:
 
     def _run(self, variables: dict[str, object], roles: list[str | None]) -> Run:
         """Run some roles, or, for None among them, all that is done for the index."""
-        at_once = ["--extra-vars", "pypi_index_previous_passwords=refused"]
+        at_once = ["--extra-vars", "{pypi_index_grace_period: false}"]
         whole = ["--limit", "index_hosts", "--tags", "index", *at_once] if None in roles else []
         playbook = "wheelhouse.onboarding.site" if whole else Path(__file__).with_name("roles.yml")
         in_order = [role for role in self.ROLES if role in roles]

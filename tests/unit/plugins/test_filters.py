@@ -35,6 +35,9 @@ FILTERS = [
     "superseded_credentials",
     "no_proxy",
     "validate_inventory",
+    "proxy_environments",
+    "changed_proxy_logins",
+    "proxy_setting_faults",
 ]
 SECRET = "S3ntinel-of-Acme"
 
@@ -122,7 +125,8 @@ def test_a_real_run_takes_vaulted_tagged_and_lazy_values(tmp_path, run):
 @pytest.mark.parametrize("name", FILTERS)
 def test_wrong_input_is_an_error_of_ansible(name, junk):
     """Never a traceback; what is text is for the function to judge."""
-    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}]}
+    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}], "proxy_environments": ["", ""]}
+    more |= {"changed_proxy_logins": [[]], "proxy_setting_faults": [True, "Debian"]}
     try:
         filter_plugin(name)(junk, *more.get(name, []))
     except AnsibleFilterError as error:
@@ -135,6 +139,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("superseded_credentials", str),
             ("no_proxy", list),
             ("validate_inventory", dict),
+            ("proxy_setting_faults", dict),
         ]
 
 

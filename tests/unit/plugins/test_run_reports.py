@@ -79,9 +79,9 @@ def test_what_a_run_replaced():
             "pypi_index_changed_accounts": ["ada", "leo"],
             "wheelhouse_hosts_on_old_credentials": [],
             "index_gateway_certificate_changed": True,
-            "corporate_proxy_changed_logins": ["the machines"],
+            "corporate_proxy_changed_accounts": ["the machines"],
         },
-        jup={"jupyter_host_rotated": ["ada"], "corporate_proxy_changed_logins": ["the machines", "ada"]},
+        jup={"jupyter_host_rotated": ["ada"], "corporate_proxy_changed_accounts": ["the machines", "ada"]},
         ws_1=OFF,
     )
     assert rotation_report(facts, "index", names) == [
