@@ -89,7 +89,7 @@ docs: setup ## the documentation site, into .cache/docs/html
 	$(step) "Reference of roles, modules and filters" -- $$with_tools antsibull-docs --config-file docs/antsibull.cfg collection \
 	    --use-current --squash-hierarchy --fail-on-error --dest-dir $(site)/source/reference wheelhouse.onboarding
 	rm $(site)/source/reference/index.rst $(site)/source/reference/environment_variables.rst
-	python tests/tools/playbook_pages.py $(site)/source/reference/playbooks.md
+	python tests/tools/reference_pages.py $(site)/source/reference
 	$(step) "Pages" -- $$with_tools sphinx-build -q -W --keep-going -b html $(site)/source $(site)/html
 	echo "Open $(site)/html/index.html"
 

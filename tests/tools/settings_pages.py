@@ -79,8 +79,9 @@ INTRODUCTION = f"""\
 <!-- {SOURCE} -->
 
 Write these settings once, in `group_vars/all` of the inventory; `inventories/example` has each of them. Roles take them
-as the defaults of their own variables, which [Roles](roles.md) lists. [The inventory](inventory.md) says how every
-playbook checks them. An unknown variable whose name begins with `wheelhouse_` or with the name of a role is an error.
+as the defaults of their own variables, which [Roles](reference/roles.md) lists. [The inventory](inventory.md) says how
+every playbook checks them. An unknown variable whose name begins with `wheelhouse_` or with the name of a role is an
+error.
 """
 
 
