@@ -74,23 +74,22 @@ lint: export PRE_COMMIT_HOME := $(CURDIR)/.cache/pre-commit
 lint: setup ## all checks of .pre-commit-config.yaml: ruff, mypy, yamllint, ansible-lint, shellcheck, generated files
 	@$(step) --show "Lint" -- pre-commit run --all-files --hook-stage manual --color never
 
-site := .cache/docs
+site := .cache/site
 .PHONY: docs
-docs: setup ## the documentation site, into .cache/docs/html
+docs: setup ## the documentation site, into .cache/site/html
 	@with_tools="uv run --quiet --no-project --python .venv/bin/python --with-requirements docs/requirements.txt"
 	$(step) "Tools for the site" -- $$with_tools python -c ""
 	$(step) "antsibull-docs lint" -- $$with_tools antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
-	# the guides beside what is generated; times of files stay, so that what did not change is not built again
-	rm -rf $(site)/source
+	# the guides, what they include, and what is generated; times of files stay, so that only what changed is built again
 	mkdir -p $(site)
-	cp -a docs $(site)/source
-	mkdir -m 700 $(site)/source/reference
-	for beside in CHANGELOG.md CONTRIBUTING.md SECURITY.md examples galaxy.yml; do ln -sfn ../../$$beside $(site)/$$beside; done
+	rm -rf $(site)/docs $(site)/examples
+	cp -a docs examples CHANGELOG.md CONTRIBUTING.md SECURITY.md galaxy.yml $(site)
+	mkdir -m 700 $(site)/docs/reference
 	$(step) "Reference of roles, modules and filters" -- $$with_tools antsibull-docs --config-file docs/antsibull.cfg collection \
-	    --use-current --squash-hierarchy --fail-on-error --dest-dir $(site)/source/reference wheelhouse.onboarding
-	rm $(site)/source/reference/index.rst $(site)/source/reference/environment_variables.rst
-	python tests/tools/reference_pages.py $(site)/source/reference
-	$(step) "Pages" -- $$with_tools sphinx-build -q -W --keep-going -b html $(site)/source $(site)/html
+	    --use-current --squash-hierarchy --fail-on-error --dest-dir $(site)/docs/reference wheelhouse.onboarding
+	rm $(site)/docs/reference/index.rst $(site)/docs/reference/environment_variables.rst
+	python tests/tools/reference_pages.py $(site)/docs/reference
+	$(step) "Pages" -- $$with_tools sphinx-build -q -W --keep-going -b html $(site)/docs $(site)/html
 	echo "Open $(site)/html/index.html"
 
 .PHONY: sanity
