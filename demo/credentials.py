@@ -8,6 +8,7 @@ Writes into STATE_DIRECTORY (0700), and keeps whatever is there from an earlier 
     index.pem, index.key    the certificate of the index, signed by it
     machine-ca.pem    CAs that this machine trusts beyond the public ones (a proxy that intercepts TLS has one)
     trust.pem         both: what the company's hosts have to trust
+    office            a name for the hosts that are started with these, for as long as the directory is there
 """
 
 from __future__ import annotations
@@ -151,6 +152,9 @@ def main(state: Path) -> None:
     write(vault, json.dumps(passwords() | known, indent=2).encode())
     if not (state / "ca.pem").is_file():
         company_certificates(state)
+    if not (state / "office").is_file():
+        # the hosts that are started with these secrets carry it, also when the secrets are replaced later
+        write(state / "office", secrets.token_hex(8).encode())
     extra = machine_ca()
     write(state / "machine-ca.pem", extra.encode())
     write(state / "trust.pem", (state / "ca.pem").read_bytes() + extra.encode())
