@@ -15,6 +15,7 @@ so that a program which is new in the documentation is not passed over.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from collections.abc import Iterator
@@ -33,8 +34,8 @@ THEIR_NAMES = """
 OTHERS = """
     ansible ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl docker echo export
     find git hatch journalctl kill mail make mamba micromamba mkdir molecule openssl pdm pip pip3 pipenv pipx pixi
-    poetry pre-commit ps python python3 rm scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar twine
-    uv uvx virtualenv
+    poetry pre-commit ps pytest python python3 rm scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar
+    twine uv uvx virtualenv
 """
 OURS = frozenset(THEIR_NAMES.split())
 PROGRAMS = OURS | frozenset(OTHERS.split())
@@ -242,4 +243,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md has a contributor type, in a checkout of its own; office/test_contributing.py tries the rest."""
+"""The commands of CONTRIBUTING.md, in a checkout of their own; those that need hosts run in the scenario `default`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,10 @@ class Contributor:
     checkout: Path
 
     def as_written(self, command: str, activated: bool = False) -> str:
-        """Type a command of CONTRIBUTING.md, with the tools on the PATH if they are activated; what it prints."""
+        """Type a command, perhaps after `. .venv/bin/activate`; what it prints."""
         return self.run(f". .venv/bin/activate && {command}" if activated else command)
 
     def run(self, command: str, succeeds: bool = True) -> str:
-        """Type a command; what it prints."""
         kept = {name: value for name, value in os.environ.items() if name.startswith("WHEELHOUSE_") or name == "HOME"}
         names = {"GIT_AUTHOR_NAME": "ada", "GIT_COMMITTER_NAME": "ada", "EMAIL": "ada@acme.example"}
         done = subprocess.run(
