@@ -54,6 +54,11 @@ options:
           Without it, the file is named, and nothing of what is in it shown.
         type: bool
         default: false
+      validate:
+        description: >-
+          A command that checks the new file before it is in place; C(%s) in it stands for that file, and what it says
+          is in the error. For absolute paths.
+        type: str
       merge:
         description:
           - The form of a file that may hold other settings, too. What is in it stays, O(files[].content) is put into it
@@ -185,7 +190,7 @@ people_skipped:
 
 import os
 import pwd
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import system_paths
@@ -199,6 +204,8 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_content import (
     Change,
     Wanted,
+    WantedDirectory,
+    WantedLink,
     change,
     difference,
     settle_as,
@@ -206,24 +213,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_cont
     settle_paths,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.system_paths import Refused
-
-
-class WantedDirectory(TypedDict):
-    """An entry of the module's option `directories`."""
-
-    path: str
-    owner: str
-    group: str | None
-    mode: str
-    state: Literal["present", "absent"]
-
-
-class WantedLink(TypedDict):
-    """An entry of the module's option `links`."""
-
-    path: str
-    target: str | None
-    state: Literal["present", "absent"]
 
 
 def settle_all(
@@ -244,8 +233,9 @@ def settle_all(
         if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
             path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
         if path.startswith("~/"):
-            if wanted["group"]:
-                faults.append(f"files[].group of {path} is {wanted['group']}; leave it out below a home.")
+            unusable = next((option for option in ("group", "validate") if wanted[option]), None)
+            if unusable:
+                faults.append(f"files[].{unusable} of {path} is {wanted[unusable]}; leave it out below a home.")
             elif owner is not None:
                 below_homes.setdefault(name, (owner, []))[1].append(wanted)
             elif wanted["state"] == "present" and check_mode:
@@ -366,6 +356,7 @@ def main() -> None:
             "mode": {"type": "str", "default": "0600"},
             "content": {"type": "str", "default": "", "no_log": True},
             "show": {"type": "bool", "default": False},
+            "validate": {"type": "str"},
             "merge": {"type": "str", "choices": ["ini", "toml", "netrc"]},
             "keep_passwords": {"type": "bool", "default": False, "no_log": False},
             "state": state,

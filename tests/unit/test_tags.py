@@ -28,7 +28,7 @@ MODULES = {
 # Roles that run for one purpose alone, outside of site.yml.
 ALONE = {"onboarding_bundle", "virtualenv"}
 # These roles are still without tags. A role that has them has no line here.
-STILL = frozenset({"accounts", "jupyter_tunnel", "package_client"})
+STILL: frozenset[str] = frozenset()
 TAGGED = sorted(set(ROLES) - STILL - ALONE)
 # Rare paths, in which everything is done that is needed, whatever its kind.
 WHOLE = {"migrate_home.yml", "relay.yml", "px.yml", "windows.yml"}
