@@ -37,6 +37,7 @@ lock: setup ## compile the locked requirements: of development, releases, contro
 	    $$compile 3.11 - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
 	$$compile 3.11 --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
 	$$compile 3.11 --group release --custom-compile-command "make lock" --output-file tests/release/requirements.txt
+	$$compile 3.11 --group docs --custom-compile-command "make lock" --output-file docs/requirements.txt
 	for release in tests/controllers/*.in; do
 	    $$compile 3.12 $$release --custom-compile-command "make lock" --output-file $${release%.in}.txt
 	done
@@ -70,13 +71,31 @@ integration: setup ## tests of an office on the running demo: T=tests/integratio
 
 .PHONY: test
 test: lint ## everything below; what takes long two at a time
-	@$(call two_at_a_time,sanity unit $(SETS:%=on-%))
+	@$(call two_at_a_time,sanity unit docs $(SETS:%=on-%))
 	echo "All tests passed."
 
 .PHONY: lint
 lint: export PRE_COMMIT_HOME := $(CURDIR)/.cache/pre-commit
 lint: setup ## all checks of .pre-commit-config.yaml: ruff, mypy, yamllint, ansible-lint, shellcheck, generated files
 	@$(step) --show "Lint" -- pre-commit run --all-files --hook-stage manual --color never
+
+site := .cache/site
+.PHONY: docs
+docs: setup ## the documentation site, into .cache/site/html
+	@with_tools="uv run --quiet --no-project --python .venv/bin/python --with-requirements docs/requirements.txt"
+	$(step) "Tools for the site" -- $$with_tools python -c ""
+	$(step) "antsibull-docs lint" -- $$with_tools antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	# the guides, what they include, and what is generated; times of files stay, so that only what changed is built again
+	mkdir -p $(site)
+	rm -rf $(site)/docs $(site)/examples
+	cp -a docs examples CHANGELOG.md CONTRIBUTING.md SECURITY.md galaxy.yml $(site)
+	mkdir -m 700 $(site)/docs/reference
+	$(step) "Reference of roles, modules and filters" -- $$with_tools antsibull-docs --config-file docs/antsibull.cfg collection \
+	    --use-current --squash-hierarchy --fail-on-error --dest-dir $(site)/docs/reference wheelhouse.onboarding
+	rm $(site)/docs/reference/index.rst $(site)/docs/reference/environment_variables.rst
+	python tests/tools/reference_pages.py $(site)/docs/reference
+	$(step) "Pages" -- $$with_tools sphinx-build -q -W --keep-going -b html $(site)/docs $(site)/html
+	echo "Open $(site)/html/index.html"
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity
@@ -145,7 +164,7 @@ on-%: setup
 on-core220: export WHEELHOUSE_CONTROLLER = 2.20
 
 # Each line that they print says which it is of.
-sanity unit on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
+sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
 
 define two_at_a_time
 docker version >/dev/null 2>&1 || trap 'demo/engine stop' EXIT
