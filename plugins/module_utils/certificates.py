@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import re
 import ssl
+from typing import Any
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -21,12 +22,20 @@ def pem_certificates(text: str) -> list[str]:
         try:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=certificate)
         except (ssl.SSLError, ValueError) as exc:
-            raise ValueError(f"Certificate {number} of {len(found)} is damaged; copy the file again.") from exc
+            which = f"Certificate {number} of {len(found)} in the CA bundle"
+            raise ValueError(f"{which} is damaged; copy the file again.") from exc
     return found
 
 
-def fingerprint(certificate: str) -> str:
-    """What tells one certificate from another, in the name of its file: 16 hexadecimal digits."""
+def certificate_files(text: str) -> dict[str, str]:
+    """{name of a file: certificate} of the certificates in a PEM file; names depend on the content alone.
+
+    Raises ValueError for a damaged one.
+    """
+    return {f"wheelhouse-{_fingerprint(one)}.crt": one for one in pem_certificates(text)}
+
+
+def _fingerprint(certificate: str) -> str:
     return hashlib.sha256(certificate.encode()).hexdigest()[:16]
 
 
@@ -38,7 +47,8 @@ def described(certificate: str) -> str:
     except (ssl.SSLError, ValueError):
         return ""
     for found in context.get_ca_certs():
-        names = {key: value for part in found.get("subject", ()) for key, value in part}
+        parts: Any = found.get("subject", ())  # tuples of (name, value), whatever its annotation says
+        names = {key: value for part in parts for key, value in part}
         subject = names.get("commonName") or names.get("organizationName") or "a CA without a name"
         return f"{subject}, valid until {found.get('notAfter', 'an unknown date')}"
     return ""

@@ -43,8 +43,9 @@ class Wanted(TypedDict):
     mode: str
     content: str
     show: bool
+    merge: Literal["ini", "toml", "netrc", "shell"] | None
+    only_if: Literal["exists", "missing"] | None
     validate: str | None
-    merge: Literal["ini", "toml", "netrc"] | None
     keep_passwords: bool
     state: Literal["present", "absent"]
 
@@ -83,6 +84,8 @@ def settle(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool
 
     What it held before and after, or None where nothing changes.
     """
+    if wanted["only_if"] and is_left_alone(path, wanted):
+        return None
     if wanted["state"] == "present":
         return write(path, wanted, owner, check_mode)
     if wanted["merge"]:
@@ -92,6 +95,16 @@ def settle(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool
     if not check_mode:
         os.unlink(path)
     return b"", b""
+
+
+def is_left_alone(path: str, wanted: Wanted) -> bool:
+    """Whether a file is not to be touched because there is one already, or because there is none."""
+    found = read(path)
+    if wanted["only_if"] == "exists":
+        return found is None and wanted["state"] == "present"
+    if wanted["state"] == "present":
+        return found is not None
+    return found != wanted["content"].encode()
 
 
 def write(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:

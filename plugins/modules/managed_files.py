@@ -67,9 +67,17 @@ options:
             What O(files[].content) holds is for V(absent) the place whose passwords go, also where nothing marks them.
           - What the file's own readers give the whole file up over (a word of another program in a netrc file, a byte
             order mark, a comment in another encoding than UTF-8) is made a comment, too, and RV(mended) says so.
+          - Of a file that shells or logins read, V(shell) puts the content at the beginning, before anything that may
+            end the file early, and changes no other line.
           - The file is written whole where this is left out.
         type: str
-        choices: [ini, toml, netrc]
+        choices: [ini, toml, netrc, shell]
+      only_if:
+        description:
+          - V(exists) writes the file only where there is one already, and V(missing) only where there is none.
+          - With V(missing), O(files[].state=absent) deletes the file only if it holds exactly O(files[].content).
+        type: str
+        choices: [exists, missing]
       keep_passwords:
         description:
           - Where a variable in O(files[].content) has a URL with a user name and no password, and the same one in the
@@ -248,7 +256,7 @@ def settle_all(
             if owner is None:
                 changed.append(difference(path, wanted, "", wanted["content"]))
                 continue
-            must_exist = wanted["state"] == "present" and not check_mode
+            must_exist = wanted["state"] == "present" and wanted["only_if"] != "exists" and not check_mode
             system_paths.refuse_place(path, unmended, must_exist)
         except Refused as exc:
             faults.append(str(exc))
@@ -356,8 +364,9 @@ def main() -> None:
             "mode": {"type": "str", "default": "0600"},
             "content": {"type": "str", "default": "", "no_log": True},
             "show": {"type": "bool", "default": False},
+            "merge": {"type": "str", "choices": ["ini", "toml", "netrc", "shell"]},
+            "only_if": {"type": "str", "choices": ["exists", "missing"]},
             "validate": {"type": "str"},
-            "merge": {"type": "str", "choices": ["ini", "toml", "netrc"]},
             "keep_passwords": {"type": "bool", "default": False, "no_log": False},
             "state": state,
         },

@@ -81,9 +81,8 @@ import stat
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, read, replace
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.certificates import (
+    certificate_files,
     described,
-    fingerprint,
-    pem_certificates,
 )
 
 
@@ -105,9 +104,6 @@ class TrustStore:
         paths = [os.path.join(self.directory, name) for name in names if re.fullmatch(r"wheelhouse-\w+\.crt", name)]
         return {path: read(path) or b"" for path in paths}
 
-    def path(self, certificate: str) -> str:
-        return os.path.join(self.directory, f"wheelhouse-{fingerprint(certificate)}.crt")
-
     def write(self, paths: dict[str, bytes]) -> None:
         """Write certificates, {path: content}."""
         if self._check_mode:
@@ -124,8 +120,11 @@ class TrustStore:
             for path in paths:
                 os.unlink(path)
 
-    def settle(self, certificates: list[str], is_changed: bool) -> bool:
-        """Have the store hold what the files say. Whether it changes; `is_changed` tells whether the files do."""
+    def settle(self, certificates: dict[str, str], is_changed: bool) -> bool:
+        """Bring the store to {path: certificate}, and report whether it changes.
+
+        is_changed  whether the files of certificates do
+        """
         raise NotImplementedError
 
     def run(self, command: list[str]) -> str:
@@ -140,7 +139,7 @@ class TrustStore:
 class Linux(TrustStore):
     """A file that a program of the distribution makes of directories."""
 
-    def settle(self, certificates: list[str], is_changed: bool) -> bool:
+    def settle(self, certificates: dict[str, str], is_changed: bool) -> bool:
         if not (is_changed or self.is_outdated()):
             return False
         if not self._check_mode:
@@ -171,13 +170,13 @@ class MacOS(TrustStore):
             self.run(["security", "remove-trusted-cert", "-d", path])
         super().remove(paths)
 
-    def settle(self, certificates: list[str], is_changed: bool) -> bool:
-        changed = self._write_store(certificates)
+    def settle(self, certificates: dict[str, str], is_changed: bool) -> bool:
+        changed = self._write_store(list(certificates.values()))
         known = self._in_keychain() if certificates else ""
-        missing = [one for one in certificates if _body(one) not in known]
-        for certificate in missing if not self._check_mode else []:
+        missing = [path for path, one in certificates.items() if _body(one) not in known]
+        for path in missing if not self._check_mode else []:
             keychain = self._module.params["keychain"]
-            self.run(["security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", keychain, self.path(certificate)])
+            self.run(["security", "add-trusted-cert", "-d", "-r", "trustRoot", "-k", keychain, path])
         return changed or bool(missing)
 
     def _in_keychain(self) -> str:
@@ -243,13 +242,14 @@ def main() -> None:
     )
     trust = MacOS(module) if module.params["keychain"] else Linux(module)
     try:
-        certificates = pem_certificates(module.params["certificates"])
+        named = certificate_files(module.params["certificates"])
     except ValueError as exc:
         module.fail_json(msg=str(exc))
     fault = refuse_directory(trust.directory)
     if fault:
         module.fail_json(msg=fault)
-    wanted = {trust.path(one): f"{one}\n".encode() for one in certificates}
+    certificates = {os.path.join(trust.directory, name): one for name, one in named.items()}
+    wanted = {path: f"{one}\n".encode() for path, one in certificates.items()}
     before = trust.present()
     superseded = [path for path in before if path not in wanted]
     kept = superseded if module.params["keep_superseded"] else []

@@ -24,7 +24,6 @@ INTERNAL = "https://packages.acme.example/conda/internal"
 OUTSIDE = "http://conda.example.net"
 PUBLIC = f"{OUTSIDE}/public"
 MINE = f"channels: [{PUBLIC}, {OUTSIDE}/other]\nchannel_priority: flexible\n"
-REPORT = "import json, sys; print([f for f in json.load(sys.stdin)['findings'] if f['check'] == 'conda'])"
 
 REMOVE = "rm -rf /opt/wheelhouse/conda /opt/wheelhouse/.conda.* /usr/local/bin/conda /etc/profile.d/wheelhouse-conda.sh"
 

@@ -62,7 +62,7 @@ def test_a_wrong_password_is_not_saved(office: Office, workstation: Host, run: C
     before = workstation.file(FILE).content_string
     done = types(workstation, "wr@ng")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "does not take this password for EMEA\\ada" in done.stderr and "wr@ng" not in done.stderr
+    assert "does not accept this password for EMEA\\ada" in done.stderr and "wr@ng" not in done.stderr
     assert workstation.file(FILE).content_string == before
 
 
@@ -102,4 +102,4 @@ def test_nothing_else_can_be_put_in_the_place_of_the_file(workstation: Host, run
 
 def test_where_it_keeps_the_password_nobody_else_does(office: Office, run: Callable[[], Run]) -> None:
     result = office.run_as("leo", "echo x | corporate-password")
-    assert result.rc == 4 and "IT does that for you" in result.stderr
+    assert result.rc == 4 and "IT sets your password at the proxy" in result.stderr

@@ -16,7 +16,6 @@ from testinfra.host import Host
 
 AWKWARD = 'a@b:c/d#e%f?&+ "q'
 NEAR, NEAR_NTLM = 3127, 3126
-RELAY = "127.0.0.1:3128"
 
 # Asks by GET or through a tunnel, as a program would that is pointed at the relay; reads to the end.
 DOWNLOAD = r"""

@@ -23,7 +23,6 @@ from .samples import Client, Wheel
 
 ROLE = Path(__file__).parents[3] / "roles/package_client/templates"
 OWN = Wheel("acme_tools")
-YOUNG = "alpha-1.1-py3-none-any.whl"
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ FILTERS = [
     "superseded_credentials",
     "no_proxy",
     "validate_inventory",
+    "certificate_files",
     "proxy_environments",
     "changed_proxy_logins",
     "proxy_setting_faults",
@@ -140,6 +141,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("no_proxy", list),
             ("validate_inventory", dict),
             ("proxy_setting_faults", dict),
+            ("certificate_files", str),
         ]
 
 

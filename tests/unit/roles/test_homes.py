@@ -39,7 +39,7 @@ REVIEWED_TASKS: dict[str, dict[str, str]] = {
         "Accounts of people who came exist": "an account that is new, with a home that is"
     },
     "roles/pypi_index/tasks/directories.yml": {
-        "The account that owns published files exists": "of the index's own account, which nobody can log in to"
+        "Create the system account, which owns published files": "of the index's own account, without a login"
     },
 }
 
