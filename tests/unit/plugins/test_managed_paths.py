@@ -198,7 +198,9 @@ def test_a_link_to_where_others_write_is_not_followed(refusal, tmp_path: Path) -
     (tmp_path / "data").symlink_to("open/data")
     (tmp_path / "file").symlink_to("open/file")
     assert f"{tmp_path}/open has to belong to root" in refusal(directories=[{"path": f"{tmp_path}/data"}])
-    assert f"{tmp_path}/open has to belong to root" in refusal(files=[{"path": f"{tmp_path}/file", "content": "words\n"}])
+    assert f"{tmp_path}/open has to belong to root" in refusal(
+        files=[{"path": f"{tmp_path}/file", "content": "words\n"}]
+    )
 
 
 OTHERS: dict[str, Callable[[Path], object]] = {
