@@ -1,8 +1,8 @@
-"""Make what a company would have before it starts: a CA, a certificate for its index, and everybody's passwords.
+"""Create what a company has already: a CA, a certificate for its index, and passwords for its people.
 
     python credentials.py STATE_DIRECTORY
 
-Writes into STATE_DIRECTORY (0700), and keeps whatever is there from an earlier run:
+Writes into STATE_DIRECTORY (0700). Files of an earlier run stay as they are:
     vault.json        the secrets, under the names a real inventory would keep in ansible-vault (0600)
     ca.pem, ca.key    the company's CA
     index.pem, index.key    the certificate of the index, signed by it
@@ -13,6 +13,7 @@ Writes into STATE_DIRECTORY (0700), and keeps whatever is there from an earlier 
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import ipaddress
 import json
@@ -20,7 +21,6 @@ import os
 import re
 import secrets
 import ssl
-import sys
 from pathlib import Path
 
 import certifi
@@ -161,4 +161,6 @@ def main(state: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("state", type=Path, metavar="STATE_DIRECTORY")
+    main(parser.parse_args().state)

@@ -30,7 +30,7 @@ def settle(places: dict[str, str | None], check: bool = True, **settings: object
         {"name": name, "jupyter": True, "jupyter_host": place} if place else {"name": name, "state": "absent"}
         for name, place in places.items()
     ]
-    values = {"wheelhouse_people": [*RESIDENTS, *movers], "accounts_leavers_home": "remove", **settings}
+    values = {"wheelhouse_people": [*RESIDENTS, *movers], "accounts_removed_home": "remove", **settings}
     return play(HERE / "move.yml", "-i", str(HERE / "second.yml"), "--extra-vars", json.dumps(values), check=check)
 
 
@@ -61,7 +61,7 @@ def test_a_person_moves_by_one_line(office, jupyter, workstation) -> None:
         file = workstation.file("/home/mia/.private")
         assert (file.user, file.mode) == ("mia", 0o600)
         workstation.check_output("su mia -s /bin/sh -c 'rm ~/.bashrc ~/.zshenv'")
-        said = office.run_as("mia", "my-jupyter")
+        said = office.run_as("mia", "jupyter-status")
         assert json.loads(said.stdout)["state"] == "idle"
         # nothing of hers was started on either host, and nobody gained anything
         for host in (jupyter, workstation):
@@ -77,8 +77,8 @@ def test_a_person_moves_by_one_line(office, jupyter, workstation) -> None:
         assert settle({"mia": SECOND, "noa": SECOND}).changed == 0
         # nothing of the way it took is left
         assert "home-of-" not in workstation.file("/etc/ssh/authorized_keys.d/mia").content_string
-        assert jupyter.run("ls -d /run/wheelhouse-move* /run/wheelhouse-departure*").rc != 0
-        assert workstation.run("ls -d /run/wheelhouse-arrival*").rc != 0
+        assert jupyter.run("ls -d /run/wheelhouse-move* /run/wheelhouse-send*").rc != 0
+        assert workstation.run("ls -d /run/wheelhouse-receive*").rc != 0
     finally:
         settle({"mia": None, "noa": None})
         play(

@@ -27,8 +27,17 @@ FILTERS = [
     "superseded_credentials",
     "no_proxy",
     "validate_inventory",
+    "certificate_files",
+    "proxy_environments",
+    "changed_proxy_logins",
+    "proxy_setting_faults",
+    "index_configuration",
+    "listed_files",
+    "setting_faults",
 ]
 SECRET = "S3ntinel-of-Acme"
+# what filters of the index take besides their input
+INDEX: dict[str, list] = {"index_configuration": [[]], "setting_faults": ["pypi_index"]}
 
 
 def filter_plugin(name):
@@ -114,7 +123,8 @@ def test_a_real_run_takes_vaulted_tagged_and_lazy_values(tmp_path, run):
 @pytest.mark.parametrize("name", FILTERS)
 def test_wrong_input_is_an_error_of_ansible(name, junk):
     """Never a traceback; what is text is for the function to judge."""
-    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}]}
+    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}], "proxy_environments": ["", ""], **INDEX}
+    more |= {"changed_proxy_logins": [[]], "proxy_setting_faults": [True, "Debian"]}
     try:
         filter_plugin(name)(junk, *more.get(name, []))
     except AnsibleFilterError as error:
@@ -127,6 +137,9 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("superseded_credentials", str),
             ("no_proxy", list),
             ("validate_inventory", dict),
+            ("proxy_setting_faults", dict),
+            ("certificate_files", str),
+            ("setting_faults", dict),
         ]
 
 

@@ -39,7 +39,7 @@ REVIEWED_TASKS: dict[str, dict[str, str]] = {
         "Accounts of people who came exist": "an account that is new, with a home that is"
     },
     "roles/pypi_index/tasks/directories.yml": {
-        "The account that owns published files exists": "of the index's own account, which nobody can log in to"
+        "Create the system account, which owns published files": "of the index's own account, without a login"
     },
 }
 
@@ -60,18 +60,18 @@ REVIEWED_PROGRAMS = {
     "roles/corporate_proxy/files/corporate-password": "a person runs it, as that person",
     "roles/package_client/files/doctor": "a person runs it, as that person",
     "roles/jupyter_tunnel/files/jupyter-tunnel": "a person runs it, as that person",
-    "roles/jupyter_host/files/prepare": "runs as the person, in their unit",
-    "roles/jupyter_host/files/my-jupyter": "a person runs it, as that person",
+    "roles/jupyter_host/files/prepare-venv": "runs as the person, in their unit",
+    "roles/jupyter_host/files/jupyter-status": "a person runs it, as that person",
     "roles/jupyter_host/files/jupyter_server_config.py": "runs as the person, in their unit",
     "plugins/module_utils/leaving_files.py": "of who left; nothing of theirs runs any more",
     "plugins/module_utils/leaving_processes.py": "of who left: it sends signals as that uid",
     "plugins/module_utils/leaving_people.py": "of who left: closes the directory of the home, looks at nothing in it",
     "plugins/modules/offboard.py": "looks accounts up, and hands who leaves over to leaving_people",
-    "roles/jupyter_host/files/carry": "what reads and writes in homes does it in services that run as the person",
-    "roles/jupyter_host/files/servers": "asks a person's server in a process that is the person, with a deadline",
-    "roles/jupyter_host/files/token": "writes into /etc/wheelhouse, where directories are root's",
-    "roles/jupyter_host/files/healthy.py": "becomes nobody, to try JupyterLab out",
-    "roles/pypi_index/files/wheelhouse-arrivals": "works in the shelf's directories, by descriptors; follows no link",
+    "roles/jupyter_host/files/move-home": "what reads and writes in homes does it in services that run as the person",
+    "roles/jupyter_host/files/smoke_test.py": "becomes nobody, to try JupyterLab",
+    "plugins/module_utils/jupyter_units.py": "asks a person's server by way of homes, with a deadline",
+    "plugins/modules/jupyter_tokens.py": "writes into /etc/wheelhouse, where directories are root's",
+    "roles/pypi_index/files/wheelhouse-incoming": "works in the shelf's directories, by descriptors; follows no link",
     "roles/pypi_index/files/wheelhouse": "the index: nobody has a home there",
     "roles/onboarding_bundle/files": "a person runs it on their own computer",
 }
