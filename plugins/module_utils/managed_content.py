@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import re
+import shlex
 import stat
+import subprocess
 from collections.abc import Callable
 from typing import Any, Literal, TypedDict
 
@@ -26,6 +29,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging impo
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.system_paths import Refused
 
+VALIDATION_SECONDS = 60
 # [(number of the file, what it held before, and after)], and a clause for each failure
 Outcome = tuple[list[tuple[int, str, str]], list[str]]
 
@@ -39,8 +43,28 @@ class Wanted(TypedDict):
     mode: str
     content: str
     show: bool
-    merge: Literal["ini", "toml", "netrc"] | None
+    merge: Literal["ini", "toml", "netrc", "shell"] | None
+    only_if: Literal["exists", "missing"] | None
+    validate: str | None
     keep_passwords: bool
+    state: Literal["present", "absent"]
+
+
+class WantedDirectory(TypedDict):
+    """An entry of the module's option `directories`."""
+
+    path: str
+    owner: str
+    group: str | None
+    mode: str
+    state: Literal["present", "absent"]
+
+
+class WantedLink(TypedDict):
+    """An entry of the module's option `links`."""
+
+    path: str
+    target: str | None
     state: Literal["present", "absent"]
 
 
@@ -60,6 +84,8 @@ def settle(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool
 
     What it held before and after, or None where nothing changes.
     """
+    if wanted["only_if"] and is_left_alone(path, wanted):
+        return None
     if wanted["state"] == "present":
         return write(path, wanted, owner, check_mode)
     if wanted["merge"]:
@@ -69,6 +95,16 @@ def settle(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool
     if not check_mode:
         os.unlink(path)
     return b"", b""
+
+
+def is_left_alone(path: str, wanted: Wanted) -> bool:
+    """Whether a file is not to be touched because there is one already, or because there is none."""
+    found = read(path)
+    if wanted["only_if"] == "exists":
+        return found is None and wanted["state"] == "present"
+    if wanted["state"] == "present":
+        return found is not None
+    return found != wanted["content"].encode()
 
 
 def write(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:
@@ -85,8 +121,24 @@ def write(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool)
             return None
     if not check_mode:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        replace(path, content, mode, owner.pw_uid, owner.pw_gid)
+        command = wanted["validate"]
+        validate = (lambda partial: run_validation(command, partial, path)) if command else None
+        replace(path, content, mode, owner.pw_uid, owner.pw_gid, validate)
     return found or b"", content
+
+
+def run_validation(command: str, partial: str, path: str) -> None:
+    """Raise OSError where a command rejects a new file; `%s` in it stands for that file."""
+    words = [word.replace("%s", partial) for word in shlex.split(command)]
+    try:
+        done = subprocess.run(
+            words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=VALIDATION_SECONDS
+        )
+        said = decode(done.stderr or done.stdout).replace(partial, path)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        raise OSError(errno.EINVAL, f"it cannot be checked with {words[0]} ({type(exc).__name__})", path) from None
+    if done.returncode:
+        raise OSError(errno.EINVAL, f"{words[0]} rejects its new content: {printable(said.strip())}", path)
 
 
 def with_passwords(content: str, found: str) -> str:

@@ -31,7 +31,7 @@ class Service(TypedDict):
     """An item of O(services)."""
 
     name: str
-    state: Literal["started", "stopped", "ran"]
+    state: Literal["started", "stopped", "unchanged", "ran"]
     enabled: bool | None
     reads: list[str]
     on_change: Literal["restart", "reload"]
@@ -81,7 +81,13 @@ class Host:
                 self._run_once(service, unit)
             else:
                 own = [file["path"] for file in files if unit_of(file["path"]) == service["name"]]
-                self._start(service, unit, [] if service["name"].endswith(".timer") else own)
+                own = [] if service["name"].endswith(".timer") else own
+                if service["state"] == "started":
+                    self._start(service, unit)
+                elif service["enabled"] is not None:
+                    self._enable(service["name"], unit, service["enabled"])
+                if unit.state not in AT_REST:
+                    self._have_read(service, unit, own)
         self._check_started(services)
         self._remove([file["path"] for file in files if file["state"] == "absent"])
 
@@ -149,7 +155,7 @@ class Host:
             self._do("stopped", "stop", name)
         self._enable(name, unit, bool(service["enabled"]))
 
-    def _start(self, service: Service, unit: Unit, own_files: list[str]) -> None:
+    def _start(self, service: Service, unit: Unit) -> None:
         name = service["name"]
         if not unit.is_found and not self.check_mode:
             raise SystemdError(f"There is no unit {name} on this host; install what it belongs to first.")
@@ -159,7 +165,10 @@ class Host:
             if unit.state == "failed" and not self.check_mode:
                 self.systemd.forget_failure(name)  # or systemd may refuse it for having failed too often
             self._do("started", "start", name)
-            return
+
+    def _have_read(self, service: Service, unit: Unit, own_files: list[str]) -> None:
+        """Restart or reload a unit that is at work where files are newer than its last look at them."""
+        name = service["name"]
         at_start = service["reads_at_start"] + own_files
         if service["on_change"] == "restart":
             at_start = at_start + service["reads"]

@@ -87,7 +87,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
-    created = []
+    created: list[str] = []
     for name in module.params["people"]:
         owner, path = account(name), os.path.join(TOKENS, name)
         if owner is None and not module.check_mode:

@@ -54,6 +54,11 @@ options:
           Without it, the file is named, and nothing of what is in it shown.
         type: bool
         default: false
+      validate:
+        description: >-
+          A command that checks the new file before it is in place; C(%s) in it stands for that file, and what it says
+          is in the error. For absolute paths.
+        type: str
       merge:
         description:
           - The form of a file that may hold other settings, too. What is in it stays, O(files[].content) is put into it
@@ -62,9 +67,17 @@ options:
             What O(files[].content) holds is for V(absent) the place whose passwords go, also where nothing marks them.
           - What the file's own readers give the whole file up over (a word of another program in a netrc file, a byte
             order mark, a comment in another encoding than UTF-8) is made a comment, too, and RV(mended) says so.
+          - Of a file that shells or logins read, V(shell) puts the content at the beginning, before anything that may
+            end the file early, and changes no other line.
           - The file is written whole where this is left out.
         type: str
-        choices: [ini, toml, netrc]
+        choices: [ini, toml, netrc, shell]
+      only_if:
+        description:
+          - V(exists) writes the file only where there is one already, and V(missing) only where there is none.
+          - With V(missing), O(files[].state=absent) deletes the file only if it holds exactly O(files[].content).
+        type: str
+        choices: [exists, missing]
       keep_passwords:
         description:
           - Where a variable in O(files[].content) has a URL with a user name and no password, and the same one in the
@@ -185,7 +198,7 @@ people_skipped:
 
 import os
 import pwd
-from typing import Any, Literal, TypedDict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import system_paths
@@ -199,6 +212,8 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_content import (
     Change,
     Wanted,
+    WantedDirectory,
+    WantedLink,
     change,
     difference,
     settle_as,
@@ -206,24 +221,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_cont
     settle_paths,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.system_paths import Refused
-
-
-class WantedDirectory(TypedDict):
-    """An entry of the module's option `directories`."""
-
-    path: str
-    owner: str
-    group: str | None
-    mode: str
-    state: Literal["present", "absent"]
-
-
-class WantedLink(TypedDict):
-    """An entry of the module's option `links`."""
-
-    path: str
-    target: str | None
-    state: Literal["present", "absent"]
 
 
 def settle_all(
@@ -244,8 +241,9 @@ def settle_all(
         if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
             path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
         if path.startswith("~/"):
-            if wanted["group"]:
-                faults.append(f"files[].group of {path} is {wanted['group']}; leave it out below a home.")
+            unusable = next((option for option in ("group", "validate") if wanted[option]), None)
+            if unusable:
+                faults.append(f"files[].{unusable} of {path} is {wanted[unusable]}; leave it out below a home.")
             elif owner is not None:
                 below_homes.setdefault(name, (owner, []))[1].append(wanted)
             elif wanted["state"] == "present" and check_mode:
@@ -258,7 +256,7 @@ def settle_all(
             if owner is None:
                 changed.append(difference(path, wanted, "", wanted["content"]))
                 continue
-            must_exist = wanted["state"] == "present" and not check_mode
+            must_exist = wanted["state"] == "present" and wanted["only_if"] != "exists" and not check_mode
             system_paths.refuse_place(path, unmended, must_exist)
         except Refused as exc:
             faults.append(str(exc))
@@ -366,7 +364,9 @@ def main() -> None:
             "mode": {"type": "str", "default": "0600"},
             "content": {"type": "str", "default": "", "no_log": True},
             "show": {"type": "bool", "default": False},
-            "merge": {"type": "str", "choices": ["ini", "toml", "netrc"]},
+            "merge": {"type": "str", "choices": ["ini", "toml", "netrc", "shell"]},
+            "only_if": {"type": "str", "choices": ["exists", "missing"]},
+            "validate": {"type": "str"},
             "keep_passwords": {"type": "bool", "default": False, "no_log": False},
             "state": state,
         },

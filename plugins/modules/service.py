@@ -28,16 +28,16 @@ options:
       state:
         description:
           - V(started) and V(stopped) are what they say. A unit that does not exist is stopped.
+          - V(unchanged) neither starts nor stops the unit. If it is at work, it reads changed files again.
           - V(ran) is for a unit that does its work once. It is run in the background, unless it has done its work since
             O(services[].reads) changed. A run that began before the change is stopped and begun again.
         type: str
-        choices: [started, stopped, ran]
+        choices: [started, stopped, unchanged, ran]
         default: started
       enabled:
         description: >-
           Whether it starts with the host. Without it, a unit that is V(started) is enabled, one that is V(stopped)
-          disabled, and one that V(ran) left alone. A unit without an C([Install]) section cannot be enabled, and is
-          left alone.
+          disabled, and others are left alone. So is a unit without an C([Install]) section, which cannot be enabled.
         type: bool
       reads:
         description:
@@ -192,7 +192,11 @@ def main() -> None:
                 "default": [],
                 "options": {
                     "name": {"type": "str", "required": True},
-                    "state": {"type": "str", "choices": ["started", "stopped", "ran"], "default": "started"},
+                    "state": {
+                        "type": "str",
+                        "choices": ["started", "stopped", "unchanged", "ran"],
+                        "default": "started",
+                    },
                     "enabled": {"type": "bool"},
                     "reads": paths,
                     "on_change": {"type": "str", "choices": ["restart", "reload"], "default": "restart"},

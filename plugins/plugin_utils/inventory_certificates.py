@@ -117,7 +117,7 @@ def _time(certificate: x509.Certificate, name: str) -> datetime:
 
 
 def _host(given: dict[str, Any]) -> str:
-    url = given.get("index_gateway_url") or given.get("wheelhouse_index_url")
+    url = given.get("pypi_index_url") or given.get("wheelhouse_index_url")
     try:
         return (urlsplit(url).hostname or "") if isinstance(url, str) else ""
     except ValueError:

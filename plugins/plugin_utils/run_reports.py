@@ -86,7 +86,7 @@ def rotation_report(hostvars: HostVars, index: str, hosts: Iterable[str]) -> lis
     of_index = hostvars[index] if index else {}
     accounts = _of(of_index, "pypi_index_changed_accounts")
     waiting = _of(of_index, "wheelhouse_hosts_on_old_credentials")
-    logins = dict.fromkeys(name for one in facts for name in _of(one, "corporate_proxy_changed_logins"))
+    logins = dict.fromkeys(name for one in facts for name in _of(one, "corporate_proxy_changed_accounts"))
     tokens = dict.fromkeys(name for one in facts for name in _of(one, "jupyter_host_rotated"))
     off = [str(one["inventory_hostname"]) for one in facts if is_unreachable(one)]
     said = []

@@ -64,11 +64,11 @@ GROUPS = (
             "roles/jupyter_host/files/smoke_test.py",
             "roles/jupyter_host/files/wait-until-ready",
             "roles/package_client/files/fetch.py",
-            "roles/pypi_index/files/wheelhouse-arrivals",
+            "roles/pypi_index/files/wheelhouse-incoming",
         ),
         ("plugins/module_utils",),
     ),
-    Group("tools", TESTS, ("tests/tools/*.py", "demo/*.py"), ("tests/tools", "demo", *SAMPLES)),
+    Group("tools", TESTS, ("tests/tools/*.py", "demo/*.py", "docs/conf.py"), ("tests/tools", "demo", *SAMPLES)),
     Group("bench", TESTS, ("tests/bench/*.py",), ("tests/bench",), ("tests/bench/inside/*",)),
     Group("bench-inside", TESTS, ("tests/bench/inside/*.py",), ("tests/bench/inside",)),
     Group(
@@ -91,7 +91,7 @@ GROUPS = (
         "unit",
         TESTS,
         ("tests/unit/*.py",),
-        (*SAMPLES, "tests/integration", "tests/tools", DOCTOR),
+        (*SAMPLES, "tests/integration/documentation", "tests/integration", "tests/tools", DOCTOR),
         ("tests/unit/index/*",),
     ),
 )

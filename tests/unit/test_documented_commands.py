@@ -24,13 +24,14 @@ ELSEWHERE = {
     "export DOCKER_BUILDKIT=1": ("tests/integration/docker_builds.py", "export DOCKER_BUILDKIT=1"),
     "install.cmd": ("tests/unit/bundles/conftest.py", '"cmd", "/c", "install.cmd"'),
     "install.sh": ("tests/unit/bundles_posix/test_posix_account.py", "&& sh install.sh"),
+    "make docs": ("Makefile", "sanity unit docs $(SETS:%=on-%)"),
     "make lint": ("Makefile", "\ntest: lint "),
-    "make molecule": ("Makefile", "sanity unit $(SETS:%=on-%)"),
+    "make molecule": ("Makefile", "sanity unit docs $(SETS:%=on-%)"),
     "molecule converge": ("Makefile", "$(step) --show \"$$scenario\" -- molecule $${run%:*} "),
     "molecule destroy": ("Makefile", "demo/destroy.yml"),
     "molecule test": ("Makefile", "verify:interrupted test:default "),
     "molecule verify": ("Makefile", "$(step) --show \"$$scenario\" -- molecule $${run%:*} "),
-    "make sanity": ("Makefile", "sanity unit $(SETS:%=on-%)"),
+    "make sanity": ("Makefile", "sanity unit docs $(SETS:%=on-%)"),
     "make setup": ("Makefile", "\nlint: setup "),
     "make test": (".ci/run", "make test 2>&1"),
     "sh ~/.config/wheelhouse/install.sh": (
@@ -61,6 +62,10 @@ SPOKEN_OF = {
     "conda install https://.../package.conda": "a row of the same table: what nothing prevents",
     "docker inspect": "where secrets are searched for: secrets/test_secrets.py",
     "docker save": "how the tests' own image becomes a file: demo/images",
+    "--tags people": "what people.yml runs: test_tags.py compares the two",
+    "--tags secrets": "what rotate.yml runs: test_tags.py compares the two",
+    "site.yml --tags people": "test_tags.py",
+    "site.yml --tags secrets": "test_tags.py",
 }
 
 # What cannot be run where the tests run

@@ -50,7 +50,7 @@ def published(index: Host, version: str) -> dict[str, str]:
     base = CondaPackage("acme-base", version, suffix=".tar.bz2")
     for package in (hello, base):
         put(index, f"{DROP}/{package.filename}", package.build_it())
-    index.check_output("systemctl start wheelhouse-arrivals.service")  # as its timer does twice a minute
+    index.check_output("systemctl start wheelhouse-incoming.service")  # as its timer does twice a minute
     return {package.name: package.version for package in (hello, base)}
 
 

@@ -87,7 +87,9 @@ class Inventory:
         """What a company has to write, for the hosts of these tests."""
         files = self.directory.parent / "files"
         images = json.loads((STATE / "images.json").read_text())
-        shutil.copy(STATE / "trust.pem", files / "acme-ca.pem")
+        # beside the CA that the tutorial has made
+        with (files / "acme-ca.pem").open("a") as bundle:
+            bundle.write((STATE / "trust.pem").read_text())
         shutil.copy(STATE / "ca.pem", files / "signing-ca.pem")
         shutil.copy(STATE / "ca.key", files / "signing-ca.key")
         (files / "index.tar.gz").symlink_to(images["index_archive"])

@@ -67,9 +67,33 @@ def copied(root_of: dict[str, Login], index: Login, version: str) -> Login:
 
 
 def test_what_was_copied_in_is_told(copied: Login, index: Login) -> None:
-    said = index.as_written("journalctl -u wheelhouse-arrivals").text
+    said = index.as_written("journalctl -u wheelhouse-incoming").text
     assert re.search("[1-9][0-9]* files published", said)
     assert "acme_spoilt" in said, "what is wrong has its reason there"
+
+
+def test_backing_up_and_restoring(copied: Login, index: Login, version: str) -> None:
+    """What was published comes back whole, with its two names for one file, and the index goes on with it."""
+    served = f"{SHELF}/packages/{PROJECT}/acme_documented-{version}-py3-none-any.whl"
+    before = index.succeed(f"cd {SHELF} && find blobs conda packages simple -type f -exec sha256sum {{}} + | sort")
+    index.as_written("systemctl stop wheelhouse-incoming.timer wheelhouse-incoming.service")
+    index.as_written("docker stop wheelhouse-index")
+    index.as_written(
+        "tar --create --numeric-owner --file /var/backups/wheelhouse-shelf.tar --directory /srv/wheelhouse shelf"
+    )
+    index.as_written("rm -rf /srv/wheelhouse/shelf")
+    index.as_written(
+        "tar --extract --numeric-owner --file /var/backups/wheelhouse-shelf.tar --directory /srv/wheelhouse"
+    )
+    index.as_written("docker start wheelhouse-index")
+    index.as_written("systemctl start wheelhouse-incoming.timer")
+    eventually(
+        lambda: index.run("docker exec wheelhouse-index wheelhouse verify").code == 0, "the index has all that it had"
+    )
+    after = index.succeed(f"cd {SHELF} && find blobs conda packages simple -type f -exec sha256sum {{}} + | sort")
+    assert after == before
+    assert index.succeed(f"stat -c %h {served}").strip() == "2"
+    index.succeed("rm /var/backups/wheelhouse-shelf.tar")
 
 
 def test_looking_after_the_shelf(copied: Login, index: Login, version: str) -> None:

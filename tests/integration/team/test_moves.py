@@ -30,7 +30,7 @@ def settle(places: dict[str, str | None], check: bool = True, **settings: object
         {"name": name, "jupyter": True, "jupyter_host": place} if place else {"name": name, "state": "absent"}
         for name, place in places.items()
     ]
-    values = {"wheelhouse_people": [*RESIDENTS, *movers], "accounts_leavers_home": "remove", **settings}
+    values = {"wheelhouse_people": [*RESIDENTS, *movers], "accounts_removed_home": "remove", **settings}
     return play(HERE / "move.yml", "-i", str(HERE / "second.yml"), "--extra-vars", json.dumps(values), check=check)
 
 

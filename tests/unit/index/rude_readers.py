@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from wheelhouse.formats import confined
+from wheelhouse.formats import confined, confined_reader
 
 
 class BadArchive(Exception):
@@ -71,6 +71,43 @@ def _chatter(stream: IO[bytes], filename: str) -> str:
     return "x" * 100 * 2**20
 
 
+def _pid(stream: IO[bytes], filename: str) -> int:
+    return os.getpid()
+
+
+def _take(stream: IO[bytes], filename: str) -> int:
+    """Nearly all that an archive is given, for as long as it takes."""
+    return len(bytearray(confined.MEMORY - 32 * 2**20)) and os.getpid()
+
+
+_kept: list[bytearray] = []
+
+
+def _keep(stream: IO[bytes], filename: str) -> int:
+    """Some of it for good."""
+    _kept.append(bytearray(48 * 2**20))
+    return _take(stream, filename)
+
+
+def _work(stream: IO[bytes], filename: str) -> int:
+    """More than half of a second."""
+    until = time.process_time() + 0.7
+    while time.process_time() < until:
+        pass
+    return os.getpid()
+
+
+_poisoned: list[str] = []
+
+
+def _poison(stream: IO[bytes], filename: str) -> int:
+    """Have those refused that come behind it."""
+    if _poisoned:
+        raise BadArchive(f"{filename} is no good.")
+    _poisoned.append(filename)
+    return os.getpid()
+
+
 _TASKS = {
     name[1:]: task
     for name, task in list(globals().items())
@@ -79,4 +116,4 @@ _TASKS = {
 
 
 def serve(descriptor: int) -> None:
-    confined.serve(descriptor, _TASKS, (BadArchive,))
+    confined_reader.serve(descriptor, _TASKS, (BadArchive,))

@@ -198,7 +198,9 @@ def test_a_link_to_where_others_write_is_not_followed(refusal, tmp_path: Path) -
     (tmp_path / "data").symlink_to("open/data")
     (tmp_path / "file").symlink_to("open/file")
     assert f"{tmp_path}/open has to belong to root" in refusal(directories=[{"path": f"{tmp_path}/data"}])
-    assert f"{tmp_path}/open has to belong to root" in refusal(files=[{"path": f"{tmp_path}/file", "content": "words\n"}])
+    assert f"{tmp_path}/open has to belong to root" in refusal(
+        files=[{"path": f"{tmp_path}/file", "content": "words\n"}]
+    )
 
 
 OTHERS: dict[str, Callable[[Path], object]] = {
@@ -326,3 +328,19 @@ def test_a_link_that_leads_elsewhere_is_somebody_elses(settle, tmp_path: Path) -
     assert not settle(links=[gone])["changed"] and (tmp_path / "uv").is_symlink()
     gone.pop("target")
     assert settle(links=[gone])["changed"] and not (tmp_path / "uv").is_symlink()
+
+
+# --- validation
+
+
+def test_a_file_that_its_reader_rejects_is_not_put_in_place(settle, run_module: RunModule, tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    wanted = {"path": str(path), "content": "{}\n", "validate": "python3 -m json.tool %s /dev/null"}
+    assert settle(files=[wanted])["changed"] and not settle(files=[wanted])["changed"]
+    for command, words in (
+        ("python3 -m json.tool %s /dev/null", f"{path}: python3 rejects its new content: "),
+        ("no-such-program %s", f"{path}: it cannot be checked with no-such-program (FileNotFoundError)."),
+    ):
+        answer = run_module(managed_files, files=[wanted | {"content": "{no json\n", "validate": command}])
+        assert answer["failed"] and answer["msg"].startswith(words) and not answer["changed"]
+        assert path.read_text() == "{}\n" and [left.name for left in tmp_path.iterdir()] == [path.name]

@@ -328,6 +328,16 @@ def test_enabling_can_be_left_to_another(systemd: PlayedSystemd) -> None:
     assert systemd.asked == []
 
 
+def test_a_unit_that_is_left_as_it_is_reads_its_files_if_it_is_at_work(systemd: PlayedSystemd, settings: Path) -> None:
+    systemd.packaged["ssh.service"] = PlayedUnit("inactive", "disabled")
+    wanted = {"name": "ssh.service", "state": "unchanged", "reads": [str(settings)], "on_change": "reload"}
+    is_quiet(systemd, wanted, {"name": "none.service", "state": "unchanged", "reads": [str(settings)]})
+    systemd.packaged["ssh.service"].state = "active"
+    settle(systemd, wanted)
+    assert systemd.asked == ["reload ssh.service"]
+    is_quiet(systemd, wanted)
+
+
 def test_a_failure_comes_with_the_journal_and_without_passwords(systemd: PlayedSystemd) -> None:
     systemd.packaged["relay.service"] = PlayedUnit(dies=True)
     systemd.journal = "cannot reach http://ada:s3cret@proxy:8080\n"

@@ -39,7 +39,7 @@ REVIEWED_TASKS: dict[str, dict[str, str]] = {
         "Accounts of people who came exist": "an account that is new, with a home that is"
     },
     "roles/pypi_index/tasks/directories.yml": {
-        "The account that owns published files exists": "of the index's own account, which nobody can log in to"
+        "Create the system account, which owns published files": "of the index's own account, without a login"
     },
 }
 
@@ -71,7 +71,7 @@ REVIEWED_PROGRAMS = {
     "roles/jupyter_host/files/smoke_test.py": "becomes nobody, to try JupyterLab",
     "plugins/module_utils/jupyter_units.py": "asks a person's server by way of homes, with a deadline",
     "plugins/modules/jupyter_tokens.py": "writes into /etc/wheelhouse, where directories are root's",
-    "roles/pypi_index/files/wheelhouse-arrivals": "works in the shelf's directories, by descriptors; follows no link",
+    "roles/pypi_index/files/wheelhouse-incoming": "works in the shelf's directories, by descriptors; follows no link",
     "roles/pypi_index/files/wheelhouse": "the index: nobody has a home there",
     "roles/onboarding_bundle/files": "a person runs it on their own computer",
 }
