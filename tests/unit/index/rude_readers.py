@@ -75,9 +75,9 @@ def _pid(stream: IO[bytes], filename: str) -> int:
     return os.getpid()
 
 
-def _take(stream: IO[bytes], filename: str) -> int:
-    """Nearly all that an archive is given, for as long as it takes."""
-    return len(bytearray(confined.MEMORY - 32 * 2**20)) and os.getpid()
+def _take(stream: IO[bytes], filename: str, leave: int = 32 * 2**20) -> int:
+    """Nearly all of the memory that an archive is given, for as long as it takes."""
+    return len(bytearray(confined.MEMORY - leave)) and os.getpid()
 
 
 _kept: list[bytearray] = []
@@ -86,7 +86,7 @@ _kept: list[bytearray] = []
 def _keep(stream: IO[bytes], filename: str) -> int:
     """Some of it for good."""
     _kept.append(bytearray(48 * 2**20))
-    return _take(stream, filename)
+    return _take(stream, filename, 80 * 2**20)
 
 
 def _work(stream: IO[bytes], filename: str) -> int:
