@@ -1,6 +1,7 @@
 """Readers that an archive made do the worst; `test_confined` has the helper serve them."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -95,6 +96,13 @@ def _work(stream: IO[bytes], filename: str) -> int:
     while time.process_time() < until:
         pass
     return os.getpid()
+
+
+def _limits(stream: IO[bytes], filename: str) -> list[int]:
+    """Seconds and bytes beyond what it has that the kernel lets it take."""
+    seconds, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    memory, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return [seconds, memory - confined_reader._size()]
 
 
 _poisoned: list[str] = []
