@@ -29,7 +29,7 @@ def test_every_role_has_a_play_that_parses(role: str, tmp_path: Path) -> None:
         entries = [*play.get("roles", []), *play.get("tasks", [])]
         assert [role_of(entry) for entry in entries if "block" not in entry] == [role] * len(entries)
     (tmp_path / "role.yml").write_text(yaml.safe_dump(plays))
-    command = ["ansible-playbook", "--syntax-check", "-i", "inventories/demo", tmp_path / "role.yml"]
+    command = ["ansible-playbook", "--syntax-check", "-i", "inventories/demo", str(tmp_path / "role.yml")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
