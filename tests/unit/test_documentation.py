@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -35,19 +36,19 @@ def anchors(text: str) -> set[str]:
 
 
 @cache
-def specs(role: str) -> dict[str, dict]:
+def specs(role: str) -> dict[str, Any]:
     text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     return yaml.safe_load(text)["argument_specs"]
 
 
-def options(role: str) -> dict[str, dict]:
+def options(role: str) -> dict[str, Any]:
     return {name: option for entry in specs(role).values() for name, option in entry.get("options", {}).items()}
 
 
 @cache
-def variables() -> dict[str, dict]:
+def variables() -> dict[str, Any]:
     """All that may stand in an inventory, or after -e."""
-    shared = {setting.name: setting.spec() for setting in (*settings.SETTINGS, *settings.OPTIONS)}
+    shared: dict[str, Any] = {setting.name: setting.spec() for setting in (*settings.SETTINGS, *settings.OPTIONS)}
     return shared | {name: option for role in ROLES for name, option in options(role).items()}
 
 
