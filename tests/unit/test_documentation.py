@@ -150,3 +150,11 @@ def test_the_example_of_a_role_is_right(role: str) -> None:
 
 def test_every_example_has_its_role() -> None:
     assert sorted(path.stem for path in EXAMPLES.iterdir()) == ROLES
+
+
+def test_every_scenario_is_described() -> None:
+    """docs/tested.md says what each proves."""
+    page = (ROOT / "docs" / "tested.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
+    scenarios = [path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")]
+    assert sorted(described) == sorted(scenarios)
