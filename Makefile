@@ -85,9 +85,9 @@ docs: setup ## the documentation site, into .cache/site/html
 	@with_tools="uv run --quiet --no-project --python .venv/bin/python --with-requirements docs/requirements.txt"
 	$(step) "Tools for the site" -- $$with_tools python -c ""
 	$(step) "antsibull-docs lint" -- $$with_tools antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
-	# the guides, what they include, and what is generated; times of files stay, so that only what changed is built again
+	# the guides, what they include, and what is generated; all pages anew, since each has the navigation in it
+	rm -rf $(site)
 	mkdir -p $(site)
-	rm -rf $(site)/docs $(site)/examples
 	cp -a docs examples CHANGELOG.md CONTRIBUTING.md SECURITY.md galaxy.yml $(site)
 	mkdir -m 700 $(site)/docs/reference
 	$(step) "Reference of roles, modules and filters" -- $$with_tools antsibull-docs --config-file docs/antsibull.cfg collection \

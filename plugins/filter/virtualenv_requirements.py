@@ -14,7 +14,7 @@ description:
 positional: files, state
 options:
   _input:
-    description: The environments, shaped like O(wheelhouse.onboarding.virtualenv#role:virtualenv_environments).
+    description: The environments, shaped like O(wheelhouse.onboarding.virtualenv#role:main:virtualenv_environments).
     type: list
     elements: dict
     required: true

@@ -77,6 +77,7 @@ class Change(TypedDict, total=False):
     before_header: str
     after_header: str
     mended: list[str]
+    hidden: bool
 
 
 def settle(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:
@@ -218,12 +219,22 @@ def understand(answer: Outcome) -> Outcome:
 def difference(path: str, wanted: Wanted, before: str, after: str) -> Change:
     """What `--diff` shows of a change, with the path. Nothing of what a file holds unless that is wanted."""
     if not wanted["show"]:
-        hidden = f"(the content of {path} is not shown)\n"
+        words = f"(the content of {path} is not shown)\n"
         if wanted["state"] == "absent" and not after:
-            return {"path": path, "before": hidden, "after": "", "before_header": path}
-        return {"path": path, "before": "", "after": hidden, "after_header": path}
+            return {"path": path, "before": words, "after": "", "before_header": path, "hidden": True}
+        return {"path": path, "before": "", "after": words, "after_header": path, "hidden": True}
     before, after = redact_credentials(before), redact_credentials(after)
     return {"path": path, "before": before, "after": after, "before_header": path, "after_header": path}
+
+
+def condensed(changes: list[Change]) -> list[Change]:
+    """What `--diff` shows of changes: files whose content is not shown have one entry together, a line for each."""
+    shown = [one for one in changes if not one.get("hidden")]
+    hidden = [one for one in changes if one.pop("hidden", False)]
+    if len(hidden) > 1:
+        before = "".join(one["before"] for one in hidden)
+        hidden = [{"before": before, "after": "".join(one["after"] for one in hidden)}]
+    return shown + hidden
 
 
 def change(path: str, wanted: Wanted, before: str, after: str) -> Change:

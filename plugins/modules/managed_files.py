@@ -215,6 +215,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_cont
     WantedDirectory,
     WantedLink,
     change,
+    condensed,
     difference,
     settle_as,
     settle_each,
@@ -392,7 +393,7 @@ def main() -> None:
     answer = {"changed": bool(paths), "paths": paths, "mended": sentences, "people_skipped": skipped}
     if faults:
         module.fail_json(msg=" ".join(faults), **answer)
-    module.exit_json(diff=changes, **answer)
+    module.exit_json(diff=condensed(changes), **answer)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,6 @@ def library_fault(has_index: bool) -> str | None:
     if not has_index or find_spec("bcrypt"):
         return None
     return (
-        f"The Python library bcrypt is missing, which hashes the passwords of the index: install it for {sys.executable}, "
-        "which runs Ansible here, for example with: python3 -m pip install bcrypt"
+        f"The Python library bcrypt is missing, which hashes the passwords of the index: install it for "
+        f"{sys.executable}, which runs Ansible here, for example with: python3 -m pip install bcrypt"
     )

@@ -92,13 +92,13 @@ class Company:
 
 
 class Sources:
-    """The role's files and templates."""
+    """The role's files, of which those whose names end in .j2 are templates."""
 
     def __init__(self, role: Path) -> None:
         self._files = role / "files"
         self._tunnel = role.parent / "jupyter_tunnel" / "files" / "jupyter-tunnel"
         self._templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(role / "templates"),
+            loader=jinja2.FileSystemLoader(self._files),
             trim_blocks=True,
             keep_trailing_newline=True,
             undefined=jinja2.StrictUndefined,

@@ -1,4 +1,4 @@
-"""What is said of ansible-core and of collections is the same everywhere, and other releases are refused in a sentence."""
+"""All files name the same releases of ansible-core and of collections, and others are refused in a sentence."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def test_markup_of_another_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "changelogs/fragments").mkdir(parents=True)
     monkeypatch.setattr(release, "ROOT", tmp_path)
     fragment(tmp_path, text)
-    with pytest.raises(release.ReleaseError, match="new.yml: write code in a fragment as ``code``"):
+    with pytest.raises(release.ReleaseError, match=r"new\.yml: write code in a fragment as ``code``"):
         release.write_changelog(VERSION)
 
 

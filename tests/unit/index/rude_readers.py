@@ -1,6 +1,7 @@
 """Readers that an archive made do the worst; `test_confined` has the helper serve them."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
@@ -75,9 +76,9 @@ def _pid(stream: IO[bytes], filename: str) -> int:
     return os.getpid()
 
 
-def _take(stream: IO[bytes], filename: str) -> int:
-    """Nearly all that an archive is given, for as long as it takes."""
-    return len(bytearray(confined.MEMORY - 32 * 2**20)) and os.getpid()
+def _take(stream: IO[bytes], filename: str, leave: int = 32 * 2**20) -> int:
+    """Nearly all of the memory that an archive is given, for as long as it takes."""
+    return len(bytearray(confined.MEMORY - leave)) and os.getpid()
 
 
 _kept: list[bytearray] = []
@@ -86,7 +87,7 @@ _kept: list[bytearray] = []
 def _keep(stream: IO[bytes], filename: str) -> int:
     """Some of it for good."""
     _kept.append(bytearray(48 * 2**20))
-    return _take(stream, filename)
+    return _take(stream, filename, 80 * 2**20)
 
 
 def _work(stream: IO[bytes], filename: str) -> int:
@@ -95,6 +96,13 @@ def _work(stream: IO[bytes], filename: str) -> int:
     while time.process_time() < until:
         pass
     return os.getpid()
+
+
+def _limits(stream: IO[bytes], filename: str) -> list[int]:
+    """Seconds and bytes beyond what it has that the kernel lets it take."""
+    seconds, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    memory, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return [seconds, memory - confined_reader._size()]
 
 
 _poisoned: list[str] = []

@@ -124,8 +124,20 @@ def test_a_reader_that_keeps_memory_is_replaced(archive: Path, one_reader: None)
 
 def test_each_archive_has_all_of_the_time(archive: Path, one_reader: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confined, "SECONDS", 2.0)
+    monkeypatch.setattr(confined, "PATIENCE", 100)  # of processor time, on a machine however busy
     found = outcomes(archive, *["work"] * 5)
     assert len(set(found)) == 1, "one reader, which took more than 2 seconds for all of them"
+
+
+@pytest.mark.parametrize("before", ["well", "work"])
+def test_no_archive_has_more_than_its_limits(
+    archive: Path, one_reader: None, before: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confined, "SECONDS", 2.0)
+    monkeypatch.setattr(confined, "PATIENCE", 100)  # of processor time, on a machine however busy
+    for seconds, memory in outcomes(archive, "limits", before, before, "limits")[::3]:
+        assert seconds <= 2 + 2, "what was taken before, in whole seconds"
+        assert memory <= confined.MEMORY
 
 
 def test_a_reader_reads_so_many_and_no_more(archive: Path, one_reader: None) -> None:

@@ -18,6 +18,7 @@ from wheelhouse import cli
 from wheelhouse.formats import confined
 from wheelhouse.index import dropbox, reindex
 from wheelhouse.index.opening import open_index
+from wheelhouse.index.reindex import Reindex
 from wheelhouse.index.rendering import Renderer
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.local import LocalStore
@@ -270,3 +271,22 @@ def test_the_page_of_a_large_project_is_not_made_for_each_batch(
     assert cli.main(["reindex", "--new"]) == 0
     assert max(asked.counts[f"render acme-p{number}"] for number in range(3)) <= 2, "the second is a look for new files"
     assert asked.counts["render "] <= 6, "the list of projects"
+
+
+def test_a_run_that_is_stopped_passes_over_nothing(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops where files of projects that it has looked at wait for others, to be taken in together."""
+    all_of_them = wheels(3, 2)
+    for wheel in all_of_them:
+        copy_in(shelf, wheel, "{project}")
+    whole = Reindex.look_after
+
+    def stopping(self: Reindex, project: str, **more: Any) -> None:
+        if project == "acme-p2":
+            raise KeyboardInterrupt
+        whole(self, project, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reindex, "look_after", stopping)
+        assert cli.main(["reindex"]) == 1
+    assert cli.main(["reindex"]) == 0
+    assert listed(shelf) == {wheel.filename for wheel in all_of_them} and disagreements(shelf) == []

@@ -122,6 +122,17 @@ def test_the_diff_says_what_changes(settle, tmp_path: Path) -> None:
     assert (linked["before"], linked["after"]) == ("", "link to program/run\n")
 
 
+def test_the_diff_of_many_files_that_are_not_shown_is_short(settle, tmp_path: Path) -> None:
+    files = [{"path": f"{tmp_path}/{name}", "content": f"secret of {name}\n"} for name in ("one", "two", "three")]
+    shown = {"path": f"{tmp_path}/open", "content": "a line\n", "show": True}
+    seen, unseen = settle(files=[files[0], shown, *files[1:]])["diff"]
+    assert seen["after"] == "a line\n" and unseen["before"] == ""
+    lines = [f"(the content of {tmp_path}/{name} is not shown)" for name in ("one", "two", "three")]
+    assert unseen["after"].splitlines() == lines
+    (unseen,) = settle(files=[one | {"state": "absent"} for one in files])["diff"]
+    assert unseen["before"].splitlines() == lines and unseen["after"] == ""
+
+
 # --- directories
 
 

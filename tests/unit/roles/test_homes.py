@@ -36,7 +36,7 @@ COMPUTING = {
 # {task's file: {task's name: why}}
 REVIEWED_TASKS: dict[str, dict[str, str]] = {
     "roles/accounts/tasks/main.yml": {
-        "Accounts of people who came exist": "an account that is new, with a home that is"
+        "Create the accounts of new people": "an account that is new, with a home that is"
     },
     "roles/pypi_index/tasks/directories.yml": {
         "Create the system account, which owns published files": "of the index's own account, without a login"
@@ -53,6 +53,8 @@ REVIEWED_PROGRAMS = {
     "plugins/module_utils/homes.py": "the one way",
     "plugins/module_utils/atomic_write.py": "names of owners, for sentences",
     "plugins/modules/managed_files.py": "goes by way of homes",
+    "plugins/module_utils/managed_content.py": "goes by way of homes",
+    "plugins/module_utils/system_paths.py": "names of owners, for sentences; makes a service's directories as that account",
     "plugins/modules/conflicting_package_sources.py": "goes by way of homes",
     "plugins/modules/ssh_key_pairs.py": "goes by way of homes",
     "plugins/modules/doctor_reports.py": "goes by way of homes",
