@@ -123,7 +123,8 @@ def test_a_real_run_takes_vaulted_tagged_and_lazy_values(tmp_path, run):
 @pytest.mark.parametrize("name", FILTERS)
 def test_wrong_input_is_an_error_of_ansible(name, junk):
     """Never a traceback; what is text is for the function to judge."""
-    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}], "proxy_environments": ["", ""], **INDEX}
+    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}], **INDEX}
+    more |= {"proxy_environments": ["", ""]}
     more |= {"changed_proxy_logins": [[]], "proxy_setting_faults": [True, "Debian"]}
     try:
         filter_plugin(name)(junk, *more.get(name, []))
