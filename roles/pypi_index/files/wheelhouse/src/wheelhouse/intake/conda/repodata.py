@@ -32,6 +32,8 @@ from wheelhouse.intake.conda.platforms import NOARCH
 from wheelhouse.store.downloads import make_directory
 from wheelhouse.upstream.http_client import get, patiently
 
+_MOST_SECONDS = 253_402_300_799
+"""Of a time that Python knows: above that, a timestamp is in milliseconds."""
 Records = dict[str, dict[str, Any]]
 """File name -> record."""
 MAX_SIZE = 2**32
@@ -224,9 +226,6 @@ def _object(text: mmap.mmap, start: int) -> dict[str, Any]:
             length *= 4
             continue
         return dict(found)
-
-
-_MOST_SECONDS = 253_402_300_799
 
 
 def uploaded(record: Mapping[str, Any]) -> str | None:
