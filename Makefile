@@ -8,12 +8,13 @@ index_program := roles/pypi_index/files/wheelhouse
 step := .venv/bin/python demo/step.py
 # the tools in .venv, before any others of the same name
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-# The sets of hosts of `make molecule`: the Debian release of each, and the scenarios that share it, in their order.
+# The sets of hosts of `make molecule`: the Debian release of each, and the scenarios that share it, in their order. `default` is the office.
 # `verify` is enough where the scenario before has set up what the next one needs.
 SETS ?= office index trixie
-on_office ?= bookworm test:blank-check verify:interrupted test:office verify:team verify:secrets verify:absent
-on_index ?= bookworm converge:office verify:index verify:clients
-on_trixie ?= trixie converge:office verify:office
+on_office ?= bookworm test:blank-check verify:interrupted test:default verify:team verify:secrets verify:absent
+on_index ?= bookworm converge:default verify:index verify:clients
+on_trixie ?= trixie verify:controllers verify:default
+on_core220 ?= trixie verify:controllers
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
 
@@ -28,20 +29,25 @@ setup: .venv/.complete ## put the locked tools into .venv, with the collection i
 	@demo/venv
 
 .PHONY: lock
-lock: setup ## compile the locked requirements: of development, the index's program, the benchmark, people's tools
-	@compile="uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url"
-	$$compile --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
-	$$compile $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
+lock: setup ## compile the locked requirements: of development, releases, controllers, the index's program, the benchmark, people's tools
+	@compile="uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version"
+	$$compile 3.11 --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
+	$$compile 3.11 $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' $(index_program)/pyproject.toml |
-	    $$compile - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
-	$$compile --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
+	    $$compile 3.11 - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
+	$$compile 3.11 --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
+	$$compile 3.11 --group release --custom-compile-command "make lock" --output-file tests/release/requirements.txt
+	$$compile 3.11 --group docs --custom-compile-command "make lock" --output-file docs/requirements.txt
+	for release in tests/controllers/*.in; do
+	    $$compile 3.12 $$release --custom-compile-command "make lock" --output-file $${release%.in}.txt
+	done
 	for tool in roles/package_client/files/*.in; do
-	    $$compile $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
+	    $$compile 3.11 $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
 	done
 
 .PHONY: demo
 demo: setup ## stand a working office up on this machine, prove it, and say where to look
-	@demo/up bookworm
+	@demo/up
 	$(step) --show "ansible-playbook -i inventories/demo site.yml" -- ansible-playbook -i inventories/demo site.yml
 	$(step) "Access card" -- ansible-playbook -i inventories/demo demo/access.yml
 	$(step) --show "The office, used by its people" -- pytest --no-header -p no:cacheprovider tests/integration/office -m proof
@@ -55,36 +61,62 @@ demo-down: setup ## remove the demo's hosts, networks and secrets, and stop the 
 	rm -rf .demo
 	demo/engine stop
 
+.PHONY: role
+role: setup ## apply one role to the running demo, as site.yml does: R=package_client
+	@python tests/tools/apply_role.py $(R)
+
+.PHONY: integration
+integration: setup ## tests of an office on the running demo: T=tests/integration/office/test_network.py
+	@pytest --no-header -p no:cacheprovider $(or $(T),tests/integration/office -m proof)
+
 .PHONY: test
 test: lint ## everything below; what takes long two at a time
-	@$(call two_at_a_time,sanity unit $(SETS:%=on-%))
+	@$(call two_at_a_time,sanity unit docs $(SETS:%=on-%))
 	echo "All tests passed."
 
 .PHONY: lint
-lint: setup ## ruff, mypy, yamllint, ansible-lint (production profile), shellcheck, generated parts of the README
-	@$(step) "ruff" -- sh -c 'ruff check . && ruff format --check .'
-	$(step) "mypy" -- python tests/tools/type_checks.py
-	$(step) "yamllint" -- yamllint --strict .
-	$(step) "ansible-lint" -- ansible-lint --nocolor
-	$(step) "shellcheck" -- sh -c "git grep -lE --untracked '^#!.*\b(ba|da)?sh\b' | grep -v '\\.py$$' | xargs shellcheck --severity=warning"
-	$(step) "README is up to date" -- python tests/tools/readme_tables.py --check
-	$(step) "example inventory and docs/settings.md are up to date" -- python tests/tools/settings_pages.py --check
-	$(step) "lists of sources in the bundles are up to date" -- python tests/tools/source_lists.py --check
+lint: export PRE_COMMIT_HOME := $(CURDIR)/.cache/pre-commit
+lint: setup ## all checks of .pre-commit-config.yaml: ruff, mypy, yamllint, ansible-lint, shellcheck, generated files
+	@$(step) --show "Lint" -- pre-commit run --all-files --hook-stage manual --color never
+
+site := .cache/site
+.PHONY: docs
+docs: setup ## the documentation site, into .cache/site/html
+	@with_tools="uv run --quiet --no-project --python .venv/bin/python --with-requirements docs/requirements.txt"
+	$(step) "Tools for the site" -- $$with_tools python -c ""
+	$(step) "antsibull-docs lint" -- $$with_tools antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
+	# the guides, what they include, and what is generated; all pages anew, since each has the navigation in it
+	rm -rf $(site)
+	mkdir -p $(site)
+	cp -a docs examples CHANGELOG.md CONTRIBUTING.md SECURITY.md galaxy.yml $(site)
+	mkdir -m 700 $(site)/docs/reference
+	$(step) "Reference of roles, modules and filters" -- $$with_tools antsibull-docs --config-file docs/antsibull.cfg collection \
+	    --use-current --squash-hierarchy --fail-on-error --dest-dir $(site)/docs/reference wheelhouse.onboarding
+	rm $(site)/docs/reference/index.rst $(site)/docs/reference/environment_variables.rst
+	python tests/tools/reference_pages.py $(site)/docs/reference
+	$(step) "Pages" -- $$with_tools sphinx-build -q -W --keep-going -b html $(site)/docs $(site)/html
+	echo "Open $(site)/html/index.html"
 
 .PHONY: sanity
 sanity: setup ## ansible-test sanity
 	@$(step) "ansible-test sanity" -- python tests/tools/sanity.py
 
 .PHONY: unit
-unit: setup ## unit tests
-	@$(step) "A browser" -- demo/browser
+unit: setup ## unit tests; T=… chooses some of them, as pytest's arguments
+	@$(if $(T),exec pytest -m "$$WHEELHOUSE_TESTS" $(T))
+	$(step) "A browser" -- demo/browser
 	$(step) "A Windows, nearly" -- demo/wine
 	$(step) --show "Unit tests" -- pytest -m "$$WHEELHOUSE_TESTS" tests/unit
 
 .PHONY: test-long
 test-long: WHEELHOUSE_TESTS := long or not long
+test-long: SETS += core220
 test-long: export on_trixie += verify:documentation
 test-long: test ## the same, with the exhaustive forms of the tests and the documentation's commands
+
+.PHONY: release
+release: setup ## changelog, built file and checksum of galaxy.yml's version, in dist; publishes nothing
+	@$(step) --show "Release" -- python tests/tools/release.py
 
 .PHONY: bench
 bench: setup ## the index's speed against plain nginx, pypiserver, devpi and proxpi, into tests/bench; BENCH=quick tries it
@@ -100,7 +132,7 @@ bench: setup ## the index's speed against plain nginx, pypiserver, devpi and pro
 	    $$engine_stops
 	}
 	trap leave EXIT
-	demo/up bookworm
+	demo/up
 	$(step) "The index is set up" -- ansible-playbook -i inventories/demo --limit proxy_hosts,index_hosts site.yml
 	$(step) --show "Benchmark" -- timeout --foreground --signal=INT --kill-after=60 3000 \
 	    uv run --quiet --no-project --python .venv/bin/python --with-requirements tests/bench/requirements.txt \
@@ -112,8 +144,8 @@ molecule: setup ## the scenarios, on real hosts; SETS=… chooses
 	@$(call two_at_a_time,$(SETS:%=on-%))
 
 on-%: setup
-	@export WHEELHOUSE_DEMO=$*
-	demo/up $(firstword $(on_$*))
+	@export WHEELHOUSE_DEMO=$* WHEELHOUSE_RELEASE=$(firstword $(on_$*))
+	demo/up
 	failed=
 	for run in $(wordlist 2,$(words $(on_$*)),$(on_$*)); do
 	    scenario=$${run#*:}
@@ -128,8 +160,11 @@ on-%: setup
 	$(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
 	rm -rf .demo-$*
 
+# the ansible-core between those that the other sets are set up with
+on-core220: export WHEELHOUSE_CONTROLLER = 2.20
+
 # Each line that they print says which it is of.
-sanity unit on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
+sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
 
 define two_at_a_time
 docker version >/dev/null 2>&1 || trap 'demo/engine stop' EXIT

@@ -5,8 +5,8 @@ python card.py STATE_DIRECTORY
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,5 +35,7 @@ def card(access: dict[str, Any], file: Path) -> str:
 
 
 if __name__ == "__main__":
-    state = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("state", type=Path, metavar="STATE_DIRECTORY")
+    state = parser.parse_args().state
     print(card(json.loads((state / "access.json").read_text()), state / "access.json"))

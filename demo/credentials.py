@@ -1,17 +1,19 @@
-"""Make what a company would have before it starts: a CA, a certificate for its index, and everybody's passwords.
+"""Create what a company has already: a CA, a certificate for its index, and passwords for its people.
 
     python credentials.py STATE_DIRECTORY
 
-Writes into STATE_DIRECTORY (0700), and keeps whatever is there from an earlier run:
+Writes into STATE_DIRECTORY (0700). Files of an earlier run stay as they are:
     vault.json        the secrets, under the names a real inventory would keep in ansible-vault (0600)
     ca.pem, ca.key    the company's CA
     index.pem, index.key    the certificate of the index, signed by it
     machine-ca.pem    CAs that this machine trusts beyond the public ones (a proxy that intercepts TLS has one)
     trust.pem         both: what the company's hosts have to trust
+    office            a name for the hosts that are started with these, for as long as the directory is there
 """
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
 import ipaddress
 import json
@@ -19,7 +21,6 @@ import os
 import re
 import secrets
 import ssl
-import sys
 from pathlib import Path
 
 import certifi
@@ -151,10 +152,15 @@ def main(state: Path) -> None:
     write(vault, json.dumps(passwords() | known, indent=2).encode())
     if not (state / "ca.pem").is_file():
         company_certificates(state)
+    if not (state / "office").is_file():
+        # the hosts that are started with these secrets carry it, also when the secrets are replaced later
+        write(state / "office", secrets.token_hex(8).encode())
     extra = machine_ca()
     write(state / "machine-ca.pem", extra.encode())
     write(state / "trust.pem", (state / "ca.pem").read_bytes() + extra.encode())
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("state", type=Path, metavar="STATE_DIRECTORY")
+    main(parser.parse_args().state)

@@ -8,7 +8,7 @@ channel's index. Every byte is the same each time: the index host refuses files 
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from index.conda_samples import CondaPackage
@@ -33,4 +33,6 @@ def main(directory: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("directory", type=Path, metavar="DIRECTORY")
+    main(parser.parse_args().directory)

@@ -14,7 +14,7 @@ import os
 import pwd
 import stat
 import tempfile
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import NoReturn
 
 LIMIT = 1024 * 1024
@@ -95,8 +95,12 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def replace(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+def replace(
+    path: str, content: bytes, mode: int, uid: int, gid: int, validate: Callable[[str], None] | None = None
+) -> None:
     """Put a new file in the place of `path` in one step, on disk before it is seen.
+
+    validate    is called with the path of the new file before it is in place, and raises where it must not be
 
     A person's process does so in that person's own directories alone, and not in the place of a colleague's file.
     """
@@ -114,6 +118,8 @@ def replace(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
                 os.fchown(descriptor, uid, gid)
             stream.flush()
             os.fsync(descriptor)
+        if validate:
+            validate(partial)
         os.replace(partial, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -20,15 +20,16 @@ _CERTIFICATE_FILES = {
 }
 
 
-def role_faults(given: Mapping[str, object], is_index: bool, inventory_dir: str) -> Iterator[str]:
+def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_dir: str) -> Iterator[str]:
     """Yield a sentence per fault.
 
     given           the variables that the inventory sets, those that could be worked out
-    is_index        whether the host is in index_hosts
+    is_index        whether the host is in index_hosts; None where `given` has all that is to be looked at
     inventory_dir   where the files that the intake names are by default
     """
-    if is_index:
+    if is_index or (is_index is None and "index_gateway_certificate_source" in given):
         yield from _certificate_faults(given)
+    if is_index or is_index is None:
         yield from _image_faults(given)
     yield from _proxy_faults(given)
     yield from _no_proxy_faults(given)
@@ -128,7 +129,7 @@ def _conda_faults(given: Mapping[str, object]) -> Iterator[str]:
             "package_client_conda_installer is given without package_client_conda_installer_sha256: "
             "write the SHA-256 that the place it comes from publishes beside it."
         )
-    mirror, shelf = given.get("conda_channel_mirror"), given.get("conda_channel_shelf", "/srv/wheelhouse/shelf")
+    mirror, shelf = given.get("conda_channel_mirror"), f"{given.get('pypi_index_directory', '/srv/wheelhouse')}/shelf"
     if not isinstance(mirror, str) or not mirror:
         return
     if not re.fullmatch(r"/[A-Za-z0-9._/-]+", mirror) or f"{mirror}/".startswith(f"{shelf}/"):

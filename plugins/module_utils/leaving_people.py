@@ -330,5 +330,7 @@ def bring_back(person: Person, shell: str, check_mode: bool) -> bool:
         return False
     if not check_mode:
         person.return_home()
+        if HERE not in [entry.gr_name for entry in grp.getgrall()]:
+            call(["groupadd", HERE])
         person.unlock(shell)
     return True

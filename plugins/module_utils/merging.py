@@ -42,14 +42,19 @@ def merged(text: str, settings: str, form: str) -> str:
 
     text        what the file holds; earlier settings of ours in it are replaced
     settings    the wanted settings, as a file of that form which holds nothing else
-    form        'ini', 'toml' (values and arrays of tables at the top level) or 'netrc'
+    form        'ini', 'toml' (values and arrays of tables at the top level), 'netrc', or 'shell', where the settings
+                are lines for the beginning of the file, before anything that may end it early
 
     Whatever is in `text` stays to the byte, except that lines which set the same become comments. What holds the same
     password is dropped, and so are entries of a netrc file for the same machine, lest one outlives its withdrawal.
     What the file's own readers stumble over is made a comment, too (`mended` says what). Raises CannotMerge.
     """
-    read = _FORMS[form].read
     theirs = without(text, settings, form)
+    if form == "shell":
+        lines = split_lines(theirs)
+        insert(lines, 0, split_lines(settings))
+        return "".join(lines)
+    read = _FORMS[form].read
     lines = _with_readable_letters(without_bom(split_lines(theirs)), form)
     try:
         before = read(_readable(lines, form))
@@ -121,6 +126,8 @@ def mended(text: str, form: str) -> list[str]:
 
     Each is the end of a sentence that begins with the file's name, and none quotes what may be secret.
     """
+    if form not in _READERS:
+        return []
     readers = _READERS[form]
     lines = split_lines(text)
     told = []

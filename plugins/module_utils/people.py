@@ -16,6 +16,7 @@ class Person(TypedDict, total=False):
     workstations: list[str]
     jupyter: bool
     jupyter_host: str
+    ssh_public_key: str
 
 
 def users_for_host(people: Iterable[Person], host: str, jupyter_hosts: Sequence[str] = ()) -> list[Person]:
@@ -32,11 +33,11 @@ def users_for_host(people: Iterable[Person], host: str, jupyter_hosts: Sequence[
         person
         for person in people
         if person.get("state", "present") == "present"
-        and (host in person.get("workstations", []) or host == _jupyter_host_of(person, jupyter_hosts))
+        and (host in person.get("workstations", []) or host == jupyter_host_of(person, jupyter_hosts))
     ]
 
 
-def _jupyter_host_of(person: Person, jupyter_hosts: Sequence[str]) -> str | None:
+def jupyter_host_of(person: Person, jupyter_hosts: Sequence[str]) -> str | None:
     """Where the person's JupyterLab is, or None."""
     if not person.get("jupyter", False) or not jupyter_hosts:
         return None

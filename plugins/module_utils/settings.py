@@ -60,23 +60,23 @@ PROXY = (
     Setting(
         "regions",
         "dict",
-        "One entry a region, as host:port. A host takes the nearest unless corporate_proxy_region names one.",
+        "One proxy for each region, as host:port. A host uses the nearest, unless corporate_proxy_region names one.",
         "\neurope: proxy-eu.acme.example:8080\npacific: proxy-ap.acme.example:8080",
         required=True,
     ),
     Setting(
         "no_proxy",
         "list",
-        "What is reached directly: suffixes with a leading dot, hosts, addresses and networks. The index always is.",
+        "What hosts reach without the proxy: domain suffixes with a leading dot, hosts, addresses and networks. The"
+        " index is always among them.",
         "\n- .acme.example\n- 192.0.2.0/24",
         elements="str",
     ),
     Setting(
         "mode",
         "str",
-        "direct = programs log in at the proxy themselves, people with their own account; relay = a service on each"
-        " host does it for them, with the machines' account. corporate_proxy_mode, for a group or a host, has it"
-        " otherwise there.",
+        "direct = each program logs in at the proxy, with the person's account; relay = a service on each host logs in,"
+        " with the machines' account. corporate_proxy_mode sets it for a group or a host.",
         "direct",
         choices=("direct", "relay"),
         default="direct",
@@ -84,7 +84,7 @@ PROXY = (
     Setting(
         "authentication",
         "str",
-        "How the relay logs in: basic, or ntlm for proxies that take nothing else.",
+        "How the relay logs in: basic, or ntlm if the proxy accepts nothing else.",
         "ntlm",
         choices=("basic", "ntlm"),
         default="basic",
@@ -103,7 +103,7 @@ PERSON = (
     Setting(
         "state",
         "str",
-        "absent = offboarded: gone from every host and from the index at the next run.",
+        "absent = offboard the person: the next run removes their access from every host and from the index.",
         "absent",
         choices=("present", "absent"),
         default="present",
@@ -120,7 +120,7 @@ PERSON = (
     Setting(
         "jupyter_host",
         "str",
-        "With several Jupyter hosts, the one it is on. Changed, the home comes along at the next run.",
+        "The Jupyter host, if there are several. When it changes, the next run moves the home.",
         "jupyter.acme.example",
         default="the first of the group jupyter_hosts",
         given=False,
@@ -128,7 +128,7 @@ PERSON = (
     Setting(
         "publishes",
         "list",
-        "Projects this person may publish, as patterns of normalised names; [] = may only install.",
+        "Projects that this person may publish, as patterns of normalised names; [] = the person may only install.",
         '["acme-*"]',
         elements="str",
         default="[]",
@@ -136,8 +136,8 @@ PERSON = (
     Setting(
         "index_password",
         "str",
-        "The password at the index, as it is typed: nothing has to be percent-encoded or escaped. Printable ASCII,"
-        " from wheelhouse_password_min_length to 72 characters. Without one the person has no account there.",
+        "The password at the index, as the person types it; nothing is percent-encoded or escaped. Printable ASCII,"
+        " from wheelhouse_password_min_length to 72 characters. Without it, the person has no account at the index.",
         '"{{ vault_ada_index }}"',
         secret=True,
     ),
@@ -145,20 +145,21 @@ PERSON = (
     Setting(
         "proxy_password",
         "str",
-        "Its password, as it is typed. Without one, the person types it where they work; IT need not know it.",
+        "The password of that account, as the person types it. Without it, the person runs corporate-password and keeps"
+        " it themselves.",
         '"{{ vault_ada_proxy }}"',
         secret=True,
     ),
     Setting(
         "ssh_public_key",
         "str",
-        "The public half of a key the person already has; without it, one is made on the workstation.",
+        "The public half of a key that the person has already. Without it, a key pair is generated on the workstation.",
         '"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqhC3KTnDrgHu0Pqvkbl9oRHxTHQXbVYzbFUC1tTcyR ada@acme.example"',
     ),
     Setting(
         "laptops",
         "list",
-        "Machines of the person's own that Ansible does not reach: bundles.yml makes an archive for each.",
+        "Laptops of the person that Ansible does not reach: bundles.yml writes an archive for each.",
         "[windows, macos]",
         elements="str",
         choices=("windows", "linux", "macos"),
@@ -171,54 +172,54 @@ SETTINGS = (
     Setting(
         "wheelhouse_index_url",
         "str",
-        "The address of the index, for pip, uv, Poetry and conda alike: https, a host name, and nothing behind it.",
+        "The address of the index for pip, uv, Poetry and conda: https and a host name, without a path.",
         "https://packages.acme.example",
         required=True,
     ),
     Setting(
         "wheelhouse_contact",
         "str",
-        "Whom people are told to ask, for example for a package that is not there.",
+        "Whom people should ask, for example for a package that the index does not have.",
         "it@acme.example",
         check="contact",
     ),
     Setting(
         "wheelhouse_proxy",
         "dict",
-        "The corporate proxy; leave it out where there is none. Names and passwords do not belong here, see below.",
+        "The corporate proxy; leave it out if there is none. Accounts and passwords have settings of their own.",
         "",
         options=PROXY,
     ),
     Setting(
         "wheelhouse_proxy_username",
         "str",
-        "The machines' own account at the proxy, for Debian packages and container images.",
+        "The machines' account at the proxy, for Debian packages and container images.",
         '"EMEA\\\\svc-linux"',
     ),
     Setting(
         "wheelhouse_proxy_password",
         "str",
-        "Its password, as it is typed.",
+        "The password of that account, as one types it.",
         '"{{ vault_machines_proxy }}"',
         secret=True,
     ),
     Setting(
         "wheelhouse_index_username",
         "str",
-        "The machines' own account at the index, which may only install.",
+        "The machines' account at the index, which may only install.",
         "machines",
     ),
     Setting(
         "wheelhouse_index_password",
         "str",
-        "Its password, as it is typed.",
+        "The password of that account, as one types it.",
         '"{{ vault_machines_index }}"',
         secret=True,
     ),
     Setting(
         "wheelhouse_password_min_length",
         "int",
-        "How many characters a password of the index needs.",
+        "The least number of characters of a password at the index.",
         str(PASSWORD_MIN_LENGTH),
         check="password_length",
         default=str(PASSWORD_MIN_LENGTH),
@@ -227,7 +228,8 @@ SETTINGS = (
     Setting(
         "wheelhouse_ca_bundle",
         "str",
-        "The company's CA, as a PEM file beside this inventory; leave it out where certificates come from a public CA.",
+        "The company's CA certificates, a PEM file beside this inventory; leave it out if all certificates come from a"
+        " public CA.",
         '"{{ inventory_dir }}/../files/acme-ca.pem"',
         check="pem_file",
         given=False,
@@ -235,7 +237,7 @@ SETTINGS = (
     Setting(
         "wheelhouse_conda_channels",
         "list",
-        "The company's own conda channels on the index, the strongest first; [] = none.",
+        "The company's conda channels on the index, in order of priority; [] = none.",
         "[internal]",
         elements="str",
         check="channel",
@@ -245,8 +247,8 @@ SETTINGS = (
     Setting(
         "wheelhouse_leavers_max",
         "int",
-        "How many people a run may offboard. One that would offboard more, or somebody without an entry, stops before"
-        " any host is touched, and says who it is.",
+        "How many people a run may offboard. A run that would offboard more, or a person without an entry, stops before"
+        " it changes anything, and names them.",
         "3",
         check="not_negative",
         default="3",
@@ -255,17 +257,18 @@ SETTINGS = (
     Setting(
         "wheelhouse_skipped_people",
         "str",
-        "How a run ends that could not serve somebody, for example because of odd files in the home: fail, or tell,"
-        " which names them and ends well.",
-        "tell",
-        choices=("fail", "tell"),
+        "How a run ends if it could not serve a person, for example because of odd files in the home: fail, or"
+        " report, which names the person and succeeds.",
+        "report",
+        choices=("fail", "report"),
         default="fail",
         given=False,
     ),
     Setting(
         "wheelhouse_people",
         "list",
-        "Who works here. Onboarding is an entry and a run of site.yml; offboarding is `state: absent` and a run.",
+        "Everyone who works here. To onboard a person, add an entry and run the playbook; to offboard one, write"
+        " `state: absent` and run it.",
         "",
         elements="dict",
         required=True,
@@ -278,26 +281,52 @@ OPTIONS = (
     Setting(
         "rotate_jupyter_tokens",
         "str",
-        "rotate.yml: login names of people whose JupyterLabs get new tokens, with commas between, or all.",
+        "rotate.yml: login names of people whose JupyterLabs get new tokens, separated by commas, or all.",
         "ada,leo",
     ),
     Setting(
         "rotate_certificate",
         "bool",
-        "rotate.yml: a new key and certificate for the index, where the role index_gateway makes them.",
+        "rotate.yml: make a new key and certificate for the index, if the role index_gateway makes them.",
         "true",
         default="false",
     ),
     Setting(
+        "rotate_immediately",
+        "bool",
+        "rotate.yml: the index refuses superseded passwords immediately, whoever still uses them.",
+        "true",
+        default="false",
+    ),
+    Setting(
+        "wheelhouse_serial",
+        "str",
+        "site.yml and people.yml: how many clients are configured at a time, as a number or a share such as 20%.",
+        "10",
+        default="100%",
+    ),
+    Setting(
+        "wheelhouse_max_fail_percentage",
+        "int",
+        "site.yml and people.yml: stop where a larger share of the clients in a batch fails.",
+        "20",
+        default="100",
+    ),
+    Setting(
         "wheelhouse_offboard",
         "str",
-        "site.yml and leavers.yml: who is meant to leave although they have no entry, or are many; commas between.",
+        "site.yml and people.yml: the people to offboard although they have no entry or are many, separated by commas.",
         "bob,eve",
     ),
-    Setting("remove_everything", "str", "remove.yml: yes = it is meant. Without it, it says what it would do.", "yes"),
+    Setting(
+        "remove_everything",
+        "str",
+        "remove.yml: yes = remove everything. Without it, the playbook says what it would remove.",
+        "yes",
+    ),
 )
 
 # Facts that playbooks set for each other; those of roles are in the roles' own argument_specs, as C(name).
-FACTS = frozenset({"wheelhouse_answer", "wheelhouse_needs_former_passwords", "wheelhouse_people_skipped"})
+FACTS = frozenset({"wheelhouse_reachability", "wheelhouse_hosts_on_old_credentials", "wheelhouse_people_skipped"})
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}

@@ -28,20 +28,19 @@ UNKNOWN = Unknown()
 # What a value has to look like, by the option's path; otherwise by how its name ends.
 _BY_PATH = {
     "accounts_shell": "path",
+    "ca_certificates_bundle": "pem_file",
     "conda_channel_names": "channel",
-    "corporate_proxy_ca_bundle": "pem_file",
     "index_gateway_ca_certificate": "pem_file",
     "index_gateway_ca_private_key": "key_file",
     "index_gateway_certificate": "pem_file",
     "index_gateway_certificate_days": "certificate_days",
     "index_gateway_certificate_names": "certificate_name",
-    "index_gateway_htpasswd": "path",
     "index_gateway_login_cache": "nginx_time",
-    "index_gateway_max_upload": "nginx_size",
-    "index_gateway_url": "https_address",
     "onboarding_bundle_index_url": "address",
     "package_client_index_url": "address",
-    "pypi_index_url": "address",
+    "pypi_index_cache_size": "size",
+    "pypi_index_upload_limit": "size",
+    "pypi_index_url": "https_address",
     "index_gateway_private_key": "key_file",
     "jupyter_host_cpu_quota": "percent",
     "jupyter_host_homes": "path",
@@ -55,7 +54,6 @@ _BY_PATH = {
     "package_client_conda_installer_sha256": "sha256",
     "package_intake_calendar": "calendar",
     "package_intake_delay": "timespan",
-    "package_intake_directory": "path",
     "package_intake_files": "directory",
     "package_intake_on_failure": "command",
     "package_intake_packages[].channel": "channel",
@@ -86,12 +84,8 @@ _BY_ENDING = (
     ("_port", "port"),
     ("_minutes", "minutes"),
     ("_memory", "memory"),
-    ("_backend", "server"),
     ("_people", "login_name"),
-    ("_size", "positive"),
     ("_tasks_max", "positive"),
-    ("_shelf", "path"),
-    ("_cache", "path"),
     ("_directory", "path"),
     ("_environment_file", "path"),
 )
@@ -153,6 +147,12 @@ def _choice(value: object, choices: list[str]) -> str:
     words = [str(choice) for choice in choices]
     close = get_close_matches(str(value), words, n=1)
     return f"did you mean {close[0]}? There are {', '.join(words)}" if close else f"write one of {', '.join(words)}"
+
+
+def advice_for(spec: Option, name: str) -> str:
+    """Half a sentence: what to write for an option that is missing."""
+    check = _check_name(name, spec)
+    return (CHECKS[check](" ") if check else None) or _what(spec)
 
 
 def _type_fault(value: object, wanted: str, is_mode: bool = False) -> str | None:

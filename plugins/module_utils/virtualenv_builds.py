@@ -19,7 +19,7 @@ import stat
 import subprocess
 from typing import Literal, TypedDict
 
-UV = "/usr/local/bin/uv"
+UV = ("/usr/local/bin/uv", "/opt/wheelhouse/uv/bin/uv")  # the first is a link to the second, once all tools are there
 CORPORATE_ENV = "/usr/local/bin/corporate-env"
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 COMPLETE = ".wheelhouse-complete"
@@ -127,15 +127,16 @@ def install(build: str, python: str, requirements: str) -> None:
     """Make a virtualenv at `build` and install the requirements, from standard input: a URL may hold a password."""
     strict = ["--require-hashes"] if "--hash=" in requirements else []
     new_python = os.path.join(build, "bin", "python")
-    if os.access(UV, os.X_OK):
+    uv = next((program for program in UV if os.access(program, os.X_OK)), None)
+    if uv:
         # someone who activates the environment expects a pip in it
         seed = [] if re.search(r"^pip\b(?!-)", requirements, re.MULTILINE) else ["--seed"]
-        run([UV, "venv", "--quiet", "--no-project", *seed, "--python", python, build])
+        run([uv, "venv", "--quiet", "--no-project", *seed, "--python", python, build])
         if requirements:
             # compiled now, because most users of a shared environment cannot write into it
             run(
                 [
-                    UV,
+                    uv,
                     "pip",
                     "install",
                     "--quiet",

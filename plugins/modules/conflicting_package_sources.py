@@ -86,6 +86,11 @@ from typing import TypedDict
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, encode, read, replace
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.conflicting_settings import (
+    conflicting_package_sources,
+    removed,
+    sentence,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
     Skipped,
@@ -101,11 +106,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.package_sour
     HOME_FILES,
     INSTALLATION_FILES,
     MACHINE_FILES,
-)
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.stray import (
-    conflicting_package_sources,
-    removed,
-    sentence,
 )
 
 MOST = 200  # findings in one person's files that anybody reads

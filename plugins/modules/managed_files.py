@@ -5,34 +5,41 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: managed_files
-short_description: Write many small files, also for many people, in one task
+short_description: Manage many small files, directories and links in one task
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
   - Brings a list of files to the wanted content, owner and mode, each whole or not at all, all of them in one task,
     so that a play takes as many tasks for fifty people as for one.
+  - Directories are made before the files, and links after them. What is V(absent) goes in the opposite order.
   - A file below a home directory is handled by a process that has become that person.
     A symbolic link the person placed there is followed with the person's own rights, never with those of root,
     and only to a file that is theirs, in a directory that is theirs.
   - What is wrong in a person's home is said in RV(people_skipped) and in a warning, and keeps nobody else from theirs.
     Files of more than 1 MiB are among that, and what is no file, and a home that does not answer within 30 seconds.
   - An absolute path is written by root and then belongs to O(files[].owner).
-    The directory it is in has to belong to root and be writable by nobody else.
+    The directory it is in has to belong to root and be writable by nobody else. The same holds for directories and
+    links. A link in the place of a file or a directory is followed if root owns it, and refused otherwise.
 options:
   files:
     description: The files.
     type: list
     elements: dict
-    required: true
+    default: []
     suboptions:
       path:
         description: Where it is. Either C(~/...), below the owner's home, or an absolute path.
         type: str
         required: true
       owner:
-        description: The account it belongs to, with that account's primary group.
+        description: The account it belongs to; for an absolute path also as a number.
         type: str
         default: root
+      group:
+        description:
+          - The group it belongs to, as a name or a number; for absolute paths only.
+          - The owner's primary group where this is left out.
+        type: str
       mode:
         description: Its permissions, as an octal number in quotes.
         type: str
@@ -47,6 +54,11 @@ options:
           Without it, the file is named, and nothing of what is in it shown.
         type: bool
         default: false
+      validate:
+        description: >-
+          A command that checks the new file before it is in place; C(%s) in it stands for that file, and what it says
+          is in the error. For absolute paths.
+        type: str
       merge:
         description:
           - The form of a file that may hold other settings, too. What is in it stays, O(files[].content) is put into it
@@ -55,9 +67,17 @@ options:
             What O(files[].content) holds is for V(absent) the place whose passwords go, also where nothing marks them.
           - What the file's own readers give the whole file up over (a word of another program in a netrc file, a byte
             order mark, a comment in another encoding than UTF-8) is made a comment, too, and RV(mended) says so.
+          - Of a file that shells or logins read, V(shell) puts the content at the beginning, before anything that may
+            end the file early, and changes no other line.
           - The file is written whole where this is left out.
         type: str
-        choices: [ini, toml, netrc]
+        choices: [ini, toml, netrc, shell]
+      only_if:
+        description:
+          - V(exists) writes the file only where there is one already, and V(missing) only where there is none.
+          - With V(missing), O(files[].state=absent) deletes the file only if it holds exactly O(files[].content).
+        type: str
+        choices: [exists, missing]
       keep_passwords:
         description:
           - Where a variable in O(files[].content) has a URL with a user name and no password, and the same one in the
@@ -72,6 +92,54 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  directories:
+    description: Directories. Nothing is written where one of them cannot be brought to the wanted state.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description:
+          - An absolute path. Missing directories above it are made, too, for root and with mode 0755.
+          - It may lie in a directory that belongs to O(directories[].owner); then a process of that account makes it.
+        type: str
+        required: true
+      owner:
+        description: >-
+          The account it belongs to, as a name or a number. A directory that belongs to anybody else but root is
+          refused, since what is in it was put there by somebody else.
+        type: str
+        default: root
+      group:
+        description: The group it belongs to, as a name or a number; by default the owner's primary group.
+        type: str
+      mode:
+        description: Its permissions, as an octal number in quotes.
+        type: str
+        default: '0755'
+      state:
+        description: V(absent) removes it after the files and links, if it is empty; it never removes what is in it.
+        type: str
+        choices: [present, absent]
+        default: present
+  links:
+    description: Symbolic links that belong to root, each replaced in one step.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: An absolute path. Only a link is replaced or removed.
+        type: str
+        required: true
+      target:
+        description: Where it leads. With V(absent), a link that leads elsewhere stays; without a target, any link goes.
+        type: str
+      state:
+        description: Whether there is such a link.
+        type: str
+        choices: [present, absent]
+        default: present
 attributes:
   check_mode:
     description: Reports what would change, also for accounts that do not exist yet.
@@ -82,7 +150,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Everybody's credentials for the index
+- name: Write the credentials for the index
   wheelhouse.onboarding.managed_files:
     files:
       - owner: ada
@@ -93,11 +161,23 @@ EXAMPLES = r"""
         path: ~/.netrc
         merge: netrc
         state: absent
+
+- name: Install the program
+  wheelhouse.onboarding.managed_files:
+    directories:
+      - path: /opt/acme
+    files:
+      - path: /opt/acme/report
+        content: "{{ lookup('ansible.builtin.file', 'report') }}"
+        mode: '0755'
+    links:
+      - path: /usr/local/bin/acme-report
+        target: /opt/acme/report
 """
 
 RETURN = r"""
 paths:
-  description: The files that were written or deleted, with the home spelled out.
+  description: The files, directories and links that changed, with the home spelled out.
   type: list
   elements: str
   returned: always
@@ -118,216 +198,39 @@ people_skipped:
 
 import os
 import pwd
-import re
-import stat
-from typing import Literal, TypedDict
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, encode, read, replace
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import system_paths
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
     Skipped,
     account,
-    as_people,
-    look_into,
-    printable,
-    reason,
+    as_person,
     told,
 )
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_block import CannotMerge
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import mended, merged, without
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
-
-# [(number of the file, what it held before, and after)], and a clause for each failure
-Outcome = tuple[list[tuple[int, str, str]], list[str]]
-
-
-class Wanted(TypedDict):
-    """A file, as the module is told it."""
-
-    path: str
-    owner: str
-    mode: str
-    content: str
-    show: bool
-    merge: Literal["ini", "toml", "netrc"] | None
-    keep_passwords: bool
-    state: Literal["present", "absent"]
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.managed_content import (
+    Change,
+    Wanted,
+    WantedDirectory,
+    WantedLink,
+    change,
+    condensed,
+    difference,
+    settle_as,
+    settle_each,
+    settle_paths,
+)
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.system_paths import Refused
 
 
-class Change(TypedDict, total=False):
-    """A file that changed: what `--diff` shows of it, and the sentences of RV(mended)."""
-
-    path: str
-    before: str
-    after: str
-    before_header: str
-    after_header: str
-    mended: list[str]
-
-
-def settle(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:
-    """Bring one file to the wanted state with the rights of this process.
-
-    What it held before and after, or None where nothing changes.
-    """
-    if wanted["state"] == "present":
-        return write(path, wanted, owner, check_mode)
-    if wanted["merge"]:
-        return take_out(path, wanted, wanted["merge"], check_mode)
-    if not os.path.lexists(path):
-        return None
-    if not check_mode:
-        os.unlink(path)
-    return b"", b""
-
-
-def write(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:
-    """`settle` for a file that is to hold the content, alone or among what others wrote."""
-    found, content, mode = read(path), wanted["content"].encode(), int(wanted["mode"], 8)
-    path = os.path.realpath(path)
-    if wanted["merge"]:
-        content = encode(merged(decode(found or b""), wanted["content"], wanted["merge"]))
-    elif wanted["keep_passwords"]:
-        content = encode(with_passwords(wanted["content"], decode(found or b"")))
-    if found == content:
-        status = os.stat(path)
-        if (stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid) == (mode, owner.pw_uid, owner.pw_gid):
-            return None
-    if not check_mode:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        replace(path, content, mode, owner.pw_uid, owner.pw_gid)
-    return found or b"", content
-
-
-def with_passwords(content: str, found: str) -> str:
-    """`content` with the passwords that `found` has in the URLs of its variables, where user names agree.
-
-    `found` is somebody else's: what is not percent-encoded is no password.
-    """
-    has = re.compile(r"^(\w+=https?://[\w.~%-]+):([\w.~%-]+)@", re.ASCII | re.MULTILINE)
-    passwords = {
-        (account.partition("=")[0], account.rpartition("/")[2]): password for account, password in has.findall(found)
-    }
-
-    def completed(match: re.Match[str]) -> str:
-        variable, start, username = match.groups()
-        password = passwords.get((variable, username))
-        return match[0] if password is None else f"{variable}={start}{username}:{password}@"
-
-    return re.sub(r"(?m)^(\w+)=(https?://)([^\s:@/]+)@", completed, content)
-
-
-def take_out(path: str, wanted: Wanted, form: str, check_mode: bool) -> tuple[bytes, bytes] | None:
-    """`settle` for a file that is to hold only what others wrote, and to be gone where that is nothing."""
-    target = os.path.realpath(path)
-    found = read(target)
-    if found is None:
-        return None
-    # a colleague's file, to which a link leads, holds the colleague's own passwords for the same place
-    is_theirs = os.stat(target).st_uid == os.geteuid()
-    remaining = encode(without(decode(found), wanted["content"] if is_theirs else "", form))
-    if found == remaining:
-        return None
-    if not check_mode:
-        if remaining or os.path.islink(path):  # a link stays, and what it leads to must not keep a password
-            status = os.stat(target)
-            replace(target, remaining, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
-        else:
-            os.unlink(target)
-    return found, remaining
-
-
-def difference(path: str, wanted: Wanted, before: str, after: str) -> Change:
-    """What `--diff` shows of a change, with the path. Nothing of what a file holds unless that is wanted."""
-    if not wanted["show"]:
-        return {"path": path, "before": "", "after": f"(the content of {path} is not shown)\n", "after_header": path}
-    before, after = redact_credentials(before), redact_credentials(after)
-    return {"path": path, "before": before, "after": after, "before_header": path, "after_header": path}
-
-
-def change(path: str, wanted: Wanted, before: str, after: str) -> Change:
-    """`difference`, and the sentences of RV(mended)."""
-    sentences: list[str] = []
-    if wanted["merge"] and wanted["state"] == "present":
-        sentences = [f"{path} {sentence}" for sentence in mended(before, wanted["merge"])]
-    return {**difference(path, wanted, before, after), "mended": sentences}
-
-
-def settle_each(paths: list[tuple[str, Wanted]], owner: pwd.struct_passwd, check_mode: bool) -> Outcome:
-    """`settle` for [(path, wanted)]."""
-    changed: list[tuple[int, str, str]] = []
-    faults: list[str] = []
-    for number, (path, wanted) in enumerate(paths):
-        try:
-            contents = settle(path, wanted, owner, check_mode)
-            if contents:
-                changed.append((number, decode(contents[0]), decode(contents[1])))
-        except CannotMerge as exc:
-            faults.append(f"{path} {exc}".rstrip("."))
-        except OSError as exc:
-            faults.append(reason(exc))
-    return changed, faults
-
-
-def settle_below(paths: list[tuple[str, Wanted]], owner: pwd.struct_passwd, check_mode: bool) -> Outcome:
-    """`settle_each` in a person's home, by that person's process."""
-    try:
-        look_into(owner.pw_dir)
-    except PersonError:
-        if all(wanted["state"] == "absent" for _path, wanted in paths) and not os.path.lexists(owner.pw_dir):
-            return [], []
-        raise
-    return settle_each(paths, owner, check_mode)
-
-
-def settle_as(
-    people: list[tuple[pwd.struct_passwd, list[Wanted]]], check_mode: bool
-) -> tuple[list[Change], list[Skipped]]:
-    """`settle_below` for [(owner, files below the home)]: the changes as in `change`, and who was skipped."""
-    changes: list[Change] = []
-    skipped: list[Skipped] = []
-    jobs = []
-    for owner, files in people:
-        paths = [(os.path.join(owner.pw_dir, wanted["path"][2:]), wanted) for wanted in files]
-        jobs.append((owner, paths))
-    work = [(owner, lambda paths=paths, owner=owner: settle_below(paths, owner, check_mode)) for owner, paths in jobs]
-    for (owner, paths), outcome in zip(jobs, as_people(work, understand)):
-        faults = [str(outcome)] if isinstance(outcome, PersonError) else outcome[1]
-        skipped += [{"name": owner.pw_name, "reason": fault} for fault in faults]
-        if isinstance(outcome, PersonError):
-            continue
-        for number, before, after in outcome[0]:
-            if number < len(paths):
-                changes.append(change(*paths[number], before, after))
-    return changes, skipped
-
-
-def understand(answer: Outcome) -> Outcome:
-    """What `settle_each` returned, as it comes from a process of somebody else's."""
-    changed, faults = answer
-    for number, before, after in changed:
-        if not (isinstance(number, int) and number >= 0 and isinstance(before, str) and isinstance(after, str)):
-            raise ValueError(number)
-    return changed, [printable(fault) for fault in faults]
-
-
-def refuse_directory(path: str, wanted: Wanted, check_mode: bool) -> str | None:
-    """Why root does not write to an absolute path, a sentence, or None: nobody else may change its directory."""
-    directory = os.path.dirname(path)
-    if os.path.isdir(directory):
-        status = os.stat(directory)
-        if status.st_uid != 0 or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            return f"{directory} has to belong to root and be writable by nobody else, to hold {path}."
-    elif not check_mode and wanted["state"] == "present":
-        return f"The directory {directory} does not exist; create it before {path}."
-    return None
-
-
-def settle_all(files: list[Wanted], check_mode: bool) -> tuple[list[Change], list[Skipped], list[str]]:
+def settle_all(
+    files: list[Wanted], unmended: set[str], check_mode: bool
+) -> tuple[list[Change], list[Skipped], list[str]]:
     """Bring all files to the wanted state: the changes, who was skipped, and a sentence for each other fault.
 
     One person's files are handled by one process, and what is wrong with them keeps nobody else from theirs.
+    What is in the directories of `unmended`, a real run would have made or mended by now.
     """
     changed: list[Change] = []
     skipped: list[Skipped] = []
@@ -336,57 +239,151 @@ def settle_all(files: list[Wanted], check_mode: bool) -> tuple[list[Change], lis
     for wanted in files:
         path, name = wanted["path"], wanted["owner"]
         owner = account(name)
-        if owner is None and wanted["state"] == "absent" and os.path.isabs(path):
-            owner = account("root")
         if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
             path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
-        if not (path.startswith("~/") or os.path.isabs(path)):
-            faults.append(f"files[].path is {path}; write ~/... or an absolute path.")
-        elif owner is None and wanted["state"] == "present":
-            if check_mode:
+        if path.startswith("~/"):
+            unusable = next((option for option in ("group", "validate") if wanted[option]), None)
+            if unusable:
+                faults.append(f"files[].{unusable} of {path} is {wanted[unusable]}; leave it out below a home.")
+            elif owner is not None:
+                below_homes.setdefault(name, (owner, []))[1].append(wanted)
+            elif wanted["state"] == "present" and check_mode:
                 changed.append(difference(path, wanted, "", wanted["content"]))
-            else:
+            elif wanted["state"] == "present":
                 faults.append(f"There is no account {name} to own {path}; create it first.")
-        elif owner is not None and path.startswith("~/"):
-            below_homes.setdefault(name, (owner, []))[1].append(wanted)
-        elif owner is not None:
-            fault = refuse_directory(path, wanted, check_mode)
-            if fault:
-                faults.append(fault)
+            continue
+        try:
+            owner = owner_of(wanted, "files", check_mode)
+            if owner is None:
+                changed.append(difference(path, wanted, "", wanted["content"]))
                 continue
-            settled, wrong = settle_each([(path, wanted)], owner, check_mode)
-            changed += [change(path, wanted, before, after) for _number, before, after in settled]
-            if owner.pw_uid == 0:
-                faults += [f"{fault}." for fault in wrong]
-            else:  # the directory is root's, but what is in the file is theirs
-                skipped += [{"name": name, "reason": fault} for fault in wrong]
+            must_exist = wanted["state"] == "present" and wanted["only_if"] != "exists" and not check_mode
+            system_paths.refuse_place(path, unmended, must_exist)
+        except Refused as exc:
+            faults.append(str(exc))
+            continue
+        settled, wrong = settle_each([(path, wanted)], owner, check_mode)
+        changed += [change(path, wanted, before, after) for _number, before, after in settled]
+        if owner.pw_uid == 0:
+            faults += [f"{fault}." for fault in wrong]
+        else:  # the directory is root's, but what is in the file is theirs
+            skipped += [{"name": name, "reason": fault} for fault in wrong]
     changes, others = settle_as(list(below_homes.values()), check_mode)
     return changed + changes, skipped + others, faults
 
 
+def owner_of(wanted: Wanted | WantedDirectory, option: str, check_mode: bool) -> pwd.struct_passwd | None:
+    """The owner, with the wanted group, of an absolute path. None for one that a run would have made by now.
+
+    Raises Refused.
+    """
+    path, name, group = wanted["path"], wanted["owner"], wanted["group"]
+    if not os.path.isabs(path):
+        raise Refused(f"{option}[].path is {path}; write {'~/... or ' if option == 'files' else ''}an absolute path.")
+    owner = account(name) or system_paths.numeric_account(name)
+    if wanted["state"] == "absent":
+        return owner or account("root")
+    gid = system_paths.group_number(group) if group is not None and owner else None
+    if owner is not None and (gid is not None or group is None):
+        return owner if gid is None else pwd.struct_passwd((*owner[:3], gid, *owner[4:7]))
+    if check_mode:
+        return None
+    if owner is None:
+        raise Refused(f"There is no account {name} to own {path}; create it first.")
+    raise Refused(f"There is no group {group} for {path}; create it first.")
+
+
+def settle_directory(wanted: WantedDirectory, removed: set[str], check_mode: bool) -> system_paths.Change | None:
+    """Bring one directory to the wanted state: what changed, or None. Raises Refused, OSError and PersonError."""
+    path = wanted["path"]
+    owner = owner_of(wanted, "directories", check_mode)
+    if owner is None:
+        return "", f"directory of {wanted['owner']}\n"
+
+    def work() -> system_paths.Change | None:
+        try:
+            if wanted["state"] == "absent":
+                return system_paths.remove_directory(path, removed, check_mode)
+            return system_paths.make_directory(path, owner.pw_uid, owner.pw_gid, int(wanted["mode"], 8), check_mode)
+        except Refused as exc:
+            raise PersonError(str(exc).rstrip(".")) from None
+
+    if owner.pw_uid == 0 or not system_paths.belongs_to(os.path.dirname(os.path.normpath(path)), owner.pw_uid):
+        return work()
+    return as_person(owner, work, system_paths.understand)
+
+
+def settle_link(wanted: WantedLink, check_mode: bool) -> system_paths.Change | None:
+    """Bring one link to the wanted state: what changed, or None. Raises Refused and OSError."""
+    path, target = wanted["path"], wanted["target"]
+    if not os.path.isabs(path):
+        raise Refused(f"links[].path is {path}; write an absolute path.")
+    if wanted["state"] == "absent":
+        return system_paths.remove_link(path, target, check_mode)
+    if not target:
+        raise Refused(f"links[].target of {path} is missing; write where the link leads.")
+    return system_paths.make_link(path, target, check_mode)
+
+
+def settle_everything(
+    directories: list[WantedDirectory], files: list[Wanted], links: list[WantedLink], check_mode: bool
+) -> tuple[list[Change], list[Skipped], list[str]]:
+    """Directories, files and links, in the order in which each finds what it needs."""
+    made, faults = settle_paths(
+        [one for one in directories if one["state"] == "present"],
+        lambda one: settle_directory(one, set(), check_mode),
+    )
+    if faults:
+        return made, [], faults
+    unmended = {change["path"] for change in made} if check_mode else set()
+    changes, skipped, faults = settle_all(files, unmended, check_mode)
+    linked, wrong = settle_paths(links, lambda one: settle_link(one, check_mode))
+    faults += wrong
+    removed = {one["path"] for one in [*changes, *linked] if not one["after"]}
+    unmade = sorted((one for one in directories if one["state"] == "absent"), key=lambda one: -one["path"].count("/"))
+
+    def remove(one: WantedDirectory) -> system_paths.Change | None:
+        contents = settle_directory(one, removed, check_mode)
+        if contents:
+            removed.add(os.path.normpath(one["path"]))
+        return contents
+
+    gone, wrong = settle_paths(unmade, remove)
+    return made + changes + linked + gone, skipped, faults + wrong
+
+
 def main() -> None:
+    owned: dict[str, Any] = {
+        "path": {"type": "str", "required": True},
+        "owner": {"type": "str", "default": "root"},
+        "group": {"type": "str"},
+    }
+    state = {"type": "str", "choices": ["present", "absent"], "default": "present"}
+    options: dict[str, dict[str, Any]] = {
+        "files": {
+            **owned,
+            "mode": {"type": "str", "default": "0600"},
+            "content": {"type": "str", "default": "", "no_log": True},
+            "show": {"type": "bool", "default": False},
+            "merge": {"type": "str", "choices": ["ini", "toml", "netrc", "shell"]},
+            "only_if": {"type": "str", "choices": ["exists", "missing"]},
+            "validate": {"type": "str"},
+            "keep_passwords": {"type": "bool", "default": False, "no_log": False},
+            "state": state,
+        },
+        "directories": {**owned, "mode": {"type": "str", "default": "0755"}, "state": state},
+        "links": {"path": owned["path"], "target": {"type": "str"}, "state": state},
+    }
     module = AnsibleModule(
         argument_spec={
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "owner": {"type": "str", "default": "root"},
-                    "mode": {"type": "str", "default": "0600"},
-                    "content": {"type": "str", "default": "", "no_log": True},
-                    "show": {"type": "bool", "default": False},
-                    "merge": {"type": "str", "choices": ["ini", "toml", "netrc"]},
-                    "keep_passwords": {"type": "bool", "default": False, "no_log": False},
-                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-                },
-            },
+            name: {"type": "list", "elements": "dict", "default": [], "options": suboptions}
+            for name, suboptions in options.items()
         },
         supports_check_mode=True,
     )
     module.no_log_values -= {wanted["content"] for wanted in module.params["files"] if wanted["show"]}
-    changes, skipped, faults = settle_all(module.params["files"], module.check_mode)
+    given = [module.params[option] for option in ("directories", "files", "links")]
+    changes, skipped, faults = settle_everything(*given, module.check_mode)
     paths = [change.pop("path") for change in changes]
     sentences = [sentence for change in changes for sentence in change.pop("mended", [])]
     for sentence in sentences:
@@ -396,7 +393,7 @@ def main() -> None:
     answer = {"changed": bool(paths), "paths": paths, "mended": sentences, "people_skipped": skipped}
     if faults:
         module.fail_json(msg=" ".join(faults), **answer)
-    module.exit_json(diff=changes, **answer)
+    module.exit_json(diff=condensed(changes), **answer)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ description:
     proxies from run to run.
 options:
   path:
-    description: The file with the choice, the name of a region. Delete it to have the host choose anew.
+    description: >-
+      The file with the choice, the name of a region. Its directory is created where it is missing. Delete the file to
+      have the host choose again.
     type: path
     required: true
   regions:
@@ -31,7 +33,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: The nearest proxy is known
+- name: Select the nearest proxy
   wheelhouse.onboarding.nearest_proxy:
     path: /etc/wheelhouse/proxy-region
     regions:
@@ -108,6 +110,7 @@ def main() -> None:
         module.warn("None of the proxies answers this host: {}.".format(", ".join(regions.values())))
     changed = region != before
     if changed and not module.check_mode:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         replace(path, region.encode() + b"\n", 0o644, os.geteuid(), os.getegid())
     diff = {"before": before + "\n", "after": region + "\n", "before_header": path, "after_header": path}
     module.exit_json(changed=changed, region=region, milliseconds=taken, diff=diff)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: offboard
-short_description: Lock people out of a host, end what they run, and let them back
+short_description: Lock accounts of a host, end their processes, and restore them
 version_added: 0.1.0
 author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
@@ -55,11 +55,11 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Offboard who left
+- name: Offboard two people
   wheelhouse.onboarding.offboard:
     names: [bob, eve]
 
-- name: Let bob back
+- name: Restore the account of bob
   wheelhouse.onboarding.offboard:
     names: [bob]
     state: back
@@ -82,6 +82,16 @@ faults:
   type: list
   elements: str
   returned: always
+missing:
+  description: Those of O(names) without an account on this host.
+  type: list
+  elements: str
+  returned: always
+members:
+  description: The members of the group C(wheelhouse-people) on this host, after the task.
+  type: list
+  elements: str
+  returned: always
 """
 
 import pwd
@@ -96,6 +106,14 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.leaving_peop
     members,
     offboard,
 )
+
+
+def exists(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def main() -> None:
@@ -134,7 +152,14 @@ def main() -> None:
         except OSError as exc:
             faults.append(f"{name} is not offboarded: {exc.filename or ''} {exc.strerror}.")
         said += person.said
-    outcome = {"changed": bool(names), "names": names, "said": said, "faults": faults}
+    outcome = {
+        "changed": bool(names),
+        "names": names,
+        "said": said,
+        "faults": faults,
+        "missing": [name for name in wanted["names"] if not exists(name)],
+        "members": members(HERE),
+    }
     if faults:
         module.fail_json(msg=" ".join(faults), **outcome)
     module.exit_json(**outcome)

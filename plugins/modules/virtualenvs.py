@@ -14,6 +14,7 @@ description:
   - A build is made beside the one in use, and the link moves when it is complete. So programs that run on the old build
     keep it, an interrupted build is never in use, and to see that nothing changed takes one look at the link.
   - The build before the current one stays, and so does any older one that a process still runs on.
+  - The task fails where one of root's environments cannot be brought to the wanted state, after the others.
   - What belongs to a person is done by a process that has become that person, and may take half an hour.
     What goes wrong there is said in RV(people_skipped) and in a warning, and keeps nobody else from theirs.
   - The role virtualenv is the way to use it, and says what the options mean.
@@ -95,7 +96,9 @@ people_skipped:
 """
 
 import os
+import re
 import traceback
+from collections.abc import Iterator
 from typing import Literal
 
 from ansible.module_utils.basic import AnsibleModule
@@ -114,6 +117,18 @@ PERSON_SECONDS = 1800  # for one environment of a person's, with all that is fet
 MOST = 2000  # packages of a person's that are named
 WORDS: tuple[Literal["what", "fault"], ...] = ("what", "fault")
 PACKAGES: tuple[Literal["installed", "removed"], ...] = ("installed", "removed")
+
+
+def misplaced(environments: list[Wanted]) -> Iterator[str]:
+    """What is wrong with the paths, a sentence each."""
+    seen = set()
+    for wanted in environments:
+        path, owner = wanted["path"], wanted["owner"]
+        if not re.match("~?/[^/]", path):
+            yield f'virtualenv_environments[].path is "{path}"; write an absolute path, or one that begins with ~/.'
+        if (owner, path) in seen:
+            yield f"virtualenv_environments has {path} of {owner} twice; keep one of them."
+        seen.add((owner, path))
 
 
 def settle_for(wanted: Wanted, check: bool) -> Answer:
@@ -171,6 +186,9 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    wrong = list(misplaced(module.params["environments"]))
+    if wrong:
+        module.fail_json(msg="\n".join(wrong), environments=[], people_skipped=[])
     answers: list[dict[str, object]] = []
     skipped: list[Skipped] = []
     for wanted in module.params["environments"]:
@@ -182,8 +200,15 @@ def main() -> None:
         answers.append({**answer, "path": wanted["path"], "owner": wanted["owner"]})
     for sentence in told(skipped):
         module.warn(sentence)
-    changed = any(answer["changed"] for answer in answers)
-    module.exit_json(changed=changed, environments=answers, people_skipped=skipped)
+    outcome = {
+        "changed": any(answer["changed"] for answer in answers),
+        "environments": answers,
+        "people_skipped": skipped,
+    }
+    faults = [str(answer["fault"]) for answer in answers if "fault" in answer]
+    if faults:
+        module.fail_json(msg="\n".join(faults), **outcome)
+    module.exit_json(**outcome)
 
 
 if __name__ == "__main__":

@@ -74,8 +74,7 @@ def main() -> None:
     others = [servers.pypiserver("cached-dir", shelves.CLOSURE), servers.DEVPI, servers.PROXPI]
     competitors = [servers.OURS, servers.OPEN, servers.PLAIN, servers.OURS_HTTP, *others]
     with_login = servers.pypiserver("cached-dir", shelves.CLOSURE, login=True)
-    uv_template = (ROOT / "roles/package_client/templates/uv.toml.j2").read_text(encoding="utf-8")
-    installs.prepare(host, [*competitors, with_login], uv_template)
+    installs.prepare(host, [*competitors, with_login])
     installed = installs.Installed()
     rounds = {installs.PIP: plan.pip_rounds, installs.UV_PIP: plan.uv_rounds}
     installs.run(host, competitors, rounds, packages, installed, progress.tick)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable
 
 import shelves
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.client_settings import uv_toml
 from host import WORK, Host
 from servers import UV, Server
 
@@ -37,13 +38,13 @@ class Installed:
         return statistics.median(one / two for one, two in pairs)
 
 
-def prepare(host: Host, servers: list[Server], uv_template: str) -> None:
+def prepare(host: Host, servers: list[Server]) -> None:
     """Make the place in memory, and uv's settings for servers with a login as the role package_client writes them."""
     host.run("install", "-d", PLACE)
     host.run("mount", "-t", "tmpfs", "tmpfs", PLACE)
     for server in servers:
         if server.login:
-            host.write(_uv_config(server), uv_template.replace("{{ package_client_index_url }}", server.url))
+            host.write(_uv_config(server), uv_toml(server.url))
 
 
 def _uv_config(server: Server) -> str:

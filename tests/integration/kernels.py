@@ -21,7 +21,7 @@ RUN_CELLS = """
 import http.client, json, socket, subprocess, sys, uuid
 import websocket
 
-me = json.loads(subprocess.run(["my-jupyter"], capture_output=True, check=True).stdout)
+me = json.loads(subprocess.run(["jupyter-status"], capture_output=True, check=True).stdout)
 authorization = {"Authorization": "token " + me["token"]}
 
 def connect():

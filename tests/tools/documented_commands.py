@@ -15,6 +15,7 @@ so that a program which is new in the documentation is not passed over.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from collections.abc import Iterator
@@ -27,13 +28,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # what the collection puts on a path, or into a bundle
 THEIR_NAMES = """
-    corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd my-jupyter uninstall.cmd
+    corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd jupyter-status uninstall.cmd
     uninstall.sh wheelhouse wheelhouse-doctor wheelhouse-intake
 """
 OTHERS = """
-    ansible ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl docker echo export
-    find git hatch journalctl kill mail make mamba micromamba mkdir pdm pip pip3 pipenv pipx pixi poetry ps python
-    python3 scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
+    ansible ansible-builder ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl
+    docker echo export find git hatch journalctl kill mail make mamba micromamba mkdir molecule openssl pdm pip pip3
+    pipenv pipx pixi poetry pre-commit ps pytest python python3 rm scp security sh sha256sum source ssh su sudo
+    systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
 """
 OURS = frozenset(THEIR_NAMES.split())
 PROGRAMS = OURS | frozenset(OTHERS.split())
@@ -68,8 +70,8 @@ class Found:
 def documents() -> list[Path]:
     """What is read: what people read, and the examples they copy."""
     names = ["README.md", "SECURITY.md", "CONTRIBUTING.md"]
-    patterns = ["docs/**/*.md", "docs/**/*.yml", "docs/**/*.yaml", "docs/**/Dockerfile", "roles/*/README.md"]
-    patterns += ["inventories/example/**/*.yml", "examples/**/*.md", "examples/**/*.yml", "playbooks/*.yml", "site.yml"]
+    patterns = ["docs/**/*.md", "roles/*/README.md", "inventories/example/**/*.yml", "playbooks/*.yml", "site.yml"]
+    patterns += ["examples/**/*.yml", "examples/**/*.yaml", "examples/**/Dockerfile"]
     return [ROOT / name for name in names if (ROOT / name).is_file()] + sorted(
         path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file()
     )
@@ -183,7 +185,7 @@ def found() -> list[Found]:
         name, text = str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
         if path.suffix == ".md":
             shown = of_markdown(text)
-        elif path.is_relative_to(ROOT / "docs" / "ci"):
+        elif path.is_relative_to(ROOT / "examples" / "ci"):
             shown = of_job(text)
         elif path.is_relative_to(ROOT / "playbooks"):
             shown = of_settings(re.sub(r"^[^#\n].*", "", text, flags=re.MULTILINE), 1)
@@ -241,4 +243,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     main()

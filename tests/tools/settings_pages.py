@@ -30,26 +30,26 @@ WIDTH = 116
 SOURCE = "tests/tools/settings_pages.py writes this from plugins/module_utils/settings.py."
 
 COMPANY = """\
-# What every machine has to know, said once. docs/settings.md has the same as a table, and
-# `ansible-doc -t role wheelhouse.onboarding.ROLE` lists what else each role takes.
+# The settings that roles share. docs/settings.md has the same as a table, and
+# `ansible-doc -t role wheelhouse.onboarding.ROLE` lists further variables of each role.
 """
 # Variables of roles that a company decides once for all; their argument_specs explain them.
 MORE = """
-# Which of uv, poetry, pipx and twine are installed on workstations and Jupyter hosts; uv alone by default.
+# Which of uv, poetry, pipx and twine are installed on workstations and Jupyter hosts; only uv by default.
 # package_client_tools: [uv, poetry, pipx, twine]
 
-# Other people's channels behind the company's own; [] where conda packages are brought in (index_hosts.yml) and taken
-# from the index alone.
+# Channels from outside, after the company's own; [] if public conda packages are admitted (index_hosts.yml) and people
+# install from the index only.
 # package_client_conda_other_channels: [conda-forge]
 
-# Hosts are set up as root: the account that Ansible logs in with may use sudo (with --ask-become-pass where sudo wants
-# a password), or is root, and then has to be named.
+# Hosts are set up as root. Ansible's account may use sudo (with --ask-become-pass if sudo asks for a password), or is
+# root, and then has to be named here.
 # ansible_user: root
 """
 PEOPLE = f"""\
 # {BY_NAME["wheelhouse_people"].description.partition(". ")[2]}
-# Keep the entry of somebody who leaves: who is not in the list at all, and more people at a time than
-# wheelhouse_leavers_max (3), leave only with `-e wheelhouse_offboard=bob,eve`, which names them.
+# Keep the entry of a person who leaves. A run offboards people without an entry, or more people than
+# wheelhouse_leavers_max (3), only with `-e wheelhouse_offboard=bob,eve`, which names them.
 """
 MORE_PEOPLE = """
   - name: bob
@@ -60,28 +60,28 @@ MORE_PEOPLE = """
     proxy_password: "{{ vault_bob_proxy }}"
 
   - name: grace
-    # laptops alone; the proxy's password is asked for there
+    # has laptops only; their installer asks for the proxy password
     laptops: [windows, macos]
     index_password: "{{ vault_grace_index }}"
     proxy_username: "EMEA\\\\grace"
 
-  # a job that publishes one project has no workstation; examples/ci has its other half
+  # a CI job that publishes one project; examples/ci has the job
   - name: ci-acme-hello
     publishes: [acme-hello]
     index_password: "{{ vault_ci_acme_hello_index }}"
 
   - name: eve
-    state: absent # gone from every host at the next run
+    state: absent # offboarded from every host by the next run
 """
 INTRODUCTION = f"""\
-# Settings that roles share
+# Shared settings
 
 <!-- {SOURCE} -->
 
-They stand once, in `group_vars/all` of an inventory (`inventories/example` has each of them), and roles take them for
-the defaults of their own variables, which the [README](../README.md) lists. Before any host is touched, each playbook
-checks all of them, all variables of the roles, the groups and the files of the inventory, and reports everything that
-is wrong together. A variable that begins with `wheelhouse_` or with the name of a role and is not known is an error.
+Write these settings once, in `group_vars/all` of the inventory; `inventories/example` has each of them. Roles take them
+as the defaults of their own variables, which [Roles](reference/roles.md) lists. [The inventory](inventory.md) says how
+every playbook checks them. An unknown variable whose name begins with `wheelhouse_` or with the name of a role is an
+error.
 """
 
 
@@ -143,7 +143,7 @@ def page() -> str:
         f"{INTRODUCTION}\n{table(SETTINGS)}\n"
         f"## Keys of `wheelhouse_proxy`\n\n{table(PROXY)}\n"
         f"## Keys of an entry of `wheelhouse_people`\n\n{table(PERSON)}\n"
-        f"## Options of playbooks\n\nGiven with `-e`, and read by nothing else.\n\n{table(OPTIONS)}"
+        f"## Options of playbooks\n\nOnly for the command line, with `-e`.\n\n{table(OPTIONS)}"
     )
 
 

@@ -24,12 +24,16 @@ ELSEWHERE = {
     "export DOCKER_BUILDKIT=1": ("tests/integration/docker_builds.py", "export DOCKER_BUILDKIT=1"),
     "install.cmd": ("tests/unit/bundles/conftest.py", '"cmd", "/c", "install.cmd"'),
     "install.sh": ("tests/unit/bundles_posix/test_posix_account.py", "&& sh install.sh"),
+    "make docs": ("Makefile", "sanity unit docs $(SETS:%=on-%)"),
     "make lint": ("Makefile", "\ntest: lint "),
-    "make molecule": ("Makefile", "sanity unit $(SETS:%=on-%)"),
-    "make sanity": ("Makefile", "sanity unit $(SETS:%=on-%)"),
+    "make molecule": ("Makefile", "sanity unit docs $(SETS:%=on-%)"),
+    "molecule converge": ("Makefile", "$(step) --show \"$$scenario\" -- molecule $${run%:*} "),
+    "molecule destroy": ("Makefile", "demo/destroy.yml"),
+    "molecule test": ("Makefile", "verify:interrupted test:default "),
+    "molecule verify": ("Makefile", "$(step) --show \"$$scenario\" -- molecule $${run%:*} "),
+    "make sanity": ("Makefile", "sanity unit docs $(SETS:%=on-%)"),
     "make setup": ("Makefile", "\nlint: setup "),
     "make test": (".ci/run", "make test 2>&1"),
-    "make unit": ("Makefile", "sanity unit $(SETS:%=on-%)"),
     "sh ~/.config/wheelhouse/install.sh": (
         "tests/unit/bundles_posix/test_posix_account.py",
         '"sh ~/.config/wheelhouse/install.sh"',
@@ -58,6 +62,10 @@ SPOKEN_OF = {
     "conda install https://.../package.conda": "a row of the same table: what nothing prevents",
     "docker inspect": "where secrets are searched for: secrets/test_secrets.py",
     "docker save": "how the tests' own image becomes a file: demo/images",
+    "--tags people": "what people.yml runs: test_tags.py compares the two",
+    "--tags secrets": "what rotate.yml runs: test_tags.py compares the two",
+    "site.yml --tags people": "test_tags.py",
+    "site.yml --tags secrets": "test_tags.py",
 }
 
 # What cannot be run where the tests run
@@ -66,6 +74,7 @@ EXCUSED = {
     "make demo-down": "the end of that; the tests' hosts go by the same playbook (demo/destroy.yml)",
     "ansible-playbook -i inventories/demo site.yml": "what `make demo` runs; molecule/converge.yml is the same",
     ".venv/bin/ansible-playbook -i inventories/demo site.yml": "the same",
+    "make lock": "asks a registry for the newest versions; test_repository.py looks at the result",
     "make bench": "22 minutes of measuring on a machine that does nothing else",
     "make test-long": "the same tests as `make test`, with a marker, for hours",
     "docker compose build": "no Compose that knows secrets is to be had",

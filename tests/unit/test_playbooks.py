@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,12 +13,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAYBOOKS = sorted(path for path in (ROOT / "playbooks").glob("**/*.yml") if path.parent.name != "tasks")
-PARTS = {path for path in PLAYBOOKS if path.parent.name == "parts"}
-# parts of others that nobody calls by themselves
-PARTS |= {ROOT / "playbooks" / f"{name}.yml" for name in ("preflight", "meet", "withdraw")}
-# works without an inventory, on the controller
-WITHOUT_INVENTORY = ROOT / "playbooks" / "index_image.yml"
-ENTRIES = [path for path in PLAYBOOKS if path not in PARTS and path != WITHOUT_INVENTORY]
+PREFLIGHT = ROOT / "playbooks" / "preflight.yml"
+# what people call: the rest is in playbooks/parts
+ENTRIES = [path for path in PLAYBOOKS if path.parent.name == "playbooks"]
 HARMLESS = {f"ansible.builtin.{name}" for name in ("assert", "debug", "fail", "set_fact")}
 IMPORT = "ansible.builtin.import_playbook"
 
@@ -36,24 +34,28 @@ def imported(path: Path) -> set[Path]:
     return found
 
 
-def test_which_are_entries():
-    names = {path.stem for path in ENTRIES}
-    assert {"site", "rotate", "intake", "report", "doctor", "bundles", "remove", "machines", "index"} <= names
+def test_these_are_what_people_call():
+    names = {"site", "preflight", "people", "rotate", "doctor", "intake", "report", "bundles", "index_image", "remove"}
+    assert {path.stem for path in ENTRIES} == names
 
 
 @pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.stem)
-def test_the_inventory_is_checked_first(path):
-    """A part that only other playbooks import is behind their check; a playbook that people call begins with it."""
-    users = [other for other in ENTRIES if other != path and path in imported(other)]
-    begins = plays(path)[0].get(IMPORT) == "preflight.yml"
-    assert begins or users, f"{path.name} begins without preflight.yml, and nothing imports it"
-
-
-def test_the_inventory_is_checked_once():
-    """What site.yml imports does not check it again."""
-    for path in ENTRIES:
+def test_the_inventory_is_validated_first_and_once(path):
+    if path != PREFLIGHT:
+        assert plays(path)[0].get(IMPORT) == "preflight.yml"
         every = [play[IMPORT] for part in [path, *imported(path)] for play in plays(part) if IMPORT in play]
-        assert sum(name.endswith("preflight.yml") for name in every) <= 1, path
+        assert sum(name.endswith("preflight.yml") for name in every) == 1
+
+
+def test_each_part_is_used():
+    used = {part.resolve() for path in ENTRIES for part in imported(path)}
+    assert {path for path in PLAYBOOKS if path not in ENTRIES} <= used
+
+
+def test_playbooks_use_no_private_variables_of_roles():
+    roles = {path.name for path in (ROOT / "roles").iterdir()}
+    private = re.compile(rf"__(?:{'|'.join(sorted(roles))})_\w+")
+    assert {path.name: found for path in PLAYBOOKS if (found := private.findall(path.read_text()))} == {}
 
 
 @pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: str(path.relative_to(ROOT / "playbooks")))
@@ -66,11 +68,11 @@ def test_every_play_says_whether_it_needs_root(path):
         if "roles" not in play and all(HARMLESS & set(task) for task in play.get("tasks", [])):
             continue  # nothing of it reaches a host
         assert "become" in play, play["name"]
-        if path == WITHOUT_INVENTORY:
+        if "index_image_host" in hosts:
             assert play["become"] == "{{ index_image_host is defined }}"
-        elif hosts in ("localhost", "windows", "all:localhost"):
+        elif hosts in ("localhost", "all:localhost") or "windows=true" in hosts:
             assert play["become"] is False, play["name"]
-        elif "!windows" in hosts or hosts in ("index_hosts", "jupyter_hosts"):
+        elif "managed_hosts" in hosts or hosts in ("index_hosts", "jupyter_hosts"):
             assert play["become"] is True, play["name"]
         else:
             assert "windows" in str(play["become"]), f"{play['name']}: {hosts} may have Windows among them"
@@ -85,8 +87,8 @@ def test_what_runs_on_the_controller_does_not_become_root():
 
 
 def keys_said(directory: Path, facts: str, people: list[dict]) -> str:
-    """What the last play of jupyter.yml says about keys, with `facts` set on the Jupyter host."""
-    [task] = plays(ROOT / "playbooks" / "parts" / "jupyter.yml")[-1]["post_tasks"]
+    """What the last part of a run says about keys, with `facts` set on the Jupyter host."""
+    task = plays(ROOT / "playbooks" / "parts" / "report_people.yml")[0]["tasks"][0]
     play = {"hosts": "workstations", "gather_facts": False, "vars": {"wheelhouse_people": people}, "tasks": [task]}
     hosts = f"[workstations]\nws-1\n[jupyter_hosts]\njup {facts}\n"
     (directory / "play.yml").write_text(yaml.safe_dump([play]))
@@ -104,9 +106,9 @@ def test_a_key_that_no_jupyter_host_has_been_given(tmp_path):
         {"name": "eve", "jupyter": True, "workstations": ["ws-1"], "state": "absent"},
     ]
     said = keys_said(tmp_path, "", people)
-    assert "jup took no part in this run, so a key that was made for ada may not be known there yet." in said
+    assert "jup took no part in this run, so a key that was created for ada may not be known there yet." in said
     assert "--limit ws-1,jup" in said
-    assert "took no part" not in keys_said(tmp_path, "wheelhouse_answer={}", people)
+    assert "took no part" not in keys_said(tmp_path, "wheelhouse_reachability={}", people)
     assert "took no part" not in keys_said(tmp_path, "", people[1:])
 
 
@@ -135,7 +137,7 @@ def test_bundles_read_host_keys_with_the_hosts_own_python(tmp_path):
     command = ["ansible-playbook", "-i", str(tmp_path / "acme"), str(ROOT / "playbooks" / "bundles.yml")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
     # what comes of it depends on whether this machine has a host key
-    assert "Read the host keys" in done.stdout, done.stdout + done.stderr
+    assert "onboarding_bundle : " in done.stdout, done.stdout + done.stderr
     assert (tmp_path / "used").exists()
 
 

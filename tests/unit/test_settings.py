@@ -49,7 +49,7 @@ def test_every_shared_name_that_code_reads_is_known():
         for name in re.findall(r"(?<![\w/.$-])wheelhouse_[a-z_]+(?![\w/])", text):
             if not NO_VARIABLES.match(name):
                 used.setdefault(name, str(path.relative_to(ROOT)))
-    assert {"wheelhouse_people", "wheelhouse_answer"} <= used.keys()
+    assert {"wheelhouse_people", "wheelhouse_reachability"} <= used.keys()
     assert {name: path for name, path in used.items() if name not in known} == {}, "plugins/module_utils/settings.py"
 
 

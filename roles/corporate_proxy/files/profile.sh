@@ -4,7 +4,7 @@ if [ "$(id -u)" = 0 ]; then
 else
     __wheelhouse_env=/etc/wheelhouse/people/$(id -un).env
 fi
-# also for a shell in a shell, where the account or its password may be another by now; but not over what somebody has set themselves
+# also in a shell started by another shell, since the account or its password may have changed; but a proxy that the person set stays
 if [ -r "$__wheelhouse_env" ] && [ "${HTTPS_PROXY-}" = "${__wheelhouse_proxy-}" ]; then
     set -a
     . "$__wheelhouse_env"
@@ -12,7 +12,7 @@ if [ -r "$__wheelhouse_env" ] && [ "${HTTPS_PROXY-}" = "${__wheelhouse_proxy-}" 
     set +a
     case $-:${__wheelhouse_told:-}:${HTTPS_PROXY:-} in
         *i*::*://*:*@*) ;;
-        *i*::*://*@*) __wheelhouse_told=1; echo "Your password at the company's proxy is not known here: run corporate-password, and log in anew." >&2 ;;
+        *i*::*://*@*) __wheelhouse_told=1; echo "Your password at the company's proxy is not known here: run corporate-password, and then log out and in again." >&2 ;;
     esac
 fi
 unset __wheelhouse_env

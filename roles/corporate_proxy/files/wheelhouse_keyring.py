@@ -10,12 +10,12 @@ import keyring.errors
 
 
 class Keyring(keyring.backend.KeyringBackend):
-    """One password, whoever it is asked for."""
+    """One password, for every user name."""
 
     priority = 1
 
     def get_password(self, service: str, username: str) -> str:
-        """The password as it is now: px asks for it at each new connection."""
+        """The current password: px asks for it at each new connection."""
         return Path(os.environ["RUNTIME_DIRECTORY"], "password").read_text(encoding="utf-8")
 
     def set_password(self, service: str, username: str, password: str) -> None:

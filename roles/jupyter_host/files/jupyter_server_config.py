@@ -1,4 +1,4 @@
-# Settings of everybody's server, read through JUPYTER_CONFIG_PATH. They win over a person's own in ~/.jupyter.
+# Settings of all servers, read through JUPYTER_CONFIG_PATH. They win over a person's own in ~/.jupyter.
 import hashlib
 import json
 import os
@@ -14,7 +14,7 @@ PERSON = pwd.getpwuid(os.getuid()).pw_name
 TOKEN = f"/etc/wheelhouse/jupyter/tokens/{PERSON}"
 
 
-class TokenOfNow(PasswordIdentityProvider):  # type: ignore[misc]  # JupyterLab is on the Jupyter host alone
+class TokenFromFile(PasswordIdentityProvider):  # type: ignore[misc]  # JupyterLab is on the Jupyter host alone
     """Reads the token from its file each time, so that a new one counts at once, and no kernel ends for it."""
 
     @property
@@ -23,24 +23,24 @@ class TokenOfNow(PasswordIdentityProvider):  # type: ignore[misc]  # JupyterLab 
             return stream.read(128).strip()
 
     async def get_user_token(self, handler: Any) -> Any:
-        """Who opens the page with the token is logged in for another day, whatever is left of the one before."""
+        """Opening the page with the token logs in for another day, however much is left of the day before."""
         user = await super().get_user_token(handler)
         if user and "token" in handler.request.arguments:
             self.set_login_cookie(handler, user)
         return user
 
 
-c.ServerApp.identity_provider_class = TokenOfNow
-# A browser stays logged in for a day, across restarts of the server, and until the first one after the token was made
-# anew. The cookie has a name of this person's, since browsers send those of one address to all servers at it, whatever
-# their ports.
+c.ServerApp.identity_provider_class = TokenFromFile
+# A browser stays logged in for a day, across restarts of the server, and until the first one after the token was
+# replaced. The cookie has a name of this person's, since browsers send those of one address to all servers at it,
+# whatever their ports.
 with open(TOKEN, "rb") as stream:
     c.ServerApp.cookie_secret = hashlib.sha256(b"cookie " + stream.read(128).strip()).digest()
 c.IdentityProvider.cookie_name = "jupyter-" + re.sub(r"[^a-z0-9]", "-", PERSON)
 c.IdentityProvider.cookie_options = {"expires_days": 1, "samesite": "Strict"}
 c.IdentityProvider.get_secure_cookie_kwargs = {"max_age_days": 1}
 
-# What is idle stops, and starts again when somebody connects. A server with a kernel or a terminal is not idle, and
+# What is idle stops, and starts again with the next connection. A server with a kernel or a terminal is not idle, and
 # neither is a kernel that computes or that a browser shows.
 with open("/etc/wheelhouse/jupyter/idle.json", encoding="ascii") as settings:
     IDLE = json.load(settings)
@@ -53,7 +53,7 @@ c.MappingKernelManager.cull_connected = False
 c.ServerApp.root_dir = os.path.expanduser("~")
 c.ServerApp.open_browser = False
 
-# Kernels on loopback ports would be within reach of everybody on the host, and their output channel asks for no key.
+# Kernels on loopback ports would be within reach of everyone on the host, and their output channel asks for no key.
 c.KernelManager.transport = "ipc"
 
 # Terminals in JupyterLab: with today's proxy, and no login shell, which would forget the virtualenv of the notebooks.

@@ -29,7 +29,7 @@ def met():
         write = f"mkdir -p $(dirname {path}) && base64 -d >{path}"
         encoded = base64.b64encode(text.encode()).decode()
         workstation.check_output("echo %s | su %s -s /bin/sh -c %s", encoded, owner, write)
-    run = site("--limit", "wheelhouse-workstation", playbook="clients")
+    run = site("--limit", "wheelhouse-workstation", "--tags", "clients")
     yield run
     workstation.check_output(f"rm {STRAY}")
 
@@ -63,7 +63,7 @@ def test_what_points_elsewhere_is_told_and_stays(met) -> None:
 
 
 def test_a_second_run_changes_nothing(met) -> None:
-    assert site("--limit", "wheelhouse-workstation", playbook="clients").changed == 0
+    assert site("--limit", "wheelhouse-workstation", "--tags", "clients").changed == 0
 
 
 def test_a_file_that_makes_no_sense_is_told_and_left_alone(met) -> None:
@@ -71,7 +71,7 @@ def test_a_file_that_makes_no_sense_is_told_and_left_alone(met) -> None:
     workstation = host_of("workstation")
     workstation.check_output("mv /home/ada/.pypirc /home/ada/kept && echo 'nonsense of hers' >/home/ada/.pypirc")
     fails = ("--extra-vars", "wheelhouse_skipped_people=fail")
-    run = site("--limit", "wheelhouse-workstation", *fails, playbook="clients", check=False)
+    run = site("--limit", "wheelhouse-workstation", *fails, "--tags", "clients", check=False)
     left = workstation.file("/home/ada/.pypirc").content_string
     workstation.check_output("mv /home/ada/kept /home/ada/.pypirc")
     assert run.rc != 0 and left == "nonsense of hers\n"
@@ -87,5 +87,5 @@ def test_it_is_removed_where_that_is_asked_for(met) -> None:
         "--extra-vars",
         '{"package_client_remove_conflicting_sources": true}',
     )
-    assert site(*remove, playbook="clients").changed == 1
+    assert site(*remove, "--tags", "clients").changed == 1
     assert "\n# removed by wheelhouse.onboarding: extra-index-url" in host_of("workstation").file(STRAY).content_string

@@ -71,9 +71,10 @@ def processes_of(host: Host, uid: int) -> list[str]:
         ("site", ()),
         pytest.param("site", ("--check",), marks=pytest.mark.long),
         ("site", ("--limit", "wheelhouse-workstation")),
-        pytest.param("leavers", ("--limit", "wheelhouse-index"), marks=pytest.mark.long),
-        ("leavers", ()),
-        ("index", ()),
+        pytest.param("people", ("--limit", "wheelhouse-index"), marks=pytest.mark.long),
+        ("people", ()),
+        ("site", ("--tags", "offboard")),
+        ("site", ("--limit", "wheelhouse-index", "--tags", "index")),
         ("rotate", ()),
     ],
 )
@@ -88,7 +89,7 @@ def test_who_is_missing_from_the_list_is_not_offboarded(before, workstation, ind
 
 
 def test_more_than_a_few_at_a_time_are_not_offboarded(before, workstation) -> None:
-    run = site(*settings_of(LEAVES), "--extra-vars", "wheelhouse_leavers_max=0", playbook="leavers", check=False)
+    run = site(*settings_of(LEAVES), "--extra-vars", "wheelhouse_leavers_max=0", playbook="people", check=False)
     assert run.rc != 0 and "more than wheelhouse_leavers_max (0)" in " ".join(run.output.split())
     assert processes_of(workstation, before["uid"])
 

@@ -20,12 +20,12 @@ BATCHES = pytest.StashKey[list[Batch]]()
 SETTINGS = STATE / "clients.json"
 
 
-def apply(playbook: str, *hosts: str) -> None:
-    """Run a playbook with the scenario's settings; nothing more is worth trying where it fails."""
+def apply(part: str, *hosts: str) -> None:
+    """Run a part of site.yml with the scenario's settings; nothing more is worth trying where it fails."""
     limit = ",".join(f"wheelhouse-{host}" for host in hosts)
-    run = site("--extra-vars", f"@{SETTINGS}", "--limit", limit, playbook=playbook, check=False)
+    run = site("--extra-vars", f"@{SETTINGS}", "--limit", limit, "--tags", part, check=False)
     if run.rc != 0:
-        pytest.exit(f"{playbook}.yml failed:\n{run.output[-8000:]}", returncode=1)
+        pytest.exit(f"The part {part} of site.yml failed:\n{run.output[-8000:]}", returncode=1)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,7 @@ def at_work(
     def begin(mode: str) -> Work:
         if now != [mode]:
             write_settings(SETTINGS, {"corporate_proxy_mode": mode} if mode == "relay" else {})
-            plays = [("machines", "workstation", "jupyter")] + ([] if now else [("index", "index")])
+            plays = [("base", "workstation", "jupyter")] + ([] if now else [("index", "index")])
             with ThreadPoolExecutor(2) as pool:
                 list(pool.map(lambda play: apply(*play), plays))
             if not now:

@@ -24,7 +24,6 @@ INTERNAL = "https://packages.acme.example/conda/internal"
 OUTSIDE = "http://conda.example.net"
 PUBLIC = f"{OUTSIDE}/public"
 MINE = f"channels: [{PUBLIC}, {OUTSIDE}/other]\nchannel_priority: flexible\n"
-REPORT = "import json, sys; print([f for f in json.load(sys.stdin)['findings'] if f['check'] == 'conda'])"
 
 REMOVE = "rm -rf /opt/wheelhouse/conda /opt/wheelhouse/.conda.* /usr/local/bin/conda /etc/profile.d/wheelhouse-conda.sh"
 
@@ -51,7 +50,7 @@ def published(index: Host, version: str) -> dict[str, str]:
     base = CondaPackage("acme-base", version, suffix=".tar.bz2")
     for package in (hello, base):
         put(index, f"{DROP}/{package.filename}", package.build_it())
-    index.check_output("systemctl start wheelhouse-arrivals.service")  # as its timer does twice a minute
+    index.check_output("systemctl start wheelhouse-incoming.service")  # as its timer does twice a minute
     return {package.name: package.version for package in (hello, base)}
 
 

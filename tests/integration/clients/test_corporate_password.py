@@ -32,12 +32,12 @@ def run(
     ]
     extra = as_extra(tmp_path_factory.mktemp("extra"), corporate_proxy_people=people)
     workstation.check_output(f"rm -f {FILE}")  # else she keeps what IT had given her
-    site(*LIMIT, "-e", extra, playbook="machines")
-    yield lambda: site(*LIMIT, "-e", extra, playbook="machines")
+    site(*LIMIT, "-e", extra, "--tags", "base")
+    yield lambda: site(*LIMIT, "-e", extra, "--tags", "base")
     squid = CompanyProxy(proxy)
     squid.accept(office.person("ada").proxy_password, account=office.person("ada").proxy_username)
     squid.forget()
-    site(*LIMIT, playbook="machines")
+    site(*LIMIT, "--tags", "base")
 
 
 def types(workstation: Host, password: str) -> subprocess.CompletedProcess:
@@ -62,7 +62,7 @@ def test_a_wrong_password_is_not_saved(office: Office, workstation: Host, run: C
     before = workstation.file(FILE).content_string
     done = types(workstation, "wr@ng")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "does not take this password for EMEA\\ada" in done.stderr and "wr@ng" not in done.stderr
+    assert "does not accept this password for EMEA\\ada" in done.stderr and "wr@ng" not in done.stderr
     assert workstation.file(FILE).content_string == before
 
 
@@ -102,4 +102,4 @@ def test_nothing_else_can_be_put_in_the_place_of_the_file(workstation: Host, run
 
 def test_where_it_keeps_the_password_nobody_else_does(office: Office, run: Callable[[], Run]) -> None:
     result = office.run_as("leo", "echo x | corporate-password")
-    assert result.rc == 4 and "IT does that for you" in result.stderr
+    assert result.rc == 4 and "IT sets your password at the proxy" in result.stderr

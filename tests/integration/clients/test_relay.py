@@ -16,7 +16,6 @@ from testinfra.host import Host
 
 AWKWARD = 'a@b:c/d#e%f?&+ "q'
 NEAR, NEAR_NTLM = 3127, 3126
-RELAY = "127.0.0.1:3128"
 
 # Asks by GET or through a tunnel, as a program would that is pointed at the relay; reads to the end.
 DOWNLOAD = r"""
@@ -71,11 +70,12 @@ def relay(squid: CompanyProxy, tmp_path_factory: pytest.TempPathFactory) -> Iter
             *LIMIT,
             "-e",
             as_extra(tmp_path_factory.mktemp("extra"), corporate_proxy_mode="relay", **variables),
-            playbook="machines",
+            "--tags",
+            "base",
         )
 
     yield switch
-    site(*LIMIT, playbook="machines")
+    site(*LIMIT, "--tags", "base")
 
 
 LIMIT = ("--limit", "wheelhouse-workstation")
@@ -297,7 +297,7 @@ def test_by_ntlm_a_password_changes_and_no_download_is_cut_off(
 def test_back_to_direct_nothing_of_the_relay_is_left(workstation: Host, squid: CompanyProxy, ntlm: dict) -> None:
     """Last: the relay is taken away by the same run with which IT would do it."""
     squid.accept(vault()["machines_proxy"])
-    site(*LIMIT, playbook="machines")
+    site(*LIMIT, "--tags", "base")
     left = workstation.run(
         "ls -d /etc/wheelhouse/relay /usr/local/lib/wheelhouse-relay /opt/wheelhouse/relay /opt/wheelhouse/.relay* "
         "/run/wheelhouse-relay* /etc/systemd/system/*wheelhouse-relay* /etc/systemd/system/*/wheelhouse-relay* /etc/haproxy /usr/sbin/haproxy"

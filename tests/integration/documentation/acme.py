@@ -87,7 +87,9 @@ class Inventory:
         """What a company has to write, for the hosts of these tests."""
         files = self.directory.parent / "files"
         images = json.loads((STATE / "images.json").read_text())
-        shutil.copy(STATE / "trust.pem", files / "acme-ca.pem")
+        # beside the CA that the tutorial has made
+        with (files / "acme-ca.pem").open("a") as bundle:
+            bundle.write((STATE / "trust.pem").read_text())
         shutil.copy(STATE / "ca.pem", files / "signing-ca.pem")
         shutil.copy(STATE / "ca.key", files / "signing-ca.key")
         (files / "index.tar.gz").symlink_to(images["index_archive"])
@@ -109,7 +111,7 @@ class Inventory:
             **{name: company[name] for name in same},
             ansible_user="root",
             wheelhouse_ca_bundle="{{ inventory_dir }}/../files/acme-ca.pem",
-            wheelhouse_skipped_people="tell",
+            wheelhouse_skipped_people="report",
             package_client_tools=["uv", "poetry", "pipx", "twine"],
             # where the image is built, its parts are there from the one that the index has
             pypi_index_ca_bundle="{{ inventory_dir }}/../files/machine-ca.pem" if machine_ca else "",

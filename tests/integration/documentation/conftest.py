@@ -39,11 +39,16 @@ def it(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Administrati
         "cp -r ~/.ansible/collections/ansible_collections/wheelhouse/onboarding/inventories/example inventories/acme"
     )
     desk.as_written("cp ~/.ansible/collections/ansible_collections/wheelhouse/onboarding/ansible.cfg .")
-    inventory.fill_in()
     new = [
         ("New Vault password: ", inventory.vault_password),
         ("Confirm New Vault password: ", inventory.vault_password),
     ]
+    desk.as_written(
+        'openssl req -x509 -newkey rsa:4096 -sha256 -nodes -days 3650 -subj "/CN=Acme CA"'
+        " -keyout inventories/files/acme-ca.key -out inventories/files/acme-ca.pem"
+    )
+    desk.as_written("ansible-vault encrypt inventories/files/acme-ca.key", answers=new)
+    inventory.fill_in()
     desk.as_written("ansible-vault encrypt inventories/acme/group_vars/all/vault.yml", answers=new)
     return desk
 

@@ -6,6 +6,7 @@ import json
 import re
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,19 +31,44 @@ except e.HTTPError as answer:
 """
 
 
-def test_a_part_on_some_hosts(it: Administration) -> None:
+def test_some_hosts(it: Administration) -> None:
     said = it.as_written(
-        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.clients --limit workstations"
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.site --tags clients"
+        " --limit workstations"
     )
     assert "wheelhouse-workstation" in said.text.rpartition("PLAY RECAP")[2]
+    it.as_written(
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.site --tags clients"
+        " -e wheelhouse_serial=10 -e wheelhouse_max_fail_percentage=20"
+    )
+
+
+def test_a_new_person(it: Administration, root_of: dict[str, Login]) -> None:
+    """dora comes, and is offboarded by a word in her entry."""
+    workstation = root_of["workstation"]
+    dora = {"name": "dora", "workstations": ["wheelhouse-workstation"]}
+    others = [{"name": name, "workstations": ["wheelhouse-workstation"]} for name in NEWCOMERS]
+    it.inventory.write_people([*others, dora])
+    it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.people")
+    assert workstation.run("su - dora -c true").code == 0
+    it.inventory.write_people([*others, dora | {"state": "absent"}])
+    it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.people")
+    assert workstation.run("su - dora -c true").code != 0
+
+
+def replace_in_vault(it: Administration, old: str, new: str) -> None:
+    """IT edits the vault, with an editor that types nothing else."""
+    editor = it.environment | {"EDITOR": f"sed -i 's/{old}/{new}/'"}
+    replace(it, environment=editor).as_written(
+        "ansible-vault edit inventories/acme/group_vars/all/vault.yml",
+        answers=[("Vault password: ", it.inventory.vault_password)],
+    )
 
 
 def test_a_changed_password(it: Administration, root_of: dict[str, Login]) -> None:
     """IT writes another into the vault, and ada's tools have it after the run; the one before is refused."""
-    file = "inventories/acme/group_vars/all/vault.yml"
     old, new = it.inventory.passwords["vault_ada_index"], "another battery horse"
-    edit = f"EDITOR=\"sed -i 's/{old}/{new}/'\" ansible-vault edit --ask-vault-pass {file}"
-    it.succeed(edit)
+    replace_in_vault(it, old, new)
     try:
         said = it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate")
         assert "New at the index: the passwords of ada." in said.words
@@ -52,15 +78,32 @@ def test_a_changed_password(it: Administration, root_of: dict[str, Login]) -> No
         assert [root.run(f"python3 -c '{ASK}'", text=password).text for password in (old, new)] == ["401\n", "200\n"]
     finally:
         # as the other tests know it, with new tokens and a new certificate
-        edit = f"EDITOR=\"sed -i 's/{new}/{old}/'\" ansible-vault edit --ask-vault-pass {file}"
-        it.succeed(edit)
+        replace_in_vault(it, new, old)
         said = it.as_written(
             "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate"
             " -e rotate_jupyter_tokens=all -e rotate_certificate=true"
         )
     assert "New at the index: the passwords of ada." in said.words
-    assert re.search("New tokens have the JupyterLabs of [a-z, -]*ada, [a-z, -]*leo", said.words)
+    assert re.search("New tokens for the JupyterLabs of [a-z, -]*ada, [a-z, -]*leo", said.words)
     assert "The index has a new certificate." in said.words
+
+
+def test_a_leaked_password(it: Administration, root_of: dict[str, Login]) -> None:
+    """The index refuses it at once, and takes the new one, which ada's tools do not have yet."""
+    old, new = it.inventory.passwords["vault_ada_index"], "yet another battery horse"
+    root = root_of["workstation"]
+    replace_in_vault(it, old, new)
+    try:
+        it.as_written(
+            "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate --limit index_hosts"
+            " -e rotate_immediately=true"
+        )
+        assert [root.run(f"python3 -c '{ASK}'", text=password).text for password in (old, new)] == ["401\n", "200\n"]
+        assert new not in root.succeed("cat ~ada/.netrc").replace("\\", "")
+    finally:
+        replace_in_vault(it, new, old)
+        it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.rotate")
+    assert root.run(f"python3 -c '{ASK}'", text=old).text == "200\n"
 
 
 def test_the_doctor_for_everybody(it: Administration) -> None:
@@ -124,7 +167,7 @@ def test_people_leave(it: Administration, root_of: dict[str, Login]) -> None:
     """bob without an entry, eve by a word in hers: who is meant is said."""
     it.inventory.write_people([{"name": "eve", "state": "absent"}])
     said = it.as_written(
-        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.leavers"
+        "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.people"
         " -e wheelhouse_offboard=bob,eve"
     )
     assert [name for name in NEWCOMERS if f"{name}: the home /home/{name} stays" not in said.words] == []

@@ -5,14 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 
 import pytest
+import trustme
 from company import STATE, address_of, eventually
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from index.conda_samples import CondaPackage
 from index.samples import Wheel
 from written import Login
@@ -71,9 +67,33 @@ def copied(root_of: dict[str, Login], index: Login, version: str) -> Login:
 
 
 def test_what_was_copied_in_is_told(copied: Login, index: Login) -> None:
-    said = index.as_written("journalctl -u wheelhouse-arrivals").text
+    said = index.as_written("journalctl -u wheelhouse-incoming").text
     assert re.search("[1-9][0-9]* files published", said)
     assert "acme_spoilt" in said, "what is wrong has its reason there"
+
+
+def test_backing_up_and_restoring(copied: Login, index: Login, version: str) -> None:
+    """What was published comes back whole, with its two names for one file, and the index goes on with it."""
+    served = f"{SHELF}/packages/{PROJECT}/acme_documented-{version}-py3-none-any.whl"
+    before = index.succeed(f"cd {SHELF} && find blobs conda packages simple -type f -exec sha256sum {{}} + | sort")
+    index.as_written("systemctl stop wheelhouse-incoming.timer wheelhouse-incoming.service")
+    index.as_written("docker stop wheelhouse-index")
+    index.as_written(
+        "tar --create --numeric-owner --file /var/backups/wheelhouse-shelf.tar --directory /srv/wheelhouse shelf"
+    )
+    index.as_written("rm -rf /srv/wheelhouse/shelf")
+    index.as_written(
+        "tar --extract --numeric-owner --file /var/backups/wheelhouse-shelf.tar --directory /srv/wheelhouse"
+    )
+    index.as_written("docker start wheelhouse-index")
+    index.as_written("systemctl start wheelhouse-incoming.timer")
+    eventually(
+        lambda: index.run("docker exec wheelhouse-index wheelhouse verify").code == 0, "the index has all that it had"
+    )
+    after = index.succeed(f"cd {SHELF} && find blobs conda packages simple -type f -exec sha256sum {{}} + | sort")
+    assert after == before
+    assert index.succeed(f"stat -c %h {served}").strip() == "2"
+    index.succeed("rm /var/backups/wheelhouse-shelf.tar")
 
 
 def test_looking_after_the_shelf(copied: Login, index: Login, version: str) -> None:
@@ -146,25 +166,8 @@ server.serve_forever()
 def chat(root_of: dict[str, Login], index: Login) -> Iterator[Login]:
     """The company's chat, on the workstation, with a certificate of the company's CA; the index host knows where it is."""
     here = root_of["workstation"]
-    ca_key = serialization.load_pem_private_key((STATE / "ca.key").read_bytes(), None)
-    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
-    ca_name = x509.load_pem_x509_certificate((STATE / "ca.pem").read_bytes()).subject
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "chat.acme.example")]))
-        .issuer_name(ca_name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("chat.acme.example")]), critical=False)
-        .sign(ca_key, hashes.SHA256())
-    )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    ) + certificate.public_bytes(serialization.Encoding.PEM)
+    ca = trustme.CA.from_pem((STATE / "ca.pem").read_bytes(), (STATE / "ca.key").read_bytes())
+    pem = ca.issue_cert("chat.acme.example").private_key_and_cert_chain_pem.bytes()
     assert here.run("mkdir -p /run/chat && umask 077 && cat >/run/chat/pem", text=pem.decode()).code == 0
     assert here.run("cat >/run/chat/server.py", text=CHAT).code == 0
     here.succeed("systemd-run --quiet --unit chat python3 /run/chat/server.py")

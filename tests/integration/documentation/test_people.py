@@ -143,15 +143,19 @@ def test_conda_takes_what_it_has_let_in(ada: Login) -> None:
     assert re.search(r"orange3 +3\.29\.3 ", said.text)
 
 
-def test_twine_and_poetry_publish(ada: Login, root_of: dict[str, Login], library: str) -> None:
+def test_every_tool_publishes(ada: Login, root_of: dict[str, Login], library: str) -> None:
     ada.as_written("twine upload dist/*", "documented/library")
     ada.succeed(
         f"sed -i 's/{library}/{library}.1/' pyproject.toml && rm -rf dist && uv build --quiet", "documented/library"
     )
     ada.as_written("poetry publish --no-interaction", "documented/library")
+    ada.succeed(
+        f"sed -i 's/{library}.1/{library}.2/' pyproject.toml && rm -rf dist && uv build --quiet", "documented/library"
+    )
+    ada.as_written("uv publish", "documented/library")
     released = root_of["index"].succeed("ls /srv/wheelhouse/shelf/packages/acme-library")
-    assert f"acme_library-{library}-" in released
-    assert f"acme_library-{library}.1-" in released
+    for version in (library, f"{library}.1", f"{library}.2"):
+        assert f"acme_library-{version}-" in released
 
 
 def test_pipx_installs_and_upgrades(ada: Login) -> None:
@@ -233,10 +237,12 @@ def test_pip_as_root(ada: Login, root_of: dict[str, Login]) -> None:
 
 def test_jupyter_is_one_command_away(ada: Login, office: Office) -> None:
     ada.run("jupyter-tunnel --stop")
+    # there is no browser on the workstation, which it says
+    assert "JupyterLab is at" in ada.as_written("jupyter-tunnel").text
     assert "token=" in ada.as_written("jupyter-tunnel --no-browser").text
     assert "answers" in ada.as_written("jupyter-tunnel --status").text
     ada.as_written("jupyter-tunnel --stop")
     ada.as_written("jupyter-tunnel --status", code=3)
     ada.as_written("jupyter-tunnel --help")
     on_the_host = Login(office.access["hosts"]["jupyter"], "ada")
-    assert "active" in on_the_host.as_written("my-jupyter").text
+    assert "active" in on_the_host.as_written("jupyter-status").text

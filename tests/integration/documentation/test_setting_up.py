@@ -6,6 +6,7 @@ from pathlib import Path
 
 from acme import Administration
 from company import ROOT
+from cryptography import x509
 from written import Login, Said
 
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
@@ -24,6 +25,13 @@ def test_passwords_are_in_no_file_in_clear(it: Administration) -> None:
     assert vault.read_text().startswith("$ANSIBLE_VAULT;")
     found = it.run(f"grep -rlF -e '{it.inventory.passwords['vault_ada_index']}' inventories")
     assert (found.code, found.text) == (1, "")
+
+
+def test_a_ca_of_ones_own_can_sign(it: Administration) -> None:
+    files = it.inventory.directory.parent / "files"
+    assert (files / "acme-ca.key").read_text().startswith("$ANSIBLE_VAULT;")
+    made = x509.load_pem_x509_certificates((files / "acme-ca.pem").read_bytes())[0]
+    assert made.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
 def test_the_inventory_is_right(it: Administration) -> None:

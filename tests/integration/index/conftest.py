@@ -42,7 +42,7 @@ def version() -> str:
 class Settings:
     """How the index is set up: as the inventory says, or for a while otherwise."""
 
-    # in the order of playbooks/index.yml; each reads the settings that begin with its name
+    # in the order of playbooks/parts/index.yml; each reads the settings that begin with its name
     ROLES = ("pypi_index", "conda_channel", "index_gateway", "package_intake")
 
     def __init__(self, index: Host, file: Path) -> None:
@@ -66,11 +66,13 @@ class Settings:
         return site("--extra-vars", f"@{self._file}", *arguments, playbook=playbook)
 
     def _run(self, variables: dict[str, object], roles: list[str | None]) -> Run:
-        """Run some roles, or, for None among them, the playbook `index`."""
-        playbook = "wheelhouse.onboarding.index" if None in roles else Path(__file__).with_name("roles.yml")
+        """Run some roles, or, for None among them, all that is done for the index."""
+        at_once = ["--extra-vars", "{pypi_index_grace_period: false}"]
+        whole = ["--limit", "index_hosts", "--tags", "index", *at_once] if None in roles else []
+        playbook = "wheelhouse.onboarding.site" if whole else Path(__file__).with_name("roles.yml")
         in_order = [role for role in self.ROLES if role in roles]
         self._file.write_text(json.dumps(variables | {"roles_to_run": in_order}))
-        return play(playbook, "--extra-vars", f"@{self._file}")
+        return play(playbook, "--extra-vars", f"@{self._file}", *whole)
 
     def _role_of(self, variable: str) -> str | None:
         return next((role for role in self.ROLES if variable.startswith(f"{role}_")), None)

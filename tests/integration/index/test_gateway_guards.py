@@ -317,7 +317,7 @@ def test_every_page_is_shut_in(gateway: Gateway, wheel: Wheel, file: str) -> Non
         assert headers.get_all("X-Content-Type-Options") == ["nosniff"], path
 
 
-UNITS = {"nginx": 3.5, "wheelhouse-arrivals": 2.0, "wheelhouse-intake": 2.0}
+UNITS = {"nginx": 3.5, "wheelhouse-incoming": 2.0, "wheelhouse-intake": 2.0}
 
 
 @pytest.mark.parametrize("unit", UNITS)

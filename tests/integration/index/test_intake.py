@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
-import shutil
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from browser import complaints_of, needs_chromium, open_page
 from company import Office, eventually, site, vault
 from gateway import Gateway
 from shelf import PLACE, Shelf
@@ -22,7 +20,6 @@ UNIT = "wheelhouse-intake.service"
 PROGRAM = "/usr/local/sbin/wheelhouse-intake"
 RECORD = f"{PLACE}/reports/last-run.json"
 REFUSED, ADVISORY = "sqlparse", "CVE-2023-30608"
-CHROMIUM = shutil.which("chromium")
 
 
 def last_run(index: Host) -> dict:
@@ -76,17 +73,17 @@ def test_what_is_kept_back_is_seen(index: Host, gateway: Gateway) -> None:
         assert gateway.ask(path, login=None).status == 401
 
 
-@pytest.mark.skipif(not CHROMIUM and "CI" not in os.environ, reason="there is no chromium")
+@needs_chromium
 def test_the_report_in_a_browser(gateway: Gateway, office: Office, tmp_path: Path) -> None:
-    login = f"leo:{quote(office.person('leo').index_password, safe='')}"
-    command = [CHROMIUM or "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    command += ["--no-proxy-server", f"--host-resolver-rules=MAP {gateway.name} {gateway.address}"]
-    command += ["--ignore-certificate-errors", "--enable-logging=stderr", "--log-level=0"]
-    command += [f"--user-data-dir={tmp_path}", "--dump-dom", f"https://{login}@{gateway.name}/reports/"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    assert re.findall(r"CONSOLE[^\]]*\] (.*)", done.stderr) == []
-    for said in ("networkx==1.10", "decorator", REFUSED, ADVISORY):
-        assert said in done.stdout
+    login = {"username": "leo", "password": office.person("leo").index_password}
+    resolved = f"--host-resolver-rules=MAP {gateway.name} {gateway.address}"
+    with open_page(tmp_path, resolved, ignore_https_errors=True, http_credentials=login) as page:
+        complaints = complaints_of(page)
+        page.goto(f"https://{gateway.name}/reports/")
+        assert complaints == []
+        text = page.inner_text("body")
+        for said in ("networkx==1.10", "decorator", REFUSED, ADVISORY):
+            assert said in text
 
 
 def test_it_happens_every_week_at_a_time_of_this_hosts_own(index: Host) -> None:

@@ -54,9 +54,9 @@ def copied(shelf: Shelf, version: str) -> dict[str, Copied]:
 @pytest.fixture
 def nobody_looks(index: Host) -> Iterator[None]:
     """The timer is off, so that whatever is served is served without having been looked at."""
-    index.check_output("systemctl stop wheelhouse-arrivals.timer wheelhouse-arrivals.service")
+    index.check_output("systemctl stop wheelhouse-incoming.timer wheelhouse-incoming.service")
     yield
-    index.check_output("systemctl start wheelhouse-arrivals.timer")
+    index.check_output("systemctl start wheelhouse-incoming.timer")
 
 
 @pytest.mark.parametrize("place", ["drop/", "packages/", "packages/acme-unseen/", "packages/acme-seen/"])
@@ -70,7 +70,7 @@ def test_nothing_is_served_before_it_was_checked(
     shelf.put(f"{place}{wheel.filename}", wheel.build())
     for path in (f"/{place}{wheel.filename}", f"/packages/acme-unseen/{wheel.filename}"):
         assert gateway.ask(path).status in (403, 404), path
-    index.check_output("systemctl start wheelhouse-arrivals.service")
+    index.check_output("systemctl start wheelhouse-incoming.service")
     assert gateway.ask(f"/packages/acme-unseen/{wheel.filename}").status == 200
 
 
@@ -78,14 +78,14 @@ def test_links_and_pipes_are_not_taken(index: Host, gateway, version: str, nobod
     name = f"acme_linked-{version}-py3-none-any.whl"
     for make in (f"ln -s {PLACE}/../config/htpasswd", "mkfifo"):
         index.check_output(f"{make} {PLACE}/drop/{name}")
-        index.run("timeout 60 systemctl start wheelhouse-arrivals.service")
+        index.run("timeout 60 systemctl start wheelhouse-incoming.service")
         assert not index.file(f"{PLACE}/drop/{name}").exists
         assert gateway.ask(f"/packages/acme-linked/{name}").status == 404
-    index.check_output("systemctl reset-failed wheelhouse-arrivals.service")
+    index.check_output("systemctl reset-failed wheelhouse-incoming.service")
 
 
 def test_somebody_looks_every_minute(index: Host) -> None:
-    timer = index.service("wheelhouse-arrivals.timer")
+    timer = index.service("wheelhouse-incoming.timer")
     assert timer.is_enabled and timer.is_running
 
 
@@ -138,6 +138,6 @@ def test_what_is_no_package_goes_aside_too(index: Host, copied, version) -> None
 
 def test_a_look_that_finds_nothing_is_cheap_and_fails_nothing(index: Host, shelf: Shelf, copied) -> None:
     before = shelf.snapshot()
-    index.check_output("systemctl start wheelhouse-arrivals.service")
+    index.check_output("systemctl start wheelhouse-incoming.service")
     assert shelf.snapshot() == before
-    assert index.run("systemctl is-failed wheelhouse-arrivals.service").stdout.strip() != "failed"
+    assert index.run("systemctl is-failed wheelhouse-incoming.service").stdout.strip() != "failed"

@@ -189,7 +189,7 @@ def test_it_asks_for_everybody(office) -> None:
     # what it makes of the adversaries' homes is in test_zy_adversaries.py
     people = ("--extra-vars", json.dumps({"wheelhouse_people": "{{ acme_people }}"}))
     healthy = site(*people, playbook="doctor")
-    assert healthy.output.count("Everything works for everybody here.") == 2, healthy.output
+    assert healthy.output.count("Everything works for everyone here.") == 2, healthy.output
     settings = ".config/uv/uv.toml"
     office.succeed_as(
         "leo", f"mkdir -p .config/uv; echo 'extra-index-url = [\"https://mirror.acme.example/simple\"]' >{settings}"

@@ -25,7 +25,7 @@ def as_account(workstation: Host, tmp_path_factory: pytest.TempPathFactory) -> I
             workstation.check_output("echo 'it-admin ALL=(ALL) %s' >/etc/sudoers.d/it-admin", rule)
         file.touch(0o600)
         file.write_text(json.dumps({"ansible_user": "it-admin", **variables}))
-        return site("--limit", "wheelhouse-workstation", "-e", f"@{file}", playbook="machines", check=False)
+        return site("--limit", "wheelhouse-workstation", "-e", f"@{file}", "--tags", "base", check=False)
 
     yield run
     workstation.run("rm -f /etc/sudoers.d/it-admin; apt-get purge -qq sudo; userdel --remove it-admin")

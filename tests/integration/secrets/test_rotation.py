@@ -21,7 +21,7 @@ def test_the_run_says_what_it_replaced(rotated) -> None:
     assert f"New at the index: the passwords of ada, ci-acme-hello, leo, machines, {', '.join(sorted(NAMES))}." in told
     assert "The index refuses the old ones." in told
     assert "New at the proxy: the logins of" in told and "the machines" in told
-    assert f"New tokens have the JupyterLabs of ada, leo, {', '.join(NAMES)}." in told
+    assert f"New tokens for the JupyterLabs of ada, leo, {', '.join(NAMES)}." in told
     assert "The index has a new certificate." in told
     assert "Off" not in told
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 
@@ -104,9 +103,9 @@ def test_root_runs_nothing_that_a_person_has_put_on_a_path(team: Team, own_files
     come_up(team, ATTACKER)
     # what a run does with it
     team.host.check_output("touch /etc/wheelhouse/jupyter/idle.json")
-    looked = json.loads(team.host.check_output("/opt/wheelhouse/jupyter-host/servers look"))
-    assert ATTACKER in looked["idle"]
-    team.host.check_output("/opt/wheelhouse/jupyter-host/servers start %s --", ATTACKER)
+    before = team.main_process(ATTACKER)
+    settle(len(team.names), LIMITS)
+    assert team.main_process(ATTACKER) not in (before, "0")
     team.host.check_output("systemctl stop jupyterlab@%s", ATTACKER)
     ran = team.host.check_output("cat %s/ran-by", own_files).split()
     assert set(ran) == {team.host.check_output("id -u %s", ATTACKER)}, "each that ran did so as the person"
@@ -192,9 +191,10 @@ def test_a_server_that_answers_without_end_is_not_waited_for(team: Team, sent: s
         # what is newer than they are has been written anew
         team.host.check_output("touch /etc/wheelhouse/jupyter/idle.json")
         start = time.monotonic()
-        answer = json.loads(team.host.check_output("/opt/wheelhouse/jupyter-host/servers look"))
-        assert time.monotonic() - start < 45
-        assert ATTACKER in answer["idle"] and BYSTANDER in answer["busy"]
+        said = " ".join(settle(len(team.names), LIMITS).output.split())
+        assert time.monotonic() - start < 300
+        # the attacker's counts as one that has nothing to lose
+        assert f"The servers of {BYSTANDER} have kernels or terminals" in said
     finally:
         team.run_as(ATTACKER, f"kill $(cat drip); cat token.kept >{token}; truncate -s 65 {token}; rm drip token.kept")
         team.host.check_output(f"systemctl stop jupyterlab@{ATTACKER} jupyterlab@{BYSTANDER}")

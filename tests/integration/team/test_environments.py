@@ -82,11 +82,11 @@ def test_one_without_ipykernel_is_no_kernel(forecasts) -> None:
 
 @pytest.mark.long
 def test_ones_own_is_for_oneself_and_can_do_without_uv(office, jupyter, forecasts) -> None:
-    jupyter.check_output(f"mv {UV} {AWAY}")
+    jupyter.check_output(f"mv {UV} {AWAY} && mv /opt/wheelhouse/uv /opt/wheelhouse/uv.away")
     try:
         settle(locked(OWN, "idna==3.6"), forecasts)
     finally:
-        jupyter.check_output(f"mv {AWAY} {UV}")
+        jupyter.check_output(f"mv {AWAY} {UV}; mv /opt/wheelhouse/uv.away /opt/wheelhouse/uv")
     assert run_cells(office, "ada", VERSION, spec="my-own") == "3.6\n"
     assert jupyter.file("/home/ada/.local/share/jupyter/kernels/my-own/kernel.json").user == "ada"
     assert not jupyter.file("/home/leo/.local/share/jupyter/kernels/my-own").exists

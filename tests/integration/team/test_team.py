@@ -67,7 +67,7 @@ def test_a_killed_server_is_back_without_help(team: Team) -> None:
 def test_a_terminated_server_is_back_without_help(team: Team) -> None:
     name = team.names[0]
     team.host.check_output("systemctl stop jupyterlab@%s", name)
-    assert json.loads(team.run_as(name, "my-jupyter").stdout)["state"] == "idle"
+    assert json.loads(team.run_as(name, "jupyter-status").stdout)["state"] == "idle"
     assert team.cells(name, "print(1)") == "1\n"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import ssl
 import stat
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from browser import complaints_of, needs_chromium, open_page
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA1
 
@@ -151,16 +151,13 @@ def test_the_registry_takes_all_that_is_in_a_file(windows: Windows, ada_files: P
         assert found[variable] == expected
 
 
-@pytest.mark.skipif(not shutil.which("chromium") and "CI" not in os.environ, reason="there is no chromium")
+@needs_chromium
 def test_the_page_is_well_formed_and_complete_in_a_browser(ada_files: Path, tmp_path: Path) -> None:
-    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--dump-dom"]
-    arguments = [
-        "--enable-logging=stderr",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        f"file://{ada_files}/README.html",
-    ]
-    done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=120, check=True)
-    assert "CONSOLE" not in done.stderr
-    for words in ("EMEA\\ada", "install.cmd", "Your JupyterLab", "Take it all back", "it@acme.example"):
-        assert words in done.stdout
-    assert "{{" not in done.stdout and "src=" not in done.stdout and "<link" not in done.stdout
+    with open_page(tmp_path) as page:
+        complaints = complaints_of(page)
+        page.goto((ada_files / "README.html").as_uri())
+        assert complaints == []
+        text = page.inner_text("body")
+        for words in ("EMEA\\ada", "install.cmd", "Your JupyterLab", "Take it all back", "it@acme.example"):
+            assert words in text
+        assert "{{" not in page.content() and page.locator("[src], link").count() == 0

@@ -38,8 +38,8 @@ def pip_on_macos(home: Path) -> str:
 
 
 def test_pip_reads_the_file_of_managed_macs(tmp_path: Path) -> None:
-    variables = yaml.safe_load((ROLES / "package_client/vars/Darwin.yml").read_text())
-    ours = variables["__package_client_pip_conf"]
+    variables = yaml.safe_load((ROLES / "package_client/vars/main.yml").read_text())
+    ours = variables["__package_client_systems"]["Darwin"]["pip_conf"]
     (places,) = re.findall(r"^global\|(.*)$", pip_on_macos(tmp_path), re.M)
     assert ours in places.split("|")
 

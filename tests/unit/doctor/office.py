@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from wheelhouse_doctor import report
 from wheelhouse_doctor.findings import FAIL, Finding
+from wheelhouse_doctor.runner import run_checks
 from wheelhouse_doctor.settings import Settings
-from wheelhouse_doctor.walk import walk
 
 OUTSIDE = "public.acme.example"
 ACCOUNT, PASSWORD = "EMEA\\ada", "pa:ss/w@rd#1% 7"
@@ -258,7 +258,7 @@ class Office:
 
     def ask(self) -> list[Finding]:
         """The findings; in no form of them is a secret."""
-        findings = walk(self.settings(), self.environ, lambda running: None)
+        findings = run_checks(self.settings(), self.environ, lambda running: None)
         table, document = report.table(findings, 100, colour=False), report.as_json(findings, 1.0)
         shown = "\n".join([repr(findings), table, document, json.dumps(json.loads(document), ensure_ascii=False)])
         for secret in self.secrets:

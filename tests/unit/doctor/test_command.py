@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from wheelhouse_doctor import cli, findings, settings, walk
+from wheelhouse_doctor import cli, findings, runner, settings
 from wheelhouse_doctor.findings import Finding, fail, ok
 
 SOURCE = Path(cli.__file__).parents[1]
@@ -25,10 +25,10 @@ def company(tmp_path, closed_port) -> str:
 
 @pytest.fixture
 def found(monkeypatch):
-    """Have the walk find what a test says."""
+    """Have the run find what a test says."""
 
     def find(*findings: Finding) -> None:
-        monkeypatch.setattr(cli, "walk", lambda *_: list(findings))
+        monkeypatch.setattr(cli, "run_checks", lambda *_: list(findings))
 
     return find
 
@@ -101,8 +101,8 @@ def test_what_is_never_done_is_given_up(company, monkeypatch, capsys, busy):
         time.sleep(5)
         yield ok("never", "")
 
-    monkeypatch.setattr(walk, "LONGEST", 0.3)
-    monkeypatch.setattr(walk, "strands", lambda *_: [walk.Strand("slow", hang)])
+    monkeypatch.setattr(runner, "LONGEST", 0.3)
+    monkeypatch.setattr(runner, "all_parts", lambda *_: [runner.Part("slow", hang)])
     monkeypatch.setattr(findings, "load", lambda: (9.0 if busy else 0.5, 2))
     assert cli.main([], company) == (0 if busy else 1)
     out = capsys.readouterr().out
@@ -117,7 +117,7 @@ def test_the_doctors_own_failure_shows_no_secret(company, monkeypatch, capsys):
         raise RuntimeError("the password is sesame")
         yield
 
-    monkeypatch.setattr(walk, "strands", lambda *_: [walk.Strand("broken", break_down)])
+    monkeypatch.setattr(runner, "all_parts", lambda *_: [runner.Part("broken", break_down)])
     assert cli.main([], company) == 1
     out = capsys.readouterr().out
     assert "RuntimeError" in out and "sesame" not in out

@@ -1,15 +1,21 @@
 """A run of intake that is killed between any two of its changes, with the clock held still.
 
-    python -m index.killed_run STEP    is killed before its change number STEP; 0 is never
+A change is a name that comes, goes or is another file's on the disk, or a transaction that is committed.
 
-A change is a name that comes, goes or is another file's on the disk, or a transaction that is committed. Its exit code
-is that of the run. It is a process of its own where py-rattler is loaded, whose threads do not live through a fork.
+    python -m index.killed_run    does a run for each number that it reads, killed before its change of that number
+
+0 is never. It answers with how each run ended, as `os.waitstatus_to_exitcode` has it. `Runs` starts it where tests have
+used py-rattler, whose threads do not survive a fork. This process only loads it, and each of its children uses it.
 """
 
+import importlib
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
+from types import TracebackType
+from typing import Self
 
 from sqlalchemy import Engine, event
 from wheelhouse import cli
@@ -58,13 +64,48 @@ def forked(step: int, action: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def main(step: int) -> None:
-    clock.hold(NOW)
-    kill_before(step)
-    code = cli.main(["intake"])
-    sys.stdout.flush()
-    os._exit(code)
+class Runs:
+    """Runs of intake in children of a process that has loaded everything and done nothing."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "index.killed_run"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        self._process.communicate(timeout=60)
+
+    def until(self, step: int) -> bool:
+        """Run it, killed before a change; False if it got through before that."""
+        assert self._process.stdin and self._process.stdout
+        print(step, file=self._process.stdin)
+        code = int(self._process.stdout.readline())
+        assert code in (1, -signal.SIGKILL), "its traceback is in the test's output"
+        return code == -signal.SIGKILL
+
+
+def main() -> None:
+    for name in ("wheelhouse.intake.cli", "wheelhouse.intake.conda.source"):
+        importlib.import_module(name)
+    for line in sys.stdin:
+        print(_ended(int(line)), flush=True)
+
+
+def _ended(step: int) -> int:
+    """Exit code of a run in a child."""
+    child = os.fork()
+    if not child:
+        try:
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+            clock.hold(NOW)
+            kill_before(step)
+            os._exit(cli.main(["intake"]))
+        finally:
+            os._exit(3)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main()

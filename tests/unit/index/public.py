@@ -4,7 +4,6 @@ import base64
 import datetime
 import hashlib
 import html
-import ipaddress
 import json
 import select
 import socket
@@ -20,10 +19,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 from .samples import Wheel, metadata
 
@@ -319,33 +315,8 @@ def stopping(server: Any) -> Iterator[Any]:
 
 def certificates(directory: Path) -> tuple[Path, Path]:
     """Make a CA and a server on 127.0.0.1 that it vouches for: the CA's certificate, and the server's with its key."""
-    now = datetime.datetime.now(UTC)
-
-    def issue(name: str, key: Any, issuer: str, issuer_key: Any, *, is_ca: bool) -> x509.Certificate:
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        return (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer)]))
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(is_ca, None), critical=True)
-            .add_extension(address, critical=False)
-            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
-            .add_extension(x509.KeyUsage(*[True] + [False] * 4, is_ca, is_ca, *[False] * 2), critical=True)
-            .sign(issuer_key, hashes.SHA256())
-        )
-
-    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    ca = directory / "company-ca.pem"
-    issued = issue("Company CA", ca_key, "Company CA", ca_key, is_ca=True).public_bytes(serialization.Encoding.PEM)
-    ca.write_bytes("# the CA of Müller & Söhne\n".encode() + issued)
-    server = directory / "server.pem"
-    server.write_bytes(
-        issue("127.0.0.1", key, "Company CA", ca_key, is_ca=False).public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+    authority = trustme.CA(organization_name="Company CA")
+    ca, server = directory / "company-ca.pem", directory / "server.pem"
+    ca.write_bytes("# the CA of Müller & Söhne\n".encode() + authority.cert_pem.bytes())
+    server.write_bytes(authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes())
     return ca, server

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import jinja2
 import pytest
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.client_settings import uv_toml
 
 from .intake import Office
 from .public import JSON, days_ago
@@ -22,7 +23,6 @@ from .samples import Client, Wheel
 
 ROLE = Path(__file__).parents[3] / "roles/package_client/templates"
 OWN = Wheel("acme_tools")
-YOUNG = "alpha-1.1-py3-none-any.whl"
 
 
 @pytest.fixture
@@ -71,15 +71,15 @@ def home(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def rendered(template: str, **settings: str) -> str:
+def poetry_program(index: str) -> str:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(ROLE), keep_trailing_newline=True)
-    return environment.get_template(template).render(**settings)
+    return environment.get_template("poetry.j2").render(package_client_index_url=index)
 
 
 def uv(index: str, home: dict[str, str], wanted: str, *, ours: bool = True) -> str:
     config = Path(home["HOME"]) / "uv.toml"
     # without logins here, and so without the demand for one
-    written = rendered("uv.toml.j2", package_client_index_url=index).replace('authenticate = "always"', "")
+    written = uv_toml(index).replace('authenticate = "always"', "")
     assert "exclude-newer = false" in written
     config.write_text(written if ours else written.replace("exclude-newer = false", ""))
     command = ["uv", "pip", "compile", "--config-file", config, "--exclude-newer", "7 days", "-"]
@@ -128,7 +128,7 @@ def test_poetry(index: str, home: dict[str, str], tmp_path: Path) -> None:
     if not python:
         pytest.skip("there is no Poetry here")
     program = tmp_path / "poetry.py"
-    program.write_text(rendered("poetry.j2", package_client_index_url=index))
+    program.write_text(poetry_program(index))
     (tmp_path / "pyproject.toml").write_text(
         '[project]\nname = "x"\nversion = "1"\nrequires-python = ">=3.9"\ndependencies = ["acme-tools", "alpha"]\n'
     )

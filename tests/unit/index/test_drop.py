@@ -24,7 +24,7 @@ from .samples import Client, Wheel, snapshot
 
 WHEEL = Wheel()
 NAME = WHEEL.filename
-SCRIPT = Path(__file__).parents[3] / "roles/pypi_index/files/wheelhouse-arrivals"
+SCRIPT = Path(__file__).parents[3] / "roles/pypi_index/files/wheelhouse-incoming"
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="gives files to other accounts")
 
 
@@ -217,7 +217,7 @@ def test_what_was_set_aside_goes_after_a_while(root: Path) -> None:
 @pytest.fixture(scope="module")
 def host() -> ModuleType:
     """The program that the timer of the index host runs."""
-    loader = importlib.machinery.SourceFileLoader("wheelhouse_arrivals", str(SCRIPT))
+    loader = importlib.machinery.SourceFileLoader("wheelhouse_incoming", str(SCRIPT))
     spec = importlib.util.spec_from_loader(loader.name, loader)
     assert spec
     module = importlib.util.module_from_spec(spec)

@@ -5,9 +5,8 @@ A plain run makes it as if nothing had been: the same shelf, row for row and bit
 
 import os
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from wheelhouse import cli
@@ -17,6 +16,7 @@ from . import kills, served
 from .conda_samples import CondaPackage
 from .intake import Office
 from .intake_conda import add, listed
+from .killed_run import Runs
 from .public_channel import PublicChannel
 
 
@@ -34,11 +34,10 @@ def list_of_three(office: Office, channel: PublicChannel, monkeypatch: pytest.Mo
     return office
 
 
-def run(step: int = 0) -> bool:
-    """Run it, killed before a change; False if it got through before that."""
-    done = subprocess.run([sys.executable, "-m", "index.killed_run", str(step)], capture_output=True, check=False)
-    assert done.returncode in (1, -9), done.stderr.decode()
-    return done.returncode == -9
+@pytest.fixture
+def runs(list_of_three: Office) -> Iterator[Runs]:
+    with Runs() as process:
+        yield process
 
 
 CLOSURES = {
@@ -60,9 +59,9 @@ def check_indexes(office: Office) -> None:
         assert ("constrains" in record) == (record["name"] == "beta")
 
 
-def whole_run(office: Office) -> dict[str, object]:
+def whole_run(office: Office, runs: Runs) -> dict[str, object]:
     """What a run that nobody kills makes of an empty shelf."""
-    assert not run()
+    assert not runs.until(0)
     assert {*listed(office)} == CLOSURES
     return lasting(office)
 
@@ -72,13 +71,13 @@ def lasting(office: Office) -> dict[str, object]:
     return {name: content for name, content in office.content().items() if name != "rows of dirty"}
 
 
-def is_repaired(office: Office, step: int, expected: dict[str, object]) -> bool:
+def is_repaired(office: Office, runs: Runs, step: int, expected: dict[str, object]) -> bool:
     """Kill a run on an empty shelf at one of its steps, and do another; False if it has no such step."""
     shutil.rmtree(office.shelf, ignore_errors=True)
-    interrupted = run(step)
+    interrupted = runs.until(step)
     if interrupted:
         check_indexes(office)
-        run()
+        runs.until(0)
     found = lasting(office)
     different = {name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)}
     assert {name: (found.get(name), expected.get(name)) for name in sorted(different)} == {}, step
@@ -104,37 +103,37 @@ ANOTHER: tuple[Callable[[Office], object], ...] = (
 """What somebody may do before the next run."""
 
 
-def is_served_right(office: Office, step: int) -> bool:
+def is_served_right(office: Office, runs: Runs, step: int) -> bool:
     """Kill a run in the same way, do something else, and look at what is served; False if it has no such step."""
     shutil.rmtree(office.shelf, ignore_errors=True)
-    if not run(step):
+    if not runs.until(step):
         return False
     ANOTHER[step % len(ANOTHER)](office)
     cli.main(["reindex", "--new"])  # as the timer does, half a minute later
     assert served.disagreements(office.shelf) == [], step
     assert {*listed(office)} & CLOSURES in (set(), CLOSURES), step
     assert cli.main(["verify"]) == 0
-    run()
+    runs.until(0)
     assert served.disagreements(office.shelf) == [], step
     assert {*listed(office)} >= CLOSURES
     return True
 
 
-def test_killed_at_random_moments(list_of_three: Office) -> None:
-    expected = whole_run(list_of_three)
-    kills.at_random_moments(lambda step: is_repaired(list_of_three, step, expected), many=120, least=30)
+def test_killed_at_random_moments(list_of_three: Office, runs: Runs) -> None:
+    expected = whole_run(list_of_three, runs)
+    kills.at_random_moments(lambda step: is_repaired(list_of_three, runs, step, expected), many=120, least=30)
 
 
-def test_something_else_after_a_kill(list_of_three: Office) -> None:
-    kills.at_random_moments(lambda step: is_served_right(list_of_three, step), many=120, least=30)
-
-
-@pytest.mark.long
-def test_something_else_after_every_kill(list_of_three: Office) -> None:
-    kills.at_every_step(lambda step: is_served_right(list_of_three, step), least=30)
+def test_something_else_after_a_kill(list_of_three: Office, runs: Runs) -> None:
+    kills.at_random_moments(lambda step: is_served_right(list_of_three, runs, step), many=120, least=30)
 
 
 @pytest.mark.long
-def test_killed_at_every_step(list_of_three: Office) -> None:
-    expected = whole_run(list_of_three)
-    kills.at_every_step(lambda step: is_repaired(list_of_three, step, expected), least=30)
+def test_something_else_after_every_kill(list_of_three: Office, runs: Runs) -> None:
+    kills.at_every_step(lambda step: is_served_right(list_of_three, runs, step), least=30)
+
+
+@pytest.mark.long
+def test_killed_at_every_step(list_of_three: Office, runs: Runs) -> None:
+    expected = whole_run(list_of_three, runs)
+    kills.at_every_step(lambda step: is_repaired(list_of_three, runs, step, expected), least=30)

@@ -185,6 +185,18 @@ def test_another_change_mends_it(
 
 
 @EVERY_STEP
+def test_an_upload_that_was_killed_can_be_removed(shelf: Path, killer: Killer, kill: Callable[..., None]) -> None:
+    """Of its file and its metadata, only one may be in its place."""
+
+    def look(step: int) -> None:
+        cli.main(["remove", "acme-tools", "2.0", "--reason", "y"])  # there may be nothing yet
+        start(shelf)
+        assert served.disagreements(shelf) == [] and stored(shelf) == named(shelf), step
+
+    killing(kill, killer, ACTIONS["upload"], look)
+
+
+@EVERY_STEP
 def test_an_upload_that_was_killed_is_nobody_elses(shelf: Path, killer: Killer, kill: Callable[..., None]) -> None:
     """The timer comes before the person does, who has built anew meanwhile."""
     published = set()

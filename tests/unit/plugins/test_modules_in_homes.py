@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import homes, managed_content
 from ansible_collections.wheelhouse.onboarding.plugins.modules import (
     conflicting_package_sources,
     managed_files,
@@ -110,8 +110,8 @@ def test_a_password_that_its_owner_has_put_into_a_file_stays() -> None:
     def kept(
         found: str, content: str = "# theirs\nHTTPS_PROXY=http://EMEA%5Cada@new.example:80\nNO_PROXY=a@b\n"
     ) -> str:
-        after = managed_files.with_passwords(content, found)
-        assert managed_files.with_passwords(content, after) == after
+        after = managed_content.with_passwords(content, found)
+        assert managed_content.with_passwords(content, after) == after
         return after
 
     for found in (

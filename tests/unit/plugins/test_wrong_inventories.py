@@ -220,9 +220,10 @@ def test_what_is_only_known_later_is_not_wrong(inventory):
 def test_facts_that_roles_set_are_known(inventory):
     """A cache of facts, or a second playbook in the same run, has them."""
     facts = [
-        *("wheelhouse_leavers", "wheelhouse_answer", "wheelhouse_ssh_public_keys", "wheelhouse_needs_former_passwords"),
+        *("wheelhouse_removed_users", "wheelhouse_reachability", "wheelhouse_hosts_on_old_credentials"),
+        *("wheelhouse_ssh_public_keys", "accounts_removal"),
         *("jupyter_host_carried", "jupyter_host_rotated", "package_client_credentials_current", "virtualenv_changed"),
-        *("pypi_index_changed_accounts", "index_gateway_certificate_changed", "__corporate_proxy_new_logins"),
+        *("pypi_index_changed_accounts", "index_gateway_certificate_changed", "corporate_proxy_changed_accounts"),
     ]
     spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(dict.fromkeys(facts, "x"))})
     assert check(inventory)[0] == []

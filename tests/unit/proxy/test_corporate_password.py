@@ -98,7 +98,7 @@ def person(tmp_path: Path, proxy: ThreadingHTTPServer, monkeypatch: pytest.Monke
 def test_a_right_password_is_saved_and_can_be_changed(person: Person, proxy: Server) -> None:
     before, inode = person.file.read_text(), person.file.stat().st_ino
     code, said = person.types(PASSWORD)
-    assert (code, "takes the password of EMEA\\leo wu" in said) == (0, True)
+    assert (code, "accepts the password of EMEA\\leo wu" in said) == (0, True)
     url = proxy_url(f"127.0.0.1:{proxy.server_port}", USER, PASSWORD)
     after = person.file.read_text()
     assert after.splitlines() == [
@@ -148,7 +148,7 @@ def test_what_is_no_password(person: Person, password: str) -> None:
 def test_where_it_keeps_the_password(person: Person) -> None:
     person.file.write_text("HTTPS_PROXY=http://EMEA%5Cada:x@proxy.acme.example:3128\n")
     code, said = person.types(PASSWORD)
-    assert (code, "tell them" in said) == (corporate_password.NOTHING, True)
+    assert (code, "give IT the new one" in said) == (corporate_password.NOTHING, True)
     person.file.unlink()
     assert person.types(PASSWORD)[0] == corporate_password.NOTHING
 

@@ -17,7 +17,6 @@ SETTINGS: dict[str, dict] = {
     "corporate_proxy": {
         "corporate_proxy_regions": {},
         "corporate_proxy_region": None,
-        "corporate_proxy_ca_bundle": "",
         "corporate_proxy_password": None,
     },
 }

@@ -36,10 +36,10 @@ COMPUTING = {
 # {task's file: {task's name: why}}
 REVIEWED_TASKS: dict[str, dict[str, str]] = {
     "roles/accounts/tasks/main.yml": {
-        "Accounts of people who came exist": "an account that is new, with a home that is"
+        "Create the accounts of new people": "an account that is new, with a home that is"
     },
     "roles/pypi_index/tasks/directories.yml": {
-        "The account that owns published files exists": "of the index's own account, which nobody can log in to"
+        "Create the system account, which owns published files": "of the index's own account, without a login"
     },
 }
 
@@ -53,6 +53,8 @@ REVIEWED_PROGRAMS = {
     "plugins/module_utils/homes.py": "the one way",
     "plugins/module_utils/atomic_write.py": "names of owners, for sentences",
     "plugins/modules/managed_files.py": "goes by way of homes",
+    "plugins/module_utils/managed_content.py": "goes by way of homes",
+    "plugins/module_utils/system_paths.py": "names of owners, for sentences; makes a service's directories as that account",
     "plugins/modules/conflicting_package_sources.py": "goes by way of homes",
     "plugins/modules/ssh_key_pairs.py": "goes by way of homes",
     "plugins/modules/doctor_reports.py": "goes by way of homes",
@@ -60,18 +62,18 @@ REVIEWED_PROGRAMS = {
     "roles/corporate_proxy/files/corporate-password": "a person runs it, as that person",
     "roles/package_client/files/doctor": "a person runs it, as that person",
     "roles/jupyter_tunnel/files/jupyter-tunnel": "a person runs it, as that person",
-    "roles/jupyter_host/files/prepare": "runs as the person, in their unit",
-    "roles/jupyter_host/files/my-jupyter": "a person runs it, as that person",
+    "roles/jupyter_host/files/prepare-venv": "runs as the person, in their unit",
+    "roles/jupyter_host/files/jupyter-status": "a person runs it, as that person",
     "roles/jupyter_host/files/jupyter_server_config.py": "runs as the person, in their unit",
     "plugins/module_utils/leaving_files.py": "of who left; nothing of theirs runs any more",
     "plugins/module_utils/leaving_processes.py": "of who left: it sends signals as that uid",
     "plugins/module_utils/leaving_people.py": "of who left: closes the directory of the home, looks at nothing in it",
     "plugins/modules/offboard.py": "looks accounts up, and hands who leaves over to leaving_people",
-    "roles/jupyter_host/files/carry": "what reads and writes in homes does it in services that run as the person",
-    "roles/jupyter_host/files/servers": "asks a person's server in a process that is the person, with a deadline",
-    "roles/jupyter_host/files/token": "writes into /etc/wheelhouse, where directories are root's",
-    "roles/jupyter_host/files/healthy.py": "becomes nobody, to try JupyterLab out",
-    "roles/pypi_index/files/wheelhouse-arrivals": "works in the shelf's directories, by descriptors; follows no link",
+    "roles/jupyter_host/files/move-home": "what reads and writes in homes does it in services that run as the person",
+    "roles/jupyter_host/files/smoke_test.py": "becomes nobody, to try JupyterLab",
+    "plugins/module_utils/jupyter_units.py": "asks a person's server by way of homes, with a deadline",
+    "plugins/modules/jupyter_tokens.py": "writes into /etc/wheelhouse, where directories are root's",
+    "roles/pypi_index/files/wheelhouse-incoming": "works in the shelf's directories, by descriptors; follows no link",
     "roles/pypi_index/files/wheelhouse": "the index: nobody has a home there",
     "roles/onboarding_bundle/files": "a person runs it on their own computer",
 }

@@ -22,6 +22,11 @@ base=$HOME/.config/wheelhouse
 work=$base/work
 system=$(uname -s)
 
+usage() {
+    sed -n '2,/^$/s/^# \{0,1\}//p' "$here/install.sh"
+}
+case ${1-} in -h | --help) usage; exit ;; esac
+
 # what `settings`, written by IT's playbook, says
 name='' index_url='' index_host='' proxy='' proxy_username='' no_proxy_value='' conda_channels='' contact='' has_ca='' has_jupyter='' unchecked=''
 for part in settings program/files.sh program/places.sh program/logins.sh program/steps.sh; do
@@ -32,10 +37,6 @@ for part in settings program/files.sh program/places.sh program/logins.sh progra
     # shellcheck source=/dev/null
     . "$here/$part"
 done
-
-usage() {
-    sed -n '2,/^$/s/^# \{0,1\}//p' "$here/install.sh"
-}
 
 install() {
     whole_bundle
@@ -75,6 +76,5 @@ fi
 case ${1-} in
     '') install ;;
     --uninstall) uninstall ;;
-    -h | --help) usage ;;
     *) usage >&2; exit 2 ;;
 esac

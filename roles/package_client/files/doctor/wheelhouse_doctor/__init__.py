@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""wheelhouse-doctor: walks the path a package takes to this machine, and says what is wrong on it.
+"""wheelhouse-doctor: follows the path of a package to this machine, and reports what is wrong on it.
 
 The standard library only, from Python 3.9 on: it has to work where installing does not. Its rooms, lowest first:
 
@@ -15,6 +15,6 @@ The standard library only, from Python 3.9 on: it has to work where installing d
     machine.py      clock and disk
     commands.py     tools that are run and files that are read
     pip.py uv.py poetry.py conda.py     what each tool uses, and which file says so
-    walk.py         all of them, side by side          report.py   table and JSON
+    runner.py       all of them, side by side          report.py   table and JSON
     cli.py
 """

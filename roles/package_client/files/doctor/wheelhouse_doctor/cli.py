@@ -13,7 +13,7 @@ import time
 
 from wheelhouse_doctor import report, settings
 from wheelhouse_doctor.findings import FAIL, Finding, fail
-from wheelhouse_doctor.walk import LONGEST, walk
+from wheelhouse_doctor.runner import LONGEST, run_checks
 
 DESCRIPTION = """\
 Walk the path that a package takes to this machine, and say what is wrong on it, in a sentence, and what to do.
@@ -115,7 +115,7 @@ def _findings(settings_file: str) -> list[Finding]:
         os.chdir("/")
     progress = Progress()
     try:
-        return walk(company, dict(os.environ), progress.tell)
+        return run_checks(company, dict(os.environ), progress.tell)
     finally:
         progress.erase()
 

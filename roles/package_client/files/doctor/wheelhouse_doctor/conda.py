@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources, stray
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import conflicting_settings, package_sources
 
 from wheelhouse_doctor.commands import Slow, find, line_with, run
 from wheelhouse_doctor.findings import FAIL, Finding, fail, ok, skipped, warn
@@ -50,7 +50,7 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 def _faults(settings: Settings, conda: str, sources: Mapping[str, Any]) -> Iterator[Finding]:
     for path, told in sources.items():
-        # where the file that IT's playbook wrote leads is no stray
+        # where the file that IT's playbook wrote leads is no conflict
         if os.path.basename(path) == "wheelhouse.yml" or not isinstance(told, dict):
             continue
         for key, value in told.items():
@@ -61,7 +61,10 @@ def _faults(settings: Settings, conda: str, sources: Mapping[str, Any]) -> Itera
             if not does:
                 continue
             place = _place(path, key)
-            sentence, remedy = f"{stray.sentence(place, does, settings.index_url)} ({key}).", f"Take {key} out there."
+            sentence, remedy = (
+                f"{conflicting_settings.sentence(place, does, settings.index_url)} ({key}).",
+                f"Take {key} out there.",
+            )
             if key == "proxy_servers":
                 sentence = (
                     f"{place} gives conda a proxy that ignores NO_PROXY, so that nothing in the company is found."

@@ -16,7 +16,7 @@ from wheelhouse_doctor.findings import Finding, fail, is_busy, too_slow
 NAME_TIME = 4.0
 CONNECT_TIME = 4.0
 ANSWER_TIME = 5.0
-"""Seconds. A walk in which everything hangs is over after some twenty of them."""
+"""Seconds. A run in which everything hangs ends after some twenty of them."""
 LONGEST_BODY = 64 * 1024
 
 

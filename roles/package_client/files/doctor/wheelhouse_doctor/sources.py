@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources, stray
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import conflicting_settings, package_sources
 
 from wheelhouse_doctor import commands
 from wheelhouse_doctor.findings import Finding, fail, ok, skipped, warn
@@ -42,13 +42,13 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _in_environment(
-    settings: Settings, environ: Mapping[str, str], in_files: list[tuple[str, str, stray.Stray]]
+    settings: Settings, environ: Mapping[str, str], in_files: list[tuple[str, str, conflicting_settings.Stray]]
 ) -> Iterator[tuple[str, Finding]]:
     for name in sorted(environ):
         setting = package_sources.variable(name)
         if setting is None:
             continue
-        words = stray.listed(environ[name])
+        words = conflicting_settings.listed(environ[name])
         does = package_sources.judged(setting, words, settings.index_url, settings.conda_channels)
         if not does:
             continue
@@ -57,7 +57,7 @@ def _in_environment(
         yield name, _told(settings, name, name, does, remedy)
 
 
-def _in_files(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str, stray.Stray]]:
+def _in_files(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[str, str, conflicting_settings.Stray]]:
     """(place, form, what is there) of the person's own files."""
     home = environ.get("HOME") or os.path.expanduser("~")
     for form, patterns in package_sources.HOME_FILES.items():
@@ -67,7 +67,9 @@ def _in_files(settings: Settings, environ: Mapping[str, str]) -> Iterator[tuple[
                     text = (commands.content(path) or b"").decode("utf-8", "surrogateescape")
                 except commands.Unreadable:
                     continue
-                for one in stray.conflicting_package_sources(text, form, settings.index_url, settings.conda_channels):
+                for one in conflicting_settings.conflicting_package_sources(
+                    text, form, settings.index_url, settings.conda_channels
+                ):
                     yield f"{path}:{one.first + 1}", form, one
 
 
@@ -83,7 +85,7 @@ def _finding(settings: Settings, place: str, form: str, name: str, does: str) ->
 
 
 def _told(settings: Settings, place: str, subject: str, does: str, remedy: str) -> Finding:
-    sentence = f"{stray.sentence(subject, does, settings.index_url)}."
+    sentence = f"{conflicting_settings.sentence(subject, does, settings.index_url)}."
     # where one publishes is one's own decision, a password works until IT changes it, and what other settings come to,
     # the tool that reads them is asked
     if does in (package_sources.PUBLISHES, package_sources.PASSWORD, package_sources.OTHER_SETTINGS):

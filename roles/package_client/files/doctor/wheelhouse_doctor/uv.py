@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources, stray
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import conflicting_settings, package_sources
 
 from wheelhouse_doctor.commands import READS_TOML, Slow, Table, Unreadable, find, line_with, run, table, toml
 from wheelhouse_doctor.findings import FAIL, Finding, fail, ok, skipped, warn
@@ -168,7 +168,7 @@ def _others(settings: Settings, name: str, read: list[tuple[str, Table]]) -> Ite
             does = setting and package_sources.judged(setting, words, settings.index_url)
             if does:
                 place = line_with(path, key.rpartition(".")[2])
-                sentence = f"{stray.sentence(f'{place} ({key})', does, settings.index_url)}."
+                sentence = f"{conflicting_settings.sentence(f'{place} ({key})', does, settings.index_url)}."
                 tell = warn if does == package_sources.PUBLISHES else fail
                 yield tell(CHECK, name, sentence, _out(place))
 

@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wheelhouse",
-        description="Look after the shelf of the company's Python index.",
+        description="Administer the company's Python index.",
         epilog="The shelf is in $WHEELHOUSE_SHELF (/shelf), the configuration in $WHEELHOUSE_CONFIG (/config)."
         " Every change is written to the journal. Exit codes: 0 done, 1 something needs looking at, 2 wrong usage.",
     )
@@ -64,26 +64,26 @@ def _parser() -> argparse.ArgumentParser:
 
     reindex = commands.add_parser(
         "reindex",
-        help="take in files that were copied in, and put back what is missing of what is published",
-        description="Check the files that were copied into drop/ as uploads are checked, publish the good ones, and"
-        " move the bad ones to the quarantine with the reason beside them. See that every published file and page is"
-        " served: what is gone or was changed is restored where that is possible, and told where it is not. The same"
-        " for conda packages that were copied into drop/conda/CHANNEL/, and for the channels' indexes. The files of"
-        " projects that are named are read to see whether they are what was published. A run over everything that is"
-        " stopped is gone on with by the next one.",
+        help="publish files that were copied in, and restore published files that are missing",
+        description="Check the files that were copied into drop/ like uploads, publish the valid ones, and move the"
+        " others to the quarantine with the reason beside them. Check that every published file and page is served:"
+        " restore what is missing or was changed, or report it where that is impossible. Do the same for conda packages"
+        " in drop/conda/CHANNEL/ and for the channels' indexes. For the projects that are named, also read each file"
+        " and compare it with what was published. After an interruption, the next run over everything continues where"
+        " this one stopped.",
     )
     reindex.set_defaults(run=_reindex)
     reindex.add_argument(
         "--new",
         action="store_true",
-        help="only look for files that were copied in since the last such look; cheap, and what the timer does",
+        help="only look for files that were copied in since the last such run; fast, and what the timer does",
     )
     verify = commands.add_parser(
         "verify",
         help="compare every file with the hashes it was published with",
         description="Read every published file and compare it with the hashes it was published with, and compare the"
-        " pages and the channels' indexes with what is published. Changes nothing. A run over everything that is"
-        " stopped is gone on with by the next one.",
+        " pages and the channels' indexes with what is published. Changes nothing. After an interruption, the next run"
+        " over everything continues where this one stopped.",
     )
     verify.set_defaults(run=_verify)
     for command in (reindex, verify):
@@ -91,91 +91,97 @@ def _parser() -> argparse.ArgumentParser:
             "projects", nargs="*", metavar="PROJECT", help="only these projects (default: all, and all channels)"
         )
         command.add_argument(
-            "--from-start", action="store_true", help="do not go on where an earlier run over everything was stopped"
+            "--from-start",
+            action="store_true",
+            help="start over, also where an earlier run was interrupted",
         )
 
     channel = commands.add_parser(
         "channel",
-        help="make conda channels",
-        description="Make conda channels of these names, which are then served below /conda/, empty. Those that are"
-        " there are looked after as `reindex` does.",
+        help="create conda channels",
+        description="Create empty conda channels with these names, served below /conda/. Channels that exist are"
+        " checked as `reindex` checks them.",
     )
     channel.set_defaults(run=_channel)
     channel.add_argument("channels", nargs="+", metavar="CHANNEL", type=_channel_name)
 
     yank = commands.add_parser(
         "yank",
-        help="have installers pass over a release",
-        description="Mark a release as one that installers pass over, unless somebody asks for exactly this version."
-        " Its files stay.",
+        help="have installers skip a release",
+        description="Yank a release (PEP 592): installers skip it unless exactly this version is requested. Its files"
+        " stay.",
     )
     yank.set_defaults(run=_yank)
-    unyank = commands.add_parser("unyank", help="take a yank back", description="Take a yank back.")
+    unyank = commands.add_parser(
+        "unyank", help="undo a yank", description="Undo a yank: installers offer the release again."
+    )
     unyank.set_defaults(run=_unyank)
     remove = commands.add_parser(
         "remove",
-        help="take a release off the shelf for good",
-        description="Take the files of a release off the shelf for good. Whoever has it in a lock file cannot install"
-        " it any more: yank it if that is enough.",
+        help="delete a release for good",
+        description="Delete the files of a release for good. Lock files that name it can no longer be installed: use"
+        " `yank` where that is enough.",
     )
     remove.set_defaults(run=_remove)
     for command in (yank, unyank, remove):
         command.add_argument("project", metavar="PROJECT")
         command.add_argument("version", metavar="VERSION")
     for command in (yank, remove):
-        command.add_argument("--reason", required=True, help="why; people who ask for the release are shown it")
+        command.add_argument("--reason", required=True, help="why; shown to people who request the release")
     bring_in = commands.add_parser(
         "intake",
-        help="bring in the public packages of the list",
-        description="Resolve the list of public packages with everything they need, fetch what is missing, check it,"
-        " publish what passes as a whole, and write the report. The list is intake.json in"
+        help="import the public packages of the list",
+        description="Resolve the list of public packages with their dependencies, download what is missing, check it,"
+        " publish the set if it passes as a whole, and write the report. The list is intake.json in"
         " $WHEELHOUSE_INTAKE (/intake).",
-        epilog="A set that was put back stays in force, and nothing new is let in, until --roll-forward ends that.",
+        epilog="After --rollback that earlier set stays in force and nothing new is imported, until --roll-forward.",
     )
     bring_in.set_defaults(run=_intake)
     instead = bring_in.add_mutually_exclusive_group()
-    instead.add_argument("--sets", action="store_true", help="only list what runs have brought in, to go back to")
+    instead.add_argument("--sets", action="store_true", help="only list the sets of earlier runs, for --rollback")
     instead.add_argument(
         "--rollback",
         metavar="SET",
-        help="have installers offered what they were after an earlier run: its name, or a day such as 2026-03-07",
+        help="offer installers the set of an earlier run again: its name, or a day such as 2026-03-07",
     )
     instead.add_argument(
-        "--roll-forward", action="store_true", help="end a rollback, and bring in what the list comes to today"
+        "--roll-forward", action="store_true", help="end a rollback, and import what the list resolves to today"
     )
 
     report = commands.add_parser(
         "report",
-        help="say what the last run of intake came to",
-        description="Say how the last run of intake went, and for each line of its list whether that is on the shelf,"
-        " what it comes to and what was found. Exit code 1 if something is kept back.",
+        help="report on the last run of intake",
+        description="Report on the last run of intake: for each line of its list, whether it is on the index, what it"
+        " resolves to and what the checks found. Exit code 1 if something was rejected.",
     )
     report.set_defaults(run=_report)
-    report.add_argument("--json", action="store_true", help="for programs")
+    report.add_argument("--json", action="store_true", help="one JSON document, for programs")
 
     for command in (reindex, verify, channel, yank, unyank, remove, bring_in):
         command.add_argument(
-            "--by", default=_login(), metavar="NAME", help="who does it, for the journal (%(default)s)"
+            "--by", default=_login(), metavar="NAME", help="who does this, for the journal (default: %(default)s)"
         )
 
     read = commands.add_parser(
         "journal",
         help="print who did what, and when",
-        description="Print what was done to the index, oldest first: who published, yanked and removed what and when,"
-        " what was refused and why, and what went to the quarantine.",
+        description="Print every change of the index, oldest first: who published, yanked and removed what and when,"
+        " which files were refused and why, and which went to the quarantine.",
     )
     read.set_defaults(run=_journal)
     read.add_argument("--json", action="store_true", help="one JSON object on each line, for programs")
-    read.add_argument("--follow", action="store_true", help="go on with what happens from now on")
+    read.add_argument("--follow", action="store_true", help="then print each new event as it happens")
 
     check = commands.add_parser(
         "check-config",
-        help="read the configuration",
-        description="Read the configuration and say what is wrong with it.",
+        help="validate the configuration",
+        description="Validate the configuration and report every error in it.",
     )
     check.set_defaults(run=_check_config)
     health = commands.add_parser(
-        "health", help="ask the server in this container", description="Ask the server in this container how it is."
+        "health",
+        help="check the server in this container",
+        description="Check that the server in this container answers.",
     )
     health.set_defaults(run=_health)
     return parser

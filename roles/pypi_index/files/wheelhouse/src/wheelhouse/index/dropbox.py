@@ -149,6 +149,8 @@ class Drop:
             sha256=file.sha256() if file.is_file() else None,
             reason=printable(reason, MAX_REASON),
         )
+        # First, so that a kill does not leave a file there without a word of why. The same file is noted once.
+        self.index.quarantine([event])
         if event.sha256 is None:
             file.remove()
             self.report.problem(f"{file.shown} was removed: {event.reason}")
@@ -163,7 +165,6 @@ class Drop:
             self.report.problem(
                 f"{file.shown} was moved to the quarantine as {foreign.shown(kept.name)}: {event.reason}"
             )
-        self.index.note(event)
 
     def tidy(self) -> None:
         """Remove the directories that `Staging.to_drop` made, where nothing is left in them."""

@@ -165,7 +165,8 @@ class Renderer:
             changed = int(project in self._site.names("simple"))
             self._site.remove(f"simple/{project}")
             self._site.sync("simple")
-        removed = [row[_FILE] for row in rows if row[_HTML] is None and row[_FILE] in there]
+        # Either may be there without the other, after a kill.
+        removed = [row[_FILE] for row in rows if row[_HTML] is None and there & {row[_FILE], f"{row[_FILE]}{METADATA}"}]
         self._clear(directory, self._bytes(project, removed))
         return changed
 

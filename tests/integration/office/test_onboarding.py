@@ -1,0 +1,71 @@
+"""people.yml, and `site.yml --tags people`, are enough to onboard a person and to offboard them again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from company import Office, Run, site
+from testinfra.host import Host
+
+EVERYONE = "{{ acme_people + (demo_adversaries if demo_name else []) + newcomers }}"
+NIA = {
+    "name": "nia",
+    "workstations": ["wheelhouse-workstation"],
+    "jupyter": True,
+    "publishes": ["acme-nia"],
+    "index_password": "nine quiet lanterns",
+}
+ROUTES = {"people.yml": ("people", ()), "a tag of site.yml": ("site", ("--tags", "people"))}
+
+
+def run(route: str, person: dict, *arguments: str) -> Run:
+    """The inventory with one more person, by one of the ROUTES."""
+    playbook, tags = ROUTES[route]
+    settings = json.dumps({"wheelhouse_people": EVERYONE, "newcomers": [person]})
+    return site("--extra-vars", settings, *tags, *arguments, playbook=playbook)
+
+
+@pytest.fixture
+def hosts(jupyter: Host, workstation: Host) -> Iterator[tuple[Host, Host]]:
+    """The hosts that nia works on; afterwards nothing of hers is left."""
+    yield jupyter, workstation
+    run("people.yml", {"name": "nia", "state": "absent"})
+    for host in (jupyter, workstation):
+        host.run(
+            'userdel --remove nia; [ -n "$(getent group wheelhouse-former | cut -d: -f4)" ] || groupdel wheelhouse-former'
+        )
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_person_comes_and_goes(office: Office, hosts: tuple[Host, Host], index: Host, route: str) -> None:
+    jupyter, workstation = hosts
+    assert not workstation.user("nia").exists
+    run(route, NIA)
+    # the index knows her, and her tools know her password
+    office.succeed_as("nia", "uv pip install -q --no-cache --target found tabulate && test -d found/tabulate")
+    assert "acme-nia" in index.file("/srv/wheelhouse/config/config.json").content_string
+    # her key, her account and her JupyterLab are on the Jupyter host, and SSH leads there
+    assert office.succeed_as("nia", "ssh -o BatchMode=yes wheelhouse-jupyter id -un") == "nia\n"
+    status = json.loads(office.succeed_as("nia", "ssh -o BatchMode=yes wheelhouse-jupyter jupyter-status"))
+    assert status["state"] == "idle" and len(status["token"]) == 64
+    again = run(route, NIA)
+    assert again.changed == 0, again.output
+    # and out again
+    run(route, {"name": "nia", "state": "absent"})
+    for host in hosts:
+        assert host.check_output("getent shadow nia").split(":")[1] == "!"
+    assert not jupyter.file("/etc/wheelhouse/jupyter/tokens/nia").exists
+    assert not index.run("grep ^nia: /srv/wheelhouse/config/htpasswd").succeeded
+
+
+def test_no_one_else_is_touched(office: Office, hosts: tuple[Host, Host]) -> None:
+    """What the others' tools and servers run on is what it was."""
+    jupyter, workstation = hosts
+    files = "sha256sum ~ada/.netrc ~leo/.netrc /etc/wheelhouse/people/ada.env /etc/pip.conf"
+    before = workstation.run(files).stdout, jupyter.run("sha256sum /etc/wheelhouse/jupyter/tokens/*").stdout
+    run("people.yml", NIA)
+    assert workstation.run(files).stdout == before[0]
+    after = jupyter.run("sha256sum /etc/wheelhouse/jupyter/tokens/*").stdout.splitlines()
+    assert [line for line in after if not line.endswith("/nia")] == before[1].splitlines()
