@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: laptop_bundles
 short_description: The archives of the role onboarding_bundle
 version_added: 0.1.0
-author: wheelhouse.onboarding contributors
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
   - Returns an entry for M(wheelhouse.onboarding.reproducible_archive) for each person and each system.
   - The role onboarding_bundle is the way to use it, and its documentation says what the options mean.

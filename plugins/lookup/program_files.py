@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: program_files
 short_description: Files of a role as entries for managed_files
 version_added: 0.1.0
-author: wheelhouse.onboarding contributors
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
   - Reads text files on the controller and returns an entry for M(wheelhouse.onboarding.managed_files) for each.
   - So a program of many modules is installed, and removed, in one task.

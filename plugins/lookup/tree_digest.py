@@ -7,7 +7,7 @@ DOCUMENTATION = r"""
 name: tree_digest
 short_description: One SHA-256 for all files of a directory
 version_added: 0.1.0
-author: wheelhouse.onboarding contributors
+author: The wheelhouse.onboarding contributors (!UNKNOWN)
 description:
   - Tells whether two directories hold the same files. It reads them on the machine that runs Ansible.
   - It is the SHA-256 of the output of C(sha256sum), run in the directory on C(./path) of each file, in the order of the

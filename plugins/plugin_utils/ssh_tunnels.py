@@ -17,17 +17,17 @@ table inet wheelhouse_tunnels
 delete table inet wheelhouse_tunnels
 
 table inet wheelhouse_tunnels {{
-	set addresses {{
-		type ipv4_addr
-{addresses}	}}
-	set owners {{
-		type ipv4_addr . uid
-{owners}	}}
-	chain output {{
-		type filter hook output priority filter; policy accept;
-		ip daddr @addresses ip daddr . meta skuid != @owners reject with icmpx admin-prohibited
-		ip saddr @addresses ip saddr . meta skuid != @owners drop
-	}}
+    set addresses {{
+        type ipv4_addr
+{addresses}    }}
+    set owners {{
+        type ipv4_addr . uid
+{owners}    }}
+    chain output {{
+        type filter hook output priority filter; policy accept;
+        ip daddr @addresses ip daddr . meta skuid != @owners reject with icmpx admin-prohibited
+        ip saddr @addresses ip saddr . meta skuid != @owners drop
+    }}
 }}
 """  # noqa: E501
 

@@ -96,13 +96,17 @@ def test_there_is_a_controller_of_each() -> None:
         assert f"\nansible-core=={release}." in (directory / f"{release}.txt").read_text(encoding="utf-8")
 
 
+def plugins_with_a_licence() -> list[Path]:
+    """Those whose licence ansible-test looks at."""
+    return [path for kind in ("lookup", "modules") for path in (ROOT / "plugins" / kind).glob("[!_]*.py")]
+
+
 def test_sanity_knows_each() -> None:
-    """What is excused is the same for all, and nothing but the licence of each module."""
+    """What is excused is the same for all, and nothing but the licence of each module and lookup."""
     directory = ROOT / "tests/sanity"
     assert sorted(path.name for path in directory.iterdir()) == [f"ignore-{release}.txt" for release in SUPPORTED]
-    modules = sorted(path.name for path in (ROOT / "plugins/modules").glob("[!_]*.py"))
-    reason = "validate-modules:missing-gplv3-license # this collection's licence is MIT"
-    lines = [f"plugins/modules/{name} {reason}" for name in modules]
+    names = sorted(f"plugins/{path.parent.name}/{path.name}" for path in plugins_with_a_licence())
+    lines = [f"{name} validate-modules:missing-gplv3-license # this collection's licence is MIT" for name in names]
     for release in SUPPORTED:
         assert (directory / f"ignore-{release}.txt").read_text(encoding="utf-8").splitlines() == lines
 
