@@ -93,7 +93,16 @@ def write_checksum(artefact: Path) -> str:
 
 def with_release_tools(*command: str | Path, cwd: Path) -> str:
     """What a program of tests/release/requirements.txt printed."""
-    tools = ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--with-requirements", LOCK]
+    tools: list[str | Path] = [
+        "uv",
+        "run",
+        "--quiet",
+        "--no-project",
+        "--python",
+        sys.executable,
+        "--with-requirements",
+        LOCK,
+    ]
     # ansible-lint is left to `make lint`, which has the collections that this one depends on
     (cwd / "galaxy-importer.cfg").write_text("[galaxy-importer]\nrun_ansible_lint = False\n", encoding="utf-8")
     environment = os.environ | {"GALAXY_IMPORTER_CONFIG": str(cwd / "galaxy-importer.cfg"), "ANSIBLE_NOCOLOR": "1"}
