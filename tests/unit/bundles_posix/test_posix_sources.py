@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import package_sources
-from plugins.test_stray import CHANNELS, FOUND, IN_ORDER, INDEX
+from plugins.test_conflicting_settings import CHANNELS, FOUND, IN_ORDER, INDEX
 
 from .company import Company, Laptop
 from .test_posix_files import PROGRAM
