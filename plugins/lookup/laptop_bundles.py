@@ -83,6 +83,7 @@ _list:
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
@@ -95,7 +96,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.laptop_bundl
 )
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup, for Ansible."""
 
     def run(
@@ -103,7 +104,7 @@ class LookupModule(LookupBase):
     ) -> list[Archive]:
         self.set_options(var_options=variables, direct=kwargs)
 
-        def option(name: str) -> object:
+        def option(name: str) -> Any:
             return native(self.get_option(name))
 
         people = native(terms)

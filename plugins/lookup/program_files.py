@@ -65,7 +65,7 @@ def entries(sources: Sequence[Path], directory: str, mode: str, state: str) -> l
     return found
 
 
-class LookupModule(LookupBase):
+class LookupModule(LookupBase):  # type: ignore[misc]
     """The lookup, for Ansible."""
 
     def run(

@@ -242,9 +242,8 @@ def settle_all(
         if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
             path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
         if path.startswith("~/"):
-            unusable = next((option for option in ("group", "validate") if wanted[option]), None)
-            if unusable:
-                faults.append(f"files[].{unusable} of {path} is {wanted[unusable]}; leave it out below a home.")
+            if wanted["group"] or wanted["validate"]:
+                faults.append(f"files[].group and files[].validate are for absolute paths; leave them out for {path}.")
             elif owner is not None:
                 below_homes.setdefault(name, (owner, []))[1].append(wanted)
             elif wanted["state"] == "present" and check_mode:
@@ -382,8 +381,8 @@ def main() -> None:
         supports_check_mode=True,
     )
     module.no_log_values -= {wanted["content"] for wanted in module.params["files"] if wanted["show"]}
-    given = [module.params[option] for option in ("directories", "files", "links")]
-    changes, skipped, faults = settle_everything(*given, module.check_mode)
+    directories, files, links = (module.params[option] for option in ("directories", "files", "links"))
+    changes, skipped, faults = settle_everything(directories, files, links, module.check_mode)
     paths = [change.pop("path") for change in changes]
     sentences = [sentence for change in changes for sentence in change.pop("mended", [])]
     for sentence in sentences:

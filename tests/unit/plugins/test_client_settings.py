@@ -8,6 +8,7 @@ import configparser
 import netrc
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -78,7 +79,7 @@ def test_conda_without_channels_of_the_company_is_valid() -> None:
 PEOPLE = [{"name": "ada", "index_password": f'{SECRET} "1" #2'}, {"name": "leo"}]
 
 
-def files(**more: object) -> dict[tuple[str, str], client_settings.CredentialsFile]:
+def files(**more: Any) -> dict[tuple[str, str], client_settings.CredentialsFile]:
     found = client_settings.index_credentials(PEOPLE, URL, **more)
     keyed = {(one["owner"], one["path"]): one for one in found}
     assert len(keyed) == len(found), "nothing is written twice"
@@ -196,7 +197,7 @@ def test_requirements_are_listed_and_locked_ones() -> None:
 
 
 def test_a_removal_is_described_for_each_host() -> None:
-    hostvars = {
+    hostvars: dict[str, dict[str, object]] = {
         "ws-1": {"wheelhouse_removed_users": ["ada", "leo"]},
         "ws-2": {"wheelhouse_removed_users": ["ada"], "accounts_removed_home": "remove"},
         "index": {},

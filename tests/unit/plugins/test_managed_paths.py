@@ -306,7 +306,7 @@ def test_a_path_is_absolute(refusal) -> None:
     assert refusal(directories=[{"path": "opt"}]) == "directories[].path is opt; write an absolute path."
     assert refusal(links=[{"path": "~/x", "target": "/"}]) == "links[].path is ~/x; write an absolute path."
     assert "links[].target of /x is missing" in refusal(links=[{"path": "/x"}])
-    assert "leave it out" in refusal(files=[{"path": "~/x", "owner": "ada", "group": "0"}])
+    assert "leave them out" in refusal(files=[{"path": "~/x", "owner": "ada", "group": "0"}])
 
 
 # --- links

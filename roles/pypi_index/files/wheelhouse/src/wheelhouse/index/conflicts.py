@@ -44,8 +44,8 @@ def releases(connection: Connection, names: Iterable[FileName]) -> Releases:
     for project, keys in versions.items():
         for some in batches(keys):
             for row in connection.execute(_OF_VERSIONS, {"project_": project, "keys": some}):
-                if name := _parsed(row.file):
-                    known = Known(name, row.sha256, row.removed is None, row.missing)
+                if parsed := _parsed(row.file):
+                    known = Known(parsed, row.sha256, row.removed is None, row.missing)
                     found[project, bytes(row.version_key)].append(known)
     return found
 

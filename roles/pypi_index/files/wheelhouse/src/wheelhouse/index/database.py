@@ -158,14 +158,16 @@ def _upserting(dialect: str, table: Table, columns: Sequence[str]) -> Executable
     inserting = (sqlite if dialect == "sqlite" else postgresql).insert(table)
     keys = [column.name for column in table.primary_key]
     changed = {name: inserting.excluded[name] for name in columns if name not in keys}
+    statement: Executable = inserting.on_conflict_do_nothing(index_elements=keys)
     if changed:
-        return inserting.on_conflict_do_update(index_elements=keys, set_=changed)
-    return inserting.on_conflict_do_nothing(index_elements=keys)
+        statement = inserting.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement
 
 
 @lru_cache
 def _inserting(dialect: str, table: Table) -> Executable:
-    return (sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing()
+    statement: Executable = (sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing()
+    return statement
 
 
 def _make_file(path: Path) -> None:
