@@ -64,7 +64,7 @@ def test_one_unit_test(contributor: Contributor) -> None:
 
 
 def test_unit_tests_by_their_name(contributor: Contributor) -> None:
-    output = contributor.as_written('make unit T="-k netrc"')
+    output = contributor.as_written('make unit T="tests/unit/plugins -k netrc"')
     assert passed(output) > 10
     assert "deselected" in output
 
