@@ -13,7 +13,8 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SETS ?= office index trixie
 on_office ?= bookworm test:blank-check verify:interrupted test:default verify:team verify:secrets verify:absent
 on_index ?= bookworm converge:default verify:index verify:clients
-on_trixie ?= trixie converge:default verify:default
+on_trixie ?= trixie verify:controllers verify:default
+on_core220 ?= trixie verify:controllers
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
 
@@ -28,16 +29,20 @@ setup: .venv/.complete ## put the locked tools into .venv, with the collection i
 	@demo/venv
 
 .PHONY: lock
-lock: setup ## compile the locked requirements: of development, the index's program, the benchmark, people's tools
-	@compile="uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-emit-index-url"
-	$$compile --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
-	$$compile $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
+lock: setup ## compile the locked requirements: of development, releases, controllers, the index's program, the benchmark, people's tools
+	@compile="uv pip compile --quiet --no-config --universal --generate-hashes --no-emit-index-url --python-version"
+	$$compile 3.11 --group tools $(index_program)/pyproject.toml --custom-compile-command "make lock" --output-file requirements.txt
+	$$compile 3.11 $(index_program)/pyproject.toml --no-header --output-file $(index_program)/requirements.txt
 	sed -n 's/^requires = \["\(.*\)"\]$$/\1/p' $(index_program)/pyproject.toml |
-	    $$compile - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
-	$$compile --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
-	$$compile --group docs --custom-compile-command "make lock" --output-file docs/requirements.txt
+	    $$compile 3.11 - --no-header --no-annotate --output-file $(index_program)/build-requirements.txt
+	$$compile 3.11 --group bench --custom-compile-command "make lock" --output-file tests/bench/requirements.txt
+	$$compile 3.11 --group release --custom-compile-command "make lock" --output-file tests/release/requirements.txt
+	$$compile 3.11 --group docs --custom-compile-command "make lock" --output-file docs/requirements.txt
+	for release in tests/controllers/*.in; do
+	    $$compile 3.12 $$release --custom-compile-command "make lock" --output-file $${release%.in}.txt
+	done
 	for tool in roles/package_client/files/*.in; do
-	    $$compile $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
+	    $$compile 3.11 $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
 	done
 
 .PHONY: demo
@@ -80,9 +85,9 @@ docs: setup ## the documentation site, into .cache/site/html
 	@with_tools="uv run --quiet --no-project --python .venv/bin/python --with-requirements docs/requirements.txt"
 	$(step) "Tools for the site" -- $$with_tools python -c ""
 	$(step) "antsibull-docs lint" -- $$with_tools antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self .
-	# the guides, what they include, and what is generated; times of files stay, so that only what changed is built again
+	# the guides, what they include, and what is generated; all pages anew, since each has the navigation in it
+	rm -rf $(site)
 	mkdir -p $(site)
-	rm -rf $(site)/docs $(site)/examples
 	cp -a docs examples CHANGELOG.md CONTRIBUTING.md SECURITY.md galaxy.yml $(site)
 	mkdir -m 700 $(site)/docs/reference
 	$(step) "Reference of roles, modules and filters" -- $$with_tools antsibull-docs --config-file docs/antsibull.cfg collection \
@@ -105,8 +110,13 @@ unit: setup ## unit tests; T=… chooses some of them, as pytest's arguments
 
 .PHONY: test-long
 test-long: WHEELHOUSE_TESTS := long or not long
+test-long: SETS += core220
 test-long: export on_trixie += verify:documentation
 test-long: test ## the same, with the exhaustive forms of the tests and the documentation's commands
+
+.PHONY: release
+release: setup ## changelog, built file and checksum of galaxy.yml's version, in dist; publishes nothing
+	@$(step) --show "Release" -- python tests/tools/release.py
 
 .PHONY: bench
 bench: setup ## the index's speed against plain nginx, pypiserver, devpi and proxpi, into tests/bench; BENCH=quick tries it
@@ -149,6 +159,9 @@ on-%: setup
 	fi
 	$(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
 	rm -rf .demo-$*
+
+# the ansible-core between those that the other sets are set up with
+on-core220: export WHEELHOUSE_CONTROLLER = 2.20
 
 # Each line that they print says which it is of.
 sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 project = "wheelhouse.onboarding"
 author = "The wheelhouse.onboarding contributors"
@@ -34,3 +35,15 @@ html_show_sphinx = False
 html_show_sourcelink = False
 html_copy_source = False
 html_use_index = False
+
+
+def other_collection(app: Any, environment: Any, node: Any, content: Any) -> Any:
+    """A plugin of another collection is named without a link: no network is asked where its page is."""
+    target = node.get("reftarget", "")
+    foreign = target.startswith("ansible_collections.") and not target.startswith(f"ansible_collections.{project}.")
+    return content if foreign else None
+
+
+def setup(app: Any) -> None:
+    """Called by Sphinx."""
+    app.connect("missing-reference", other_collection)

@@ -38,7 +38,7 @@ EXAMPLES = r"""
     directories: "{{ files.directories }}"
     files: "{{ files.files }}"
   vars:
-    files: "{{ request | wheelhouse.onboarding.intake_files(['sqlparse==0.5'], '/srv/wheelhouse/intake', 'wheelhouse') }}"
+    files: "{{ request | wheelhouse.onboarding.intake_files(['sqlparse==0.5'], '/srv/intake', 'wheelhouse') }}"
     request:
       packages: [{pypi: "file:teaching.txt"}]
       targets: {python: ["3.13"], platforms: [linux-x86_64]}

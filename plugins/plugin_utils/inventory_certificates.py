@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,7 +57,7 @@ def certificate_faults(
         return [f"{of_certificate} which cannot be read: have the certificate sent again, as a PEM file."], []
     if "PRIVATE KEY-----" in texts[1]:
         faults += _key_faults(texts[1], keys, of_key, of_certificate, _PAIRS[source][0])
-    now = now or datetime.now(timezone.utc)
+    now = now or datetime.now(UTC)
     for sentence, is_fault in _time_faults(certificates, now):
         (faults if is_fault else warnings).append(f"{of_certificate} {sentence}")
     if source == "given":
@@ -113,7 +113,7 @@ def _time(certificate: x509.Certificate, name: str) -> datetime:
     found: datetime | None = getattr(certificate, f"{name}_utc", None)  # since cryptography 42
     if found is None:
         found = getattr(certificate, name)
-    return found.replace(tzinfo=timezone.utc)
+    return found.replace(tzinfo=UTC)
 
 
 def _host(given: dict[str, Any]) -> str:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import ansible.template
 import jinja2
 import jinja2.nodes
+from ansible.template import is_trusted_as_template, trust_as_template
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET, UNKNOWN
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
@@ -145,7 +145,7 @@ class Values:
     def expression(self, host: str, text: str) -> object:
         """The value of an expression in a template, None where it cannot be worked out."""
         try:
-            return native(self._template(host, _trusted("{{ " + text + " }}")))
+            return native(self._template(host, trust_as_template("{{ " + text + " }}")))
         except Exception:
             return None
 
@@ -272,16 +272,9 @@ class Values:
         return found
 
 
-def _trusted(text: str) -> str:
-    """The text as one that Ansible takes for a template."""
-    trust = getattr(ansible.template, "trust_as_template", None)  # since ansible-core 2.19
-    return text if trust is None else trust(text)
-
-
 def _is_untrusted(raw: object) -> bool:
-    """Whether `!unsafe` stands before it (ansible-core 2.19 and later)."""
-    is_trusted = getattr(ansible.template, "is_trusted_as_template", None)
-    return is_trusted is not None and isinstance(raw, str) and not is_trusted(raw)
+    """Whether `!unsafe` stands before it."""
+    return isinstance(raw, str) and not is_trusted_as_template(raw)
 
 
 def _texts(raw: object) -> Iterator[str]:

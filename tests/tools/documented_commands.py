@@ -32,10 +32,10 @@ THEIR_NAMES = """
     uninstall.sh wheelhouse wheelhouse-doctor wheelhouse-intake
 """
 OTHERS = """
-    ansible ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl docker echo export
-    find git hatch journalctl kill mail make mamba micromamba mkdir molecule openssl pdm pip pip3 pipenv pipx pixi
-    poetry pre-commit ps pytest python python3 rm scp security sh ssh su sudo systemctl systemd-analyze systemd-run tar
-    twine uv uvx virtualenv
+    ansible ansible-builder ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl
+    docker echo export find git hatch journalctl kill mail make mamba micromamba mkdir molecule openssl pdm pip pip3
+    pipenv pipx pixi poetry pre-commit ps pytest python python3 rm scp security sh sha256sum source ssh su sudo
+    systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
 """
 OURS = frozenset(THEIR_NAMES.split())
 PROGRAMS = OURS | frozenset(OTHERS.split())

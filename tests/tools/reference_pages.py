@@ -63,6 +63,13 @@ Filters are pure functions: they read nothing from hosts and never change their 
 """
 
 
+LOOKUPS = """\
+# Lookups
+
+Lookups read files of the collection on the controller.
+"""
+
+
 def description(text: str) -> str:
     """The comment at the top as Markdown: indented lines are a block of code."""
     lines = []
@@ -127,6 +134,7 @@ def pages() -> dict[str, str]:
         "roles.md": ROLES + listed("role", roles),
         "modules.md": MODULES + listed("module", plugins("modules")) + COMMON,
         "filters.md": FILTERS + listed("filter", plugins("filter")),
+        "lookups.md": LOOKUPS + listed("lookup", plugins("lookup")),
     }
 
 

@@ -28,7 +28,7 @@ COLLECTION = CACHE / "ansible_collections" / "wheelhouse" / "onboarding"
 BIN = Path(sys.executable).parent
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 # Programs for one known Python, not plugins for whatever Ansible finds on a host: ruff and shellcheck see to them.
-PROGRAMS = ["roles/*/files/", "tests/", "molecule/"]
+PROGRAMS = ["roles/*/files/"]
 
 # What ansible-test runs in an empty virtualenv, in place of the bootstrap script it would download.
 BOOTSTRAP = """\

@@ -91,7 +91,7 @@ GROUPS = (
         "unit",
         TESTS,
         ("tests/unit/*.py",),
-        (*SAMPLES, "tests/integration", "tests/tools", DOCTOR),
+        (*SAMPLES, "tests/integration/documentation", "tests/integration", "tests/tools", DOCTOR),
         ("tests/unit/index/*",),
     ),
 )

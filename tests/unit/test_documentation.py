@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -35,19 +36,19 @@ def anchors(text: str) -> set[str]:
 
 
 @cache
-def specs(role: str) -> dict[str, dict]:
+def specs(role: str) -> dict[str, Any]:
     text = (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text(encoding="utf-8")
     return yaml.safe_load(text)["argument_specs"]
 
 
-def options(role: str) -> dict[str, dict]:
+def options(role: str) -> dict[str, Any]:
     return {name: option for entry in specs(role).values() for name, option in entry.get("options", {}).items()}
 
 
 @cache
-def variables() -> dict[str, dict]:
+def variables() -> dict[str, Any]:
     """All that may stand in an inventory, or after -e."""
-    shared = {setting.name: setting.spec() for setting in (*settings.SETTINGS, *settings.OPTIONS)}
+    shared: dict[str, Any] = {setting.name: setting.spec() for setting in (*settings.SETTINGS, *settings.OPTIONS)}
     return shared | {name: option for role in ROLES for name, option in options(role).items()}
 
 
@@ -149,3 +150,11 @@ def test_the_example_of_a_role_is_right(role: str) -> None:
 
 def test_every_example_has_its_role() -> None:
     assert sorted(path.stem for path in EXAMPLES.iterdir()) == ROLES
+
+
+def test_every_scenario_is_described() -> None:
+    """docs/tested.md says what each proves."""
+    page = (ROOT / "docs" / "tested.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)
+    scenarios = [path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml")]
+    assert sorted(described) == sorted(scenarios)

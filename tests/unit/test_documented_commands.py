@@ -134,7 +134,7 @@ def test_nothing_between_backticks_is_a_riddle(everything: list[Found]) -> None:
 def test_every_playbook_that_is_named_is_there(everything: list[Found]) -> None:
     playbooks = {path.stem for path in (ROOT / "playbooks").glob("*.yml")}
     # files of other kinds that sentences name
-    files = {path.stem for path in (ROOT / "inventories" / "example").rglob("*.yml")} | {"galaxy"}
+    files = {path.stem for path in (ROOT / "inventories" / "example").rglob("*.yml")} | {"galaxy", "requirements"}
     roles = {path.name for path in (ROOT / "roles").iterdir()}
     named = {(one.text, one.place) for one in everything if one.kind == "playbook"}
     stems = {(re.sub(r"^playbooks/|\.yml$|^wheelhouse\.onboarding\.", "", text), place) for text, place in named}

@@ -58,7 +58,7 @@ def test_a_new_person(it: Administration, root_of: dict[str, Login]) -> None:
 
 def replace_in_vault(it: Administration, old: str, new: str) -> None:
     """IT edits the vault, with an editor that types nothing else."""
-    editor = it.environment | {"EDITOR": f"sed -i 's/{old}/{new}/'"}
+    editor = {**it.environment, "EDITOR": f"sed -i 's/{old}/{new}/'"}
     replace(it, environment=editor).as_written(
         "ansible-vault edit inventories/acme/group_vars/all/vault.yml",
         answers=[("Vault password: ", it.inventory.vault_password)],

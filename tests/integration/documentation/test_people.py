@@ -120,7 +120,16 @@ def published_port() -> Iterator[None]:
     listener.close()
 
 
-def test_pip_on_ones_own_machine(demo_desk: Desk, released: Login, published_port: None) -> None:
+@pytest.fixture
+def released_for_every_python(released: Login) -> None:
+    """What `uv init` makes is for the host's Python and later ones; the machine that the tests run on may have an earlier."""
+    write(released, "documented/earlier/pyproject.toml", PROJECT.format("hello", "0.0.1"))
+    write(released, "documented/earlier/src/acme_hello/__init__.py", "")
+    released.succeed("rm -rf dist && uv build --quiet --wheel && uv publish --quiet", "documented/earlier")
+
+
+@pytest.mark.usefixtures("released_for_every_python")
+def test_pip_on_ones_own_machine(demo_desk: Desk, published_port: None) -> None:
     answers = [("User for localhost:8855: ", "ada"), ("Password: ", vault()["ada_index"])]
     demo_desk.as_written(
         "REQUESTS_CA_BUNDLE=.demo/ca.pem .venv/bin/pip download --no-deps --index-url https://localhost:8855/simple/ acme-hello",

@@ -13,7 +13,7 @@ import pytest
 from wheelhouse.index import changes, takeover
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
-from wheelhouse.store import foreign
+from wheelhouse.store import foreign, local
 from wheelhouse.web.app import application
 
 from . import postgresql
@@ -66,8 +66,8 @@ def files_lie_where_they_did() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`reindex` ends with a sync of its disk, which takes as long as whatever else this machine is doing."""
-    for module in (changes, takeover):
+    """What is published together is synced with its disk, which takes as long as whatever else this machine does."""
+    for module in (changes, takeover, local):
         monkeypatch.setattr(module, "sync_disk", lambda _: None)
 
 

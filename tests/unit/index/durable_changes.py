@@ -9,7 +9,9 @@ from pathlib import Path
 
 from wheelhouse.formats import conda_package, validation
 from wheelhouse.formats.distribution import read
+from wheelhouse.index.dropbox import Drop, Report
 from wheelhouse.index.opening import open_index
+from wheelhouse.index.reindex import Reindex
 from wheelhouse.index.transaction import Incoming, IncomingPackage, Index
 
 from .conda_samples import CondaPackage
@@ -35,6 +37,16 @@ def main(root: Path) -> None:
         record = conda_package.read(path, package.filename, None).record
         index.publish_packages("internal", [IncomingPackage(path, f"noarch/{package.filename}", record)], "ada", "x")
     answer(f"published {package.filename}")
+    for wheel in COPIED_IN:
+        (root / "drop" / wheel.filename).write_bytes(wheel.build())
+    answer(LAID_DOWN)
+    touched = Reindex(Drop(index, "it", Report())).take_in()
+    assert len(touched) == 3 and not any((root / "drop").glob("*.whl"))
+    answer("took in")
+
+
+COPIED_IN = [Wheel(f"acme_p{number}", f"1.{release}") for number in range(3) for release in range(10)]
+LAID_DOWN = "laid down what is to be taken in"
 
 
 def publish(index: Index, wheel: Wheel) -> None:

@@ -1,12 +1,13 @@
 """Readers that an archive made do the worst; `test_confined` has the helper serve them."""
 
 import os
+import resource
 import signal
 import time
 from pathlib import Path
 from typing import IO, Any
 
-from wheelhouse.formats import confined
+from wheelhouse.formats import confined, confined_reader
 
 
 class BadArchive(Exception):
@@ -71,6 +72,50 @@ def _chatter(stream: IO[bytes], filename: str) -> str:
     return "x" * 100 * 2**20
 
 
+def _pid(stream: IO[bytes], filename: str) -> int:
+    return os.getpid()
+
+
+def _take(stream: IO[bytes], filename: str, leave: int = 32 * 2**20) -> int:
+    """Nearly all of the memory that an archive is given, for as long as it takes."""
+    return len(bytearray(confined.MEMORY - leave)) and os.getpid()
+
+
+_kept: list[bytearray] = []
+
+
+def _keep(stream: IO[bytes], filename: str) -> int:
+    """Some of it for good."""
+    _kept.append(bytearray(48 * 2**20))
+    return _take(stream, filename, 80 * 2**20)
+
+
+def _work(stream: IO[bytes], filename: str) -> int:
+    """More than half of a second."""
+    until = time.process_time() + 0.7
+    while time.process_time() < until:
+        pass
+    return os.getpid()
+
+
+def _limits(stream: IO[bytes], filename: str) -> list[int]:
+    """Seconds and bytes beyond what it has that the kernel lets it take."""
+    seconds, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    memory, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return [seconds, memory - confined_reader._size()]
+
+
+_poisoned: list[str] = []
+
+
+def _poison(stream: IO[bytes], filename: str) -> int:
+    """Have those refused that come behind it."""
+    if _poisoned:
+        raise BadArchive(f"{filename} is no good.")
+    _poisoned.append(filename)
+    return os.getpid()
+
+
 _TASKS = {
     name[1:]: task
     for name, task in list(globals().items())
@@ -79,4 +124,4 @@ _TASKS = {
 
 
 def serve(descriptor: int) -> None:
-    confined.serve(descriptor, _TASKS, (BadArchive,))
+    confined_reader.serve(descriptor, _TASKS, (BadArchive,))

@@ -155,10 +155,12 @@ def alive(process: int) -> bool:
 def holding(path: Path) -> list[str]:
     """The processes that have it open."""
     found = []
-    for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
-        with contextlib.suppress(OSError):
-            if descriptor.readlink() == path:
-                found.append(str(descriptor))
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it is gone by now
+            for descriptor in (process / "fd").iterdir():
+                with contextlib.suppress(OSError):
+                    if descriptor.readlink() == path:
+                        found.append(str(descriptor))
     return found
 
 

@@ -8,7 +8,6 @@ import shutil
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,7 @@ from typing import Any
 
 import pytest
 from wheelhouse import cli
-from wheelhouse.index.transaction import Index
+from wheelhouse.index.transaction import Index, Together
 from wheelhouse.store import foreign
 
 from .conda_samples import CondaPackage
@@ -153,13 +152,13 @@ def test_what_is_published_is_a_copy_of_our_own(root: Path, place: Path, tmp_pat
 def test_what_is_written_while_it_is_checked_is_not_published(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = root / "drop" / NAME
     path.write_bytes(WHEEL.build())
-    whole = Index.publish
+    whole = Index.publish_together
 
-    def write_behind_the_check(*given: Any, **more: Any) -> list[str]:
+    def write_behind_the_check(*given: Any, **more: Any) -> Together:
         path.write_bytes(b"evil")
         return whole(*given, **more)
 
-    monkeypatch.setattr(Index, "publish", write_behind_the_check)
+    monkeypatch.setattr(Index, "publish_together", write_behind_the_check)
     assert run("reindex", "--new") == 0
     assert (root / "packages/acme-tools" / NAME).read_bytes() == WHEEL.build()
     monkeypatch.undo()
@@ -324,14 +323,20 @@ def test_what_it_lets_colleagues_do_in_the_drop_directory_stays(host: ModuleType
 
 
 def test_a_copy_that_goes_on_is_waited_for(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign, "QUIET", 0.3)
+    monkeypatch.setattr(foreign, "QUIET", 60.0)
     path = root / "drop" / NAME
     content = WHEEL.build()
     path.write_bytes(content[:200])
-    timer = threading.Timer(0.15, lambda: path.write_bytes(content[:300]))
-    timer.start()
-    assert run("reindex", "--new") == 1
-    timer.join()
+    waited: list[float] = []
+
+    def meanwhile(seconds: float) -> None:
+        waited.append(seconds)
+        path.write_bytes(content[:300])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(foreign.time, "sleep", meanwhile)
+        assert run("reindex", "--new") == 1
+    assert waited == [60.0]
     assert path.exists() and not list((root / "quarantine").iterdir())
     path.write_bytes(content)
     assert run("reindex", "--new") == 0

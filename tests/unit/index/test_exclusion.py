@@ -5,6 +5,7 @@ With locks the other one never comes, and the first goes on after a while; both 
 """
 
 import contextlib
+import io
 import json
 import multiprocessing
 import os
@@ -16,10 +17,12 @@ from typing import Any
 
 import pytest
 from wheelhouse.errors import Conflict
+from wheelhouse.formats import validation
+from wheelhouse.formats.distribution import read
 from wheelhouse.index import conflicts, rendering
 from wheelhouse.index.database import Database
 from wheelhouse.index.opening import open_index
-from wheelhouse.index.transaction import Index
+from wheelhouse.index.transaction import Incoming, Index
 from wheelhouse.store.site import Site
 
 from . import served
@@ -158,14 +161,24 @@ def test_one_run_at_a_time(root: Path) -> None:
         pass
 
 
-def test_bytes_that_are_being_published_are_not_swept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def together(index: Index, wheel: Wheel) -> None:
+    with index.staging.receive(io.BytesIO(wheel.build())) as path:
+        incoming = Incoming(path, validation.check(read(path, wheel.filename), validation.Claims()))
+        done = index.publish_together([incoming], "ada", "x")
+        index.render(*done.dirty)
+
+
+@pytest.mark.parametrize("publish", [publish, together])
+def test_bytes_that_are_being_published_are_not_swept(
+    root: Path, monkeypatch: pytest.MonkeyPatch, publish: Callable[[Index, Wheel], None]
+) -> None:
     """A sweep comes between the bytes and their row."""
     index, other = open_index(root), open_index(root)
     put = index.store.put
     swept: list[int] = []
 
-    def put_and_sweep(key: str, source: Path, sha256: str) -> bool:
-        is_new = put(key, source, sha256)
+    def put_and_sweep(key: str, source: Path, sha256: str, **more: bool) -> bool:
+        is_new = put(key, source, sha256, **more)
         if not swept:
             swept.append(other.sweep())
         return is_new

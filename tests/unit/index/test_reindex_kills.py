@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from wheelhouse import cli
+from wheelhouse.index import dropbox, reindex
 
 from . import killed_run, served
 from .conda_samples import CondaPackage
@@ -29,6 +30,13 @@ def shelf(client: Client, no_waiting: None, root: Path) -> Path:
     put(root / "drop/conda/internal" / OWN.filename, OWN.build_it())
     assert cli.main(["reindex"]) == 0
     return root
+
+
+@pytest.fixture(autouse=True)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dropbox, "BATCH", 3)
+    monkeypatch.setattr(dropbox, "UNRENDERED", 3)
+    monkeypatch.setattr(reindex, "TOGETHER", 4)
 
 
 def put(path: Path, content: bytes) -> None:
@@ -67,10 +75,27 @@ def damaged(root: Path) -> None:
     (next((root / "simple/acme-tools").glob("index.json.gz"))).write_bytes(b"")
 
 
+MANY_NEW = [Wheel(name, f"3.{release}") for name in ("acme_tools", "acme_more") for release in range(3)]
+BAD = Wheel("acme_bad", metadata=b"Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
+
+
+def many_dropped(root: Path) -> None:
+    """More than are published at once, of several projects, and one among them that is not taken."""
+    for wheel in (*MANY_NEW, BAD):
+        put(root / "drop" / wheel.filename, wheel.build())
+
+
+def many_in_their_projects(root: Path) -> None:
+    for wheel in (*MANY_NEW, BAD):
+        put(root / "packages" / wheel.name.replace("_", "-") / wheel.filename, wheel.build())
+
+
 CHANGES: dict[str, tuple[Callable[[Path], None], list[str]]] = {
     "dropped": (dropped, ["reindex", "--new"]),
     "into the served tree": (into_the_served_tree, ["reindex", "--new"]),
     "for a channel": (for_a_channel, ["reindex", "--new"]),
+    "many dropped": (many_dropped, ["reindex", "--new"]),
+    "many in their projects": (many_in_their_projects, ["reindex"]),
     "taken away": (taken_away, ["reindex", "--new"]),
     "damaged": (damaged, ["reindex"]),
 }
@@ -101,7 +126,8 @@ def test_the_next_run_completes_it(shelf: Path, tmp_path: Path, change: str, kil
         return killed
 
     least = 3 if change == "taken away" else LEAST
-    kill(is_repaired, *((least,) if kill is at_every_step else (MANY, least)))
+    many = 4 * MANY if "many" in change else MANY
+    kill(is_repaired, *((least,) if kill is at_every_step else (many, least)))
 
 
 def copy(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ import wheelhouse
 
 ROOT = Path(wheelhouse.__file__).parent
 ROOMS = (
-    ("errors", "logs", "progress"),
+    ("errors", "logs", "processors", "progress"),
     ("network",),
     ("config",),
     ("formats",),

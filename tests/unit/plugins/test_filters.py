@@ -14,16 +14,8 @@ import yaml
 from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible.parsing.vault import VaultLib, VaultSecret
-from ansible.template import Templar
+from ansible.template import Templar, trust_as_template
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native, shown
-
-try:
-    from ansible.template import trust_as_template
-except ImportError:  # ansible-core before 2.19 trusts every string
-
-    def trust_as_template(text):
-        return text
-
 
 PACKAGE = "ansible_collections.wheelhouse.onboarding.plugins.filter"
 FILTERS = [
@@ -39,8 +31,13 @@ FILTERS = [
     "proxy_environments",
     "changed_proxy_logins",
     "proxy_setting_faults",
+    "index_configuration",
+    "listed_files",
+    "setting_faults",
 ]
 SECRET = "S3ntinel-of-Acme"
+# what filters of the index take besides their input
+INDEX: dict[str, list] = {"index_configuration": [[]], "setting_faults": ["pypi_index"]}
 
 
 def filter_plugin(name):
@@ -126,7 +123,8 @@ def test_a_real_run_takes_vaulted_tagged_and_lazy_values(tmp_path, run):
 @pytest.mark.parametrize("name", FILTERS)
 def test_wrong_input_is_an_error_of_ansible(name, junk):
     """Never a traceback; what is text is for the function to judge."""
-    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}], "proxy_environments": ["", ""]}
+    more: dict[str, list] = {"netrc_entry": ["ada", SECRET], "validate_inventory": [{}], **INDEX}
+    more |= {"proxy_environments": ["", ""]}
     more |= {"changed_proxy_logins": [[]], "proxy_setting_faults": [True, "Debian"]}
     try:
         filter_plugin(name)(junk, *more.get(name, []))
@@ -142,6 +140,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("validate_inventory", dict),
             ("proxy_setting_faults", dict),
             ("certificate_files", str),
+            ("setting_faults", dict),
         ]
 
 

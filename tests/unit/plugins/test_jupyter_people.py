@@ -7,6 +7,7 @@ from __future__ import annotations
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.jupyter_people import (
     HEADER,
     KEYS,
+    KeyFile,
     authorized_keys,
     homes_to_move,
     jupyter_settings_faults,
@@ -16,7 +17,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAICKmSW9vzRS9J2Oc3h7ORYkKO3qG3BSqbNM0I
 RESTRICTED = "restrict,pty,port-forwarding "
 
 
-def lines_of(files: list[dict], name: str) -> list[str]:
+def lines_of(files: list[KeyFile], name: str) -> list[str]:
     """The lines below the header of one person's file."""
     [content] = [file["content"] for file in files if file["path"] == f"{KEYS}/{name}"]
     first, *lines = content.splitlines()

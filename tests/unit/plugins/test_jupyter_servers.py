@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import jupyter_units
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import account
 from ansible_collections.wheelhouse.onboarding.plugins.modules import jupyter_servers, jupyter_tokens
 
 NOW = 1_000_000
@@ -84,10 +86,9 @@ class Systemd:
 def systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Systemd]:
     made_up = Systemd()
     (tmp_path / "tokens").mkdir()
-    owner = next(iter(jupyter_units.account(name) for name in ("root",)))
+    owner = account("root")
     for module in (jupyter_units, jupyter_servers):
-        for name in ("order",):
-            monkeypatch.setattr(module, name, made_up.order)
+        monkeypatch.setattr(module, "order", made_up.order)
         monkeypatch.setattr(module, "enabled", lambda: set(made_up.enabled))
     monkeypatch.setattr(jupyter_units, "output", made_up.output)
     monkeypatch.setattr(jupyter_units, "account", lambda _name: owner)
@@ -96,7 +97,7 @@ def systemd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Systemd
     monkeypatch.setattr(jupyter_servers, "TOKENS", str(tmp_path / "tokens"))
     monkeypatch.setattr(jupyter_servers, "LAST_GOOD", str(tmp_path / "last-good-revision"))
     monkeypatch.setattr(jupyter_servers, "busy", lambda names: [name for name in names if name.startswith("busy")])
-    monkeypatch.setattr(jupyter_units.time, "monotonic", lambda: float(NOW))
+    monkeypatch.setattr(time, "monotonic", lambda: float(NOW))
     yield made_up
 
 
@@ -220,7 +221,7 @@ def test_all_go(systemd: Systemd, settings: list[str], tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
 def test_tokens(tmp_path: Path) -> None:
-    owner = jupyter_units.account("nobody")
+    owner = account("nobody")
     assert owner
     path = tmp_path / "nobody"
     assert not jupyter_tokens.is_good(str(path), owner)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.filter.managed_hosts import managed_hosts_filter
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.run_reports import (
     doctor_summary,
     hosts_on_old_credentials,
@@ -17,7 +18,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.run_reports 
 )
 
 GROUPS = {"index_hosts": ["index"], "jupyter_hosts": ["jup"], "workstations": ["ws-1", "ws-2", "pc"], "windows": ["pc"]}
-PEOPLE = [
+PEOPLE: list[Person] = [
     {"name": "ada", "workstations": ["ws-1", "pc"], "jupyter": True},
     {"name": "leo", "workstations": ["ws-2"]},
     {"name": "eve", "workstations": ["ws-2"], "state": "absent"},

@@ -128,6 +128,15 @@ def shared() -> frozenset[str]:
     return frozenset(explained | facts)
 
 
+# Roles of one host that go by each other's variables; tests/unit/roles/test_index_settings.py has their defaults.
+DERIVED = {
+    "conda_channel": ("pypi_index",),
+    "index_gateway": ("pypi_index",),
+    "package_intake": ("pypi_index",),
+    "pypi_index": ("package_intake",),
+}
+
+
 @pytest.fixture(params=NAMES)
 def role(request: pytest.FixtureRequest) -> str:
     return request.param
@@ -163,6 +172,7 @@ def test_roles_are_included_with_options_they_have(role):
 def test_every_variable_is_set_somewhere(role):
     known = ANSIBLES_OWN | shared() | variables_of(role) | made_by_tasks(role)
     known |= {name for document in documents(role, "vars") for name in document or {}}
+    known |= {name for other in DERIVED.get(role, ()) for name in variables_of(other)}
     assert sorted(used(role) - known) == []
 
 

@@ -40,11 +40,11 @@ class Maintenance:
         touched = python.take_in(projects)
         names = projects or python.projects()
 
-        def look_after(project: str) -> None:
-            python.look_after(project, deep=bool(projects))
+        def along(places: Iterable[str]) -> Iterator[str]:
+            return python.along(places, deep=bool(projects))
 
         walks = [
-            self._walk("reindex", names, "project", look_after, report, remembers=not projects, from_start=from_start)
+            self._walk_along("reindex", names, "project", along, report, remembers=not projects, from_start=from_start)
         ]
         if not projects:
             of_channels = channels.names()

@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from wheelhouse.formats import conda_package, reading
+from wheelhouse.formats.reading import Run
 from wheelhouse.index import queries, repair
 from wheelhouse.index.dropbox import COPIED_IN, Belonging, Drop, TakeIn
 from wheelhouse.index.queries import PublishedPackage
 from wheelhouse.index.reindex import REPLACED
 from wheelhouse.index.repair import Bytes
-from wheelhouse.index.transaction import IncomingPackage
+from wheelhouse.index.transaction import IncomingPackage, Together
 from wheelhouse.store import foreign
 from wheelhouse.store.foreign import Foreign
 
@@ -161,15 +162,19 @@ class _Packages(TakeIn[IncomingPackage]):
         """Whatever its name is: what is no package goes aside."""
         return True
 
-    def check(self, file: Foreign, copy: Path) -> tuple[str, IncomingPackage]:
+    def check(self, file: Foreign, copy: Path, run: Run) -> IncomingPackage:
         """Read it to its end; raises `BadPackage`, OSError."""
-        found = reading.package(copy, file.name, self._subdir(file))
+        found = reading.package(copy, file.name, self._subdir(file), run)
         name = f"{found.record['subdir']}/{file.name}"
-        return self._channel, IncomingPackage(copy, name, found.record, inside=found.inside, scripts=found.scripts)
+        return IncomingPackage(copy, name, found.record, inside=found.inside, scripts=found.scripts)
 
-    def publish(self, group: str, files: Sequence[IncomingPackage]) -> list[str]:
+    def publish(self, files: Sequence[IncomingPackage]) -> Together:
         """Publish packages of the channel."""
-        return self.drop.index.publish_packages(group, files, self.drop.who, COPIED_IN, durable=False)
+        return self.drop.index.publish_packages_together(self._channel, files, self.drop.who, COPIED_IN)
+
+    def group(self, incoming: IncomingPackage) -> str:
+        """The channel."""
+        return self._channel
 
     def served_at(self, incoming: IncomingPackage) -> PurePosixPath:
         """In its subdir."""

@@ -4,27 +4,22 @@
          └────────────────────────(a pipe: what came of it)──────────────────────────┴────────────────┘
 
 The helper is a fresh interpreter that has loaded everything it needs and runs no threads, so that a fork of it costs
-milliseconds and is safe; a fork of a server with threads is neither. A reader has limits on memory, on processor time
-and on what it may write, and goes first when the machine runs out of memory. Its watcher sees how it ends, and ends it
-when it takes too long. The readers are given open files, and have no use for the network, for paths or for settings.
+milliseconds and is safe; a fork of a server with threads is neither. What it and its children do is in
+`confined_reader`. The readers are given open files, and have no use for the network, for paths or for settings.
 """
 
 import contextlib
 import errno
-import gc
 import json
 import logging
 import os
-import resource
 import select
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -40,11 +35,10 @@ SECONDS_FOR_EACH_MIB = 0.5
 PATIENCE = 6
 """Times as long, by the clock: a busy machine is no reason to refuse a file."""
 AT_ONCE = 4
-"""Readers that one process has at the same time; others wait."""
+"""Readers that are at work for one process at the same time; others wait."""
 _PAUSES = (0.5, 2.0)
 """Seconds before it is tried again where the machine, not the archive, is the reason."""
 _MAX_ANSWER = 64 * 2**20
-_MAX_QUESTION = 2**16
 
 
 class Busy(OSError):
@@ -73,11 +67,9 @@ def limits(size: int) -> Limits:
 
 def run(task: str, path: Path, filename: str, **arguments: Any) -> Any:
     """What a task makes of the archive at `path`. Raises `Refused`, `Busy`, OSError."""
-    with path.open("rb") as stream, _turn:
-        size = os.fstat(stream.fileno()).st_size
-        within = limits(size)
-        question = {"task": task, "filename": filename, "arguments": arguments, "limits": asdict(within)}
-        encoded = json.dumps(question).encode()
+    with path.open("rb") as stream, turn:
+        within = limits(os.fstat(stream.fileno()).st_size)
+        encoded = question(task, filename, arguments, within)
         answer = _answer(encoded, stream, within.patience)
         for pause in _PAUSES:
             # the kernel may have ended it for what another one took
@@ -112,13 +104,25 @@ def run(task: str, path: Path, filename: str, **arguments: Any) -> Any:
     raise Refused(f"{shown} cannot be read: the program that looks at it failed, which its log tells more of.")
 
 
+def question(task: str, filename: str, arguments: Mapping[str, Any], within: Limits) -> bytes:
+    """What a reader is to do, as it is asked."""
+    asked = {"task": task, "filename": filename, "arguments": arguments, "limits": asdict(within)}
+    return json.dumps(asked).encode()
+
+
 def warm_up() -> None:
     """Start the helper before the first archive comes."""
     with contextlib.suppress(OSError):
-        _helper.way()
+        helper_way()
 
 
-_turn = threading.BoundedSemaphore(AT_ONCE)
+def helper_way() -> socket.socket:
+    """The way to the helper, which is started if it is not there. Raises OSError."""
+    return _helper.way()
+
+
+turn = threading.BoundedSemaphore(AT_ONCE)
+"""Held by whoever has a reader at work."""
 
 
 class _Helper:
@@ -182,13 +186,13 @@ def _answer(question: bytes, stream: IO[bytes], patience: float) -> Mapping[str,
                 socket.send_fds(way, [question], [stream.fileno(), writing])
             finally:
                 os.close(writing)
-            content = _read(reading, patience + _GRACE)
+            content = received(reading, patience + _GRACE)
         except (BrokenPipeError, ConnectionError, TimeoutError):
             content = b""
         finally:
             os.close(reading)
         if content or is_last:
-            return _parsed(content)
+            return parsed(content)
         _helper.lost(way)
     raise AssertionError("unreachable")
 
@@ -197,8 +201,8 @@ _GRACE = 30.0
 """Seconds after which a watcher is not waited for any more; it cannot be the archive's fault."""
 
 
-def _read(descriptor: int, patience: float) -> bytes:
-    """All that comes out of a pipe; raises TimeoutError."""
+def received(descriptor: int, patience: float, *, one_line: bool = False) -> bytes:
+    """All that comes out of a pipe, or `one_line` with something in it; raises TimeoutError."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     until = time.monotonic() + patience
@@ -210,10 +214,12 @@ def _read(descriptor: int, patience: float) -> bytes:
         if not piece or size > _MAX_ANSWER:
             return b"".join(pieces)
         pieces.append(piece)
+        if one_line and len(piece) > 1 and piece.endswith(b"\n"):
+            return b"".join(pieces)
     raise TimeoutError
 
 
-def _parsed(content: bytes) -> Mapping[str, Any]:
+def parsed(content: bytes) -> Mapping[str, Any]:
     """What the reader or, if that did not get so far, its watcher wrote."""
     for line in content.splitlines():
         with contextlib.suppress(ValueError):  # half a line, of a reader that was ended
@@ -221,113 +227,3 @@ def _parsed(content: bytes) -> Mapping[str, Any]:
             if isinstance(said, dict):
                 return said
     return {"ended": "nothing said"}
-
-
-Tasks = Mapping[str, Callable[..., Any]]
-"""Each is called with the open file and its name, and returns what JSON can say."""
-
-
-def serve(descriptor: int, tasks: Tasks, refusals: tuple[type[Exception], ...]) -> None:
-    """Be the helper, until whoever started it is gone.
-
-    `refusals` are what tasks raise for an archive that is no good.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal; the process that started it ends it
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for watchers
-    gc.freeze()  # else each fork copies what it never touches
-    with socket.socket(fileno=descriptor) as way:
-        way.set_inheritable(False)
-        while True:
-            question, descriptors, _, _ = socket.recv_fds(way, _MAX_QUESTION, 2)
-            if not question or len(descriptors) != 2:
-                return
-            try:
-                if os.fork() == 0:
-                    try:
-                        way.close()
-                        _watch(json.loads(question), *descriptors, tasks, refusals)
-                    finally:
-                        os._exit(0)
-            except OSError as error:
-                _tell(descriptors[1], {"busy": error.strerror})
-            for one in descriptors:
-                os.close(one)
-
-
-def _watch(question: Mapping[str, Any], archive: int, answer: int, tasks: Tasks, refusals: Any) -> None:
-    """Be a watcher: fork the reader, and tell how it ended if it cannot do so itself."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-    within = Limits(**question["limits"])
-    try:
-        reader = os.fork()
-    except OSError as error:
-        _tell(answer, {"busy": error.strerror})
-        return
-    if reader == 0:
-        code = 1
-        try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            _restrict(within)
-            _tell(answer, _outcome(question, archive, tasks, refusals))
-            code = 0
-        finally:
-            os._exit(code)
-    in_time = signal.sigtimedwait({signal.SIGCHLD}, within.patience)
-    if not in_time:
-        os.kill(reader, signal.SIGKILL)
-    _, status = os.waitpid(reader, 0)
-    if status:
-        _tell(answer, {"ended": _how(status) if in_time else "time"})
-
-
-def _how(status: int) -> str:
-    number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
-    # the kernel kills for want of memory; at the limit of time it sends another signal first
-    return {signal.SIGXCPU: "time", signal.SIGKILL: "killed"}.get(number, f"status {status}")  # type: ignore[call-overload,no-any-return]
-
-
-def _restrict(within: Limits) -> None:
-    """Put the limits on this process."""
-    with contextlib.suppress(OSError):  # where the kernel has none
-        Path("/proc/self/oom_score_adj").write_text("1000")
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    memory = pages * resource.getpagesize() + within.memory
-    seconds = round(within.seconds)
-    for what, soft, hard in (
-        (resource.RLIMIT_AS, memory, memory),
-        (resource.RLIMIT_CPU, seconds, seconds + 5),
-        (resource.RLIMIT_FSIZE, 0, 0),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_NPROC, 0, 0),
-    ):
-        resource.setrlimit(what, (soft, hard))
-
-
-def hurry(seconds: int) -> None:
-    """Take no more processor time than this. For tasks that somebody waits for."""
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, hard))
-
-
-def _outcome(question: Mapping[str, Any], archive: int, tasks: Tasks, refusals: Any) -> Mapping[str, Any]:
-    """What the task makes of the archive."""
-    try:
-        with open(archive, "rb", closefd=False) as stream:
-            stream.seek(0)
-            found = tasks[question["task"]](stream, question["filename"], **question["arguments"])
-            return {"found": found}
-    except refusals as error:
-        return {"refused": str(error)}
-    except MemoryError:
-        return {"ended": "memory"}
-    except OSError as error:
-        return {"errno": error.errno or 0, "error": error.strerror or str(error)}
-    except Exception:
-        return {"failed": traceback.format_exc()[-2000:]}
-
-
-def _tell(descriptor: int, said: Mapping[str, Any]) -> None:
-    content = b"\n" + json.dumps(said).encode() + b"\n"
-    while content:
-        content = content[os.write(descriptor, content) :]

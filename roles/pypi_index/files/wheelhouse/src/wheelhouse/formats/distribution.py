@@ -4,11 +4,8 @@ Nothing is ever unpacked. Every member is read once, to its end, within limits, 
 read differently is refused.
 """
 
-import base64
-import csv
 import gzip
 import hashlib
-import io
 import os
 import re
 import stat
@@ -16,6 +13,7 @@ import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Literal
 
@@ -32,20 +30,15 @@ from packaging.version import Version
 
 from wheelhouse.formats import zip_layout
 from wheelhouse.formats.archive import CHUNK, MAX_MEMBERS, Budget, Names, Unacceptable, files_of_tar
+from wheelhouse.formats.wheel_record import MAX_RECORD, RECORD_ALGORITHMS, RecordRow, record_rows
 from wheelhouse.formats.zip_layout import Entry
 
 MAX_NAME = 255
 """Bytes of a file name, what file systems hold; `.metadata` must fit behind it."""
 MAX_METADATA = 4 * 2**20
 """Bytes of METADATA, PKG-INFO or WHEEL."""
-MAX_RECORD = 16 * 2**20
-MAX_RECORD_LINE = 8192
-"""Bytes."""
 MAX_STARTED = 2**20
 """Bytes of a .pth file that are looked at."""
-RECORD_ALGORITHMS = frozenset({"sha256", "sha384", "sha512"})
-"""What the wheel specification lets RECORD use."""
-
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 """What a file's name may be made of: as a path it stays where it is put, and in a page it needs no escape."""
 
@@ -73,16 +66,6 @@ class Member:
     size: int
     digest: str | None
     """Hex, by the algorithm RECORD names for this member; None in an sdist and where RECORD names none."""
-
-
-@dataclass(frozen=True, slots=True)
-class RecordRow:
-    """One line of a wheel's RECORD; `algorithm` and `digest` (hex) are None where it gives no hash."""
-
-    path: str
-    algorithm: str | None
-    digest: str | None
-    size: int | None
 
 
 @dataclass(frozen=True)
@@ -124,6 +107,7 @@ class Distribution(Outline):
         return Outline(self.name, self.size, self.hashes, self.metadata)
 
 
+@lru_cache(2**12)
 def parse_filename(filename: str) -> FileName:
     """Name, version and kind from the file name alone; raises `BadDistribution`."""
     shown = ascii(filename[:100])
@@ -194,7 +178,7 @@ def _read_wheel(stream: IO[bytes], outline: Outline, budget: Budget) -> Distribu
     )
     metadata = _small(stream, entries, f"{directory}/METADATA", MAX_METADATA)
     wheel = _small(stream, entries, f"{directory}/WHEEL", MAX_METADATA)
-    record, unreadable = _record(_small(stream, entries, f"{directory}/RECORD", MAX_RECORD))
+    record, unreadable = record_rows(_small(stream, entries, f"{directory}/RECORD", MAX_RECORD))
     algorithms = {row.path: row.algorithm for row in record}
     members = {
         path: _member(zip_layout.contents(stream, entry), algorithms.get(path)) for path, entry in entries.items()
@@ -330,53 +314,6 @@ def _small(stream: IO[bytes], entries: Mapping[str, Entry], name: str, limit: in
     if entries[name].size > limit:
         raise BadDistribution(f"The archive's {name} has more than {limit // 2**20} MiB.")
     return b"".join(zip_layout.contents(stream, entries[name]))
-
-
-def _record(content: bytes) -> tuple[list[RecordRow], list[str]]:
-    """The lines of RECORD, and sentences on those that are none.
-
-    One line at a time: a comma is one byte, and the field behind it takes fifty.
-    """
-    rows: list[RecordRow] = []
-    problems: list[str] = []
-    for number, line in enumerate(io.BytesIO(content)):
-        if number > MAX_MEMBERS:
-            raise BadDistribution(f"The wheel's RECORD has more than {MAX_MEMBERS} lines.")
-        if len(line) > MAX_RECORD_LINE:
-            raise BadDistribution(f"The wheel's RECORD has a line of more than {MAX_RECORD_LINE} bytes.")
-        try:
-            rows.append(_row(line))
-        except (UnicodeError, ValueError, csv.Error) as error:
-            problems.append(f"RECORD's line {number + 1} {error if isinstance(error, _NoRow) else 'cannot be read'}.")
-    return rows, problems
-
-
-class _NoRow(ValueError):
-    """The text completes "Line 7 ..."."""
-
-
-def _row(line: bytes) -> RecordRow:
-    text = line.decode().removesuffix("\n").removesuffix("\r")
-    if len(text.splitlines()) > 1 or "\r" in text:  # pip knows more ends of lines than csv does
-        raise ValueError
-    fields = next(csv.reader([text], strict=True), [])
-    if not fields:
-        raise _NoRow("is empty, at which pip stops: build the wheel again")
-    if len(fields) != 3:
-        raise _NoRow(f"is one without three fields: {','.join(fields)[:200]!a}")
-    path, digest, size = fields
-    algorithm, _, encoded = digest.partition("=")
-    if size and not (size.isascii() and size.isdigit()):
-        raise _NoRow(f"has a size for {path[:200]!a} that is none")
-    try:
-        return RecordRow(path, algorithm or None, _hex(encoded) if digest else None, int(size) if size else None)
-    except ValueError:
-        raise _NoRow(f"has a hash or size for {path[:200]!a} that is none") from None
-
-
-def _hex(encoded: str) -> str:
-    """RECORD's URL-safe base64 without padding, as hex; raises ValueError."""
-    return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
 
 
 def _pieces(stream: IO[bytes]) -> Iterator[bytes]:

@@ -1,13 +1,23 @@
 """What is read out of archives, each in a process of its own: see `confined`.
 
-Whoever asks gets the same types and exceptions as from the modules that do the reading.
+Whoever asks gets the same types and exceptions as from the modules that do the reading. `run` is what has the archive
+read: `confined.run`, or that of a `ReaderPool`.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
-from wheelhouse.formats import conda_package, confined, description, distribution, sdist_requirements, validation
+from wheelhouse.formats import (
+    conda_package,
+    confined,
+    confined_reader,
+    description,
+    distribution,
+    sdist_requirements,
+    validation,
+)
 from wheelhouse.formats.conda_package import BadPackage, Package
 from wheelhouse.formats.confined import Refused
 from wheelhouse.formats.description import Description, Needed
@@ -18,10 +28,13 @@ SECONDS_TO_DESCRIBE = 5
 """Of processor time: somebody waits for the page."""
 
 
-def check(path: Path, filename: str, claims: Claims, origin: Origin) -> Checked:
+Run = Callable[..., Any]
+
+
+def check(path: Path, filename: str, claims: Claims, origin: Origin, run: Run = confined.run) -> Checked:
     """The distribution at `path`, by every rule. Raises `BadDistribution`, OSError."""
     said = {"name": claims.name, "version": claims.version, "digests": dict(claims.digests)}
-    found = _ask("check", path, filename, claims=said, origin=origin.value)
+    found = _ask(run, "check", path, filename, claims=said, origin=origin.value)
     outline = Outline(parse_filename(filename), found["size"], found["hashes"], found["metadata"].encode("latin-1"))
     return Checked(
         outline,
@@ -36,13 +49,13 @@ def check(path: Path, filename: str, claims: Claims, origin: Origin) -> Checked:
 
 def requirements(path: Path, filename: str) -> list[str] | None:
     """What the source distribution at `path` needs; None if it does not say. Raises `BadDistribution`, OSError."""
-    found: list[str] | None = _ask("requirements", path, filename)
+    found: list[str] | None = _ask(confined.run, "requirements", path, filename)
     return found
 
 
 def metadata(path: Path, filename: str) -> bytes:
     """The core metadata of the distribution at `path`. Raises `BadDistribution`, OSError."""
-    found: str = _ask("metadata", path, filename)
+    found: str = _ask(confined.run, "metadata", path, filename)
     return found.encode("latin-1")
 
 
@@ -64,20 +77,20 @@ def describe(path: Path, filename: str) -> Description:
     raise BadDistribution(str(refused)) from refused
 
 
-def package(path: Path, filename: str, subdir: str | None) -> Package:
+def package(path: Path, filename: str, subdir: str | None, run: Run = confined.run) -> Package:
     """The conda package at `path`, see `conda_package.read`. Raises `BadPackage`, OSError."""
     try:
-        found = confined.run("package", path, filename, subdir=subdir)
+        found = run("package", path, filename, subdir=subdir)
     except Refused as error:
         raise BadPackage(str(error)) from error
     inside = tuple((name, version) for name, version in found["inside"])
     return Package(found["record"], inside, tuple(found["scripts"]))
 
 
-def _ask(task: str, path: Path, filename: str, **arguments: Any) -> Any:
+def _ask(run: Run, task: str, path: Path, filename: str, **arguments: Any) -> Any:
     parse_filename(filename)  # which costs nothing
     try:
-        return confined.run(task, path, filename, **arguments)
+        return run(task, path, filename, **arguments)
     except Refused as error:
         raise BadDistribution(str(error)) from error
 
@@ -109,7 +122,7 @@ def _metadata(stream: IO[bytes], filename: str) -> str:
 
 
 def _describe(stream: IO[bytes], filename: str, *, rendered: bool) -> dict[str, Any]:
-    confined.hurry(SECONDS_TO_DESCRIBE)
+    confined_reader.hurry(SECONDS_TO_DESCRIBE)
     if filename.endswith(".metadata"):
         metadata = stream.read(MAX_METADATA)
     else:
@@ -134,4 +147,4 @@ _TASKS = {
 def serve(descriptor: int) -> None:
     """Be the helper that forks readers."""
     description.warm_up()
-    confined.serve(descriptor, _TASKS, (BadDistribution, BadPackage))
+    confined_reader.serve(descriptor, _TASKS, (BadDistribution, BadPackage))

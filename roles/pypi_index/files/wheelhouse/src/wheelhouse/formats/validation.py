@@ -9,8 +9,9 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from wheelhouse.formats import metadata
-from wheelhouse.formats.distribution import MAX_NAME, RECORD_ALGORITHMS, BadDistribution, Distribution, Outline
+from wheelhouse.formats.distribution import MAX_NAME, BadDistribution, Distribution, Outline
 from wheelhouse.formats.metadata import BadMetadata, Described
+from wheelhouse.formats.wheel_record import RECORD_ALGORITHMS
 
 MAX_SUMMARY = 300
 """Characters that are kept of a summary."""

@@ -2,12 +2,13 @@
 
 import contextlib
 import io
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection, literal, select, union_all
 
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Conflict, WheelhouseError
 from wheelhouse.index import tables
 from wheelhouse.index.database import Database, upsert
 from wheelhouse.index.events import Event, append, now
@@ -17,6 +18,18 @@ from wheelhouse.progress import progress
 from wheelhouse.store.base import Store, blob
 from wheelhouse.store.site import Site
 from wheelhouse.store.staging import Staging, sync_disk
+
+
+@dataclass(frozen=True)
+class Together:
+    """What came of files that were to be published together."""
+
+    new: Sequence[str]
+    """Names of those that were not published before."""
+    refused: Mapping[int, Conflict]
+    """Number of a file among them -> why it was not published."""
+    dirty: Mapping[str, Collection[str]]
+    """Places to be rendered -> names of the files that are fresh there."""
 
 
 class Changes:
@@ -42,6 +55,23 @@ class Changes:
         """
         # In this order the list of all projects comes first: whatever has a page is in it.
         return sum(self._renderer.render(place, fresh, check=check, durable=durable) for place in sorted(set(places)))
+
+    @contextlib.contextmanager
+    def rendering_together(self) -> Iterator[Callable[[str, Collection[str]], int]]:
+        """Yields what renders a place, which is given the `fresh` files; for those who render many.
+
+        With the end of the block, all is on the disk. Until then the places stay dirty.
+        """
+        marks: dict[str, int | None] = {}
+
+        def render(place: str, fresh: Collection[str]) -> int:
+            changed, marks[place] = self._renderer.render_for_now(place, fresh)
+            return changed
+
+        yield render
+        if marks:
+            self.sync()
+            self._renderer.settle(marks)
 
     def stale(self, place: str) -> list[str]:
         """Paths of pages, in whatever form, that are not what `render` would write. Changes nothing, waits for none."""
@@ -79,7 +109,10 @@ class Changes:
         Returns how many went.
         """
         self.staging.sweep()
-        swept = self._sweep(self.staging.loose())
+        swept = 0
+        for note, digests in self.staging.loose():
+            swept += self._sweep(digests)
+            self.staging.forget_loose(note)
         if everything:
             swept += self._sweep(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
         return swept
@@ -93,36 +126,41 @@ class Changes:
             gone = [digest for digest in set(digests) - _named(connection, digests) if self.store.head(blob(digest))]
             for digest in gone:
                 self.store.delete(blob(digest))
-        self.staging.forget_loose(digests)
         return len(gone)
 
     @contextlib.contextmanager
     def _storing(
-        self, files: Mapping[str, Path], contents: Iterable[tuple[str, bytes]] = ()
+        self, files: Mapping[str, Path], contents: Iterable[tuple[str, bytes]] = (), *, together: bool = False
     ) -> Iterator[Callable[[], None]]:
         """Put files into the store, and contents, all by their SHA-256.
 
-        The transaction in which rows come to name them calls what this yields: a sweep may have come between.
+        The transaction in which rows come to name them calls what this yields: a sweep may have come between. If they
+        are put `together`, they are synced all at once, and the files need not be synced before.
         """
         with contextlib.ExitStack() as stack:
             stored = dict(files)
             for digest, content in contents:
                 if digest not in stored:
-                    stored[digest] = stack.enter_context(self.staging.receive(io.BytesIO(content)))
+                    stored[digest] = stack.enter_context(
+                        self.staging.receive(io.BytesIO(content), durable=not together)
+                    )
 
             def put(*, again: bool) -> None:
                 for digest, path in stored.items():
                     if not (again and self.store.head(blob(digest))):
-                        self.store.put(blob(digest), path, digest)
+                        self.store.put(blob(digest), path, digest, durable=again or not together)
 
-            self.staging.note_loose(stored)
+            note = self.staging.note_loose(stored)
             put(again=False)
+            if together:
+                self.store.sync()
             try:
                 yield lambda: put(again=True)
             except WheelhouseError:
                 self._sweep(stored)  # they are nobody's
+                self.staging.forget_loose(note)
                 raise
-            self.staging.forget_loose(stored)
+            self.staging.forget_loose(note)
 
     def _write_down(
         self,

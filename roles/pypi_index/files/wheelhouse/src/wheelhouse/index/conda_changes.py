@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, update
 
 from wheelhouse.errors import Conflict
 from wheelhouse.index import queries, tables
-from wheelhouse.index.changes import Changes
+from wheelhouse.index.changes import Changes, Together
 from wheelhouse.index.database import insert_missing
 from wheelhouse.index.events import PUBLISH, REMOVE, UNYANK, YANK, Event, now
 from wheelhouse.index.projection import About, mark_dirty
@@ -82,32 +82,77 @@ class CondaChanges(Changes):
         origin: str,
         *,
         records: Mapping[str, Mapping[str, Any]] | None = None,
-        durable: bool = True,
     ) -> list[str]:
         """Publish packages of a channel, all in one transaction; makes subdirs that are not there.
 
         The same bytes again are fine, and heal what is lost. `records` (by name) replaces upstream's records of
         packages that are there, where the SHA-256 is the same. Returns the names (without subdir) of those that
-        are new. With `durable=False` a crash may undo it, until `sync`. Raises `Conflict`, and then nothing has
-        changed; `Busy`, OSError.
+        are new. Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
         """
         packages = sorted(packages, key=lambda package: package.name)
         named = {*(package.name for package in packages), *(records or {})}
         places = {f"{channel}/{name.partition('/')[0]}" for name in named}
         with self._storing({package.sha256: package.path for package in packages}) as keep:
-            with self.database.change(*places, durable=durable) as connection:
+            with self.database.change(*places) as connection:
                 known = queries.packages(connection, channel, removed=True)
-                new = [package for package in packages if self._is_new(channel, package, known.get(package.name))]
+                done = self._publish_packages(connection, channel, packages, known, who, origin)
+                for conflict in done.refused.values():
+                    raise conflict
                 keep()
-                about = {(_place(channel, one.name), _file(one.name)): _about(one) for one in new}
-                dirty = self._write_down(connection, [_published(channel, one, who, origin) for one in new], about)
-                found = {one.name: False for one in packages if one not in new and known[one.name].missing}
-                dirty |= _note_missing(connection, channel, found)
-                dirty |= _replace_records(connection, channel, known, records or {})
-                mark_dirty(connection, dirty)
+                replaced = _replace_records(connection, channel, known, records or {})
+                mark_dirty(connection, replaced)
             fresh = {_file(package.name) for package in packages}
-            self.render(*dirty, *(_place(channel, package.name) for package in packages), fresh=fresh, durable=durable)
-        return [_file(package.name) for package in new]
+            self.render(*done.dirty, *replaced, fresh=fresh)
+        return list(done.new)
+
+    def publish_packages_together(
+        self, channel: str, packages: Sequence[IncomingPackage], who: str, origin: str
+    ) -> Together:
+        """Publish those packages of a channel that nothing speaks against; the others are only told of.
+
+        None of them need be synced before. When this returns they are on the disk, and what is `dirty` is to be
+        rendered: see `rendering_together`. Raises `Busy`, OSError.
+        """
+        places = {_place(channel, package.name) for package in packages}
+        with self._storing({package.sha256: package.path for package in packages}, together=True) as keep:
+            with self.database.change(*places) as connection:
+                known = queries.packages(connection, channel, removed=True)
+                done = self._publish_packages(connection, channel, packages, known, who, origin)
+                keep()
+            self._sweep({packages[number].sha256 for number in done.refused})
+        return done
+
+    def _publish_packages(
+        self,
+        connection: Connection,
+        channel: str,
+        packages: Sequence[IncomingPackage],
+        known: Mapping[str, PublishedPackage],
+        who: str,
+        origin: str,
+    ) -> Together:
+        """Have rows that name those packages that nothing speaks against, all of whose bytes are in the store."""
+        new: dict[str, IncomingPackage] = {}
+        found: dict[str, bool] = {}
+        refused: dict[int, Conflict] = {}
+        dirty: dict[str, set[str]] = {}
+        for number, package in enumerate(packages):
+            try:
+                if package.name in new:
+                    _check_same(channel, package, new[package.name].sha256)
+                elif self._is_new(channel, package, known.get(package.name)):
+                    new[package.name] = package
+                elif known[package.name].missing:
+                    found[package.name] = False
+            except Conflict as conflict:
+                refused[number] = conflict
+                continue
+            dirty.setdefault(_place(channel, package.name), set()).add(_file(package.name))
+        about = {(_place(channel, name), _file(name)): _about(one) for name, one in new.items()}
+        events = [_published(channel, one, who, origin) for one in new.values()]
+        places = self._write_down(connection, events, about) | _note_missing(connection, channel, found)
+        mark_dirty(connection, places)
+        return Together([_file(name) for name in new], refused, {**dict.fromkeys(places, ()), **dirty})
 
     def withhold(self, channel: str, reasons: Mapping[str, str], who: str, origin: str | None = None) -> list[str]:
         """Take packages out of the indexes, which says why; their files stay. Returns their names without subdir."""
@@ -152,9 +197,10 @@ class CondaChanges(Changes):
                 ],
             )
             removed = {known[name].sha256 for name in gone}
-            self.staging.note_loose(removed)
+            note = self.staging.note_loose(removed)
         self.render(*dirty)
         self._sweep(removed)
+        self.staging.forget_loose(note)
         return [_file(name) for name in gone]
 
     def note_missing_packages(self, channel: str, missing: Mapping[str, bool]) -> None:
@@ -200,9 +246,9 @@ class CondaChanges(Changes):
         if known is None:
             return True
         file, where = known.file, _place(channel, package.name)
-        if known.sha256 != package.sha256:
-            if known.removed is None:
-                raise Conflict(f"{file} already exists in {where} with other contents; {_RAISE}")
+        if known.removed is None:
+            _check_same(channel, package, known.sha256)
+        elif known.sha256 != package.sha256:
             raise Conflict(f"{file} was published in {where} before with other contents; {_RAISE}")
         if known.removed is None and known.withheld is not None and not package.upstream:
             raise Conflict(f"{file} came from upstream, and is withheld: {known.withheld}.")
@@ -215,6 +261,13 @@ def _place(channel: str, name: str) -> str:
 
 def _file(name: str) -> str:
     return name.partition("/")[2]
+
+
+def _check_same(channel: str, package: IncomingPackage, sha256: str) -> None:
+    """Raise `Conflict` if the bytes of a package are not those that are published under its name."""
+    if package.sha256 != sha256:
+        where = _place(channel, package.name)
+        raise Conflict(f"{_file(package.name)} already exists in {where} with other contents; {_RAISE}")
 
 
 def _is(channel: str, name: str) -> tuple[Any, ...]:

@@ -10,10 +10,11 @@ import os
 import weakref
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import Connection, Engine, Executable, Table, create_engine, event, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
@@ -129,23 +130,44 @@ class Database:
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, all with the same columns, or replace those that have the same primary key."""
-    if not rows:
-        return
-    inserting = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-    keys = [column.name for column in table.primary_key]
-    changed = {name: inserting.excluded[name] for name in rows[0] if name not in keys}
-    if changed:
-        statement: Any = inserting.on_conflict_do_update(index_elements=keys, set_=changed)
-    else:
-        statement = inserting.on_conflict_do_nothing(index_elements=keys)
-    connection.execute(statement, list(rows))
+    if rows:
+        connection.execute(_upserting(connection.dialect.name, table, tuple(rows[0])), list(rows))
+
+
+def insert_numbered(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Insert rows into a table that numbers them, as its `id`; returns their numbers."""
+    number = table.c.id
+    if connection.dialect.name == "sqlite":
+        # Where it is asked for the numbers it inserts one row at a time. Nobody else writes meanwhile.
+        connection.execute(insert(table), list(rows))
+        last = connection.execute(select(func.max(number))).scalar() or 0
+        return list(range(last - len(rows) + 1, last + 1))
+    inserted = connection.execute(insert(table).returning(number, sort_by_parameter_order=True), list(rows))
+    return list(inserted.scalars())
 
 
 def insert_missing(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert those rows that are not there yet."""
     if rows:
-        inserting = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-        connection.execute(inserting.on_conflict_do_nothing(), list(rows))
+        connection.execute(_inserting(connection.dialect.name, table), list(rows))
+
+
+@lru_cache
+def _upserting(dialect: str, table: Table, columns: Sequence[str]) -> Executable:
+    """The statement; to put it together takes longer than to execute it."""
+    inserting = (sqlite if dialect == "sqlite" else postgresql).insert(table)
+    keys = [column.name for column in table.primary_key]
+    changed = {name: inserting.excluded[name] for name in columns if name not in keys}
+    statement: Executable = inserting.on_conflict_do_nothing(index_elements=keys)
+    if changed:
+        statement = inserting.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement
+
+
+@lru_cache
+def _inserting(dialect: str, table: Table) -> Executable:
+    statement: Executable = (sqlite if dialect == "sqlite" else postgresql).insert(table).on_conflict_do_nothing()
+    return statement
 
 
 def _make_file(path: Path) -> None:

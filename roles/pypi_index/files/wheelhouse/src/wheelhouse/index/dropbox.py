@@ -8,8 +8,8 @@ import contextlib
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Set
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Generic, TypeVar
@@ -18,9 +18,11 @@ from wheelhouse.errors import Conflict, Full
 from wheelhouse.formats import distribution, reading
 from wheelhouse.formats.conda_package import BadPackage
 from wheelhouse.formats.distribution import MAX_NAME, BadDistribution
+from wheelhouse.formats.reader_pool import ReaderPool
+from wheelhouse.formats.reading import Run
 from wheelhouse.formats.validation import Claims, Origin
 from wheelhouse.index.events import MAX_REASON, QUARANTINE, Event, now, printable
-from wheelhouse.index.transaction import Incoming, Index
+from wheelhouse.index.transaction import ROOT, Incoming, Index, Together
 from wheelhouse.progress import tell
 from wheelhouse.store import foreign
 from wheelhouse.store.foreign import Foreign, Seen, Unfit
@@ -30,10 +32,12 @@ COPIED_IN = "copied in"
 """`Event.origin` of a file that was found."""
 NOT_TAKEN = (BadDistribution, BadPackage, Conflict, Unfit)
 """What speaks against a file; the text is one sentence for whoever copied it."""
-BATCH = 64
-"""Files that are received before they are published together."""
+BATCH = 256
+"""Files that are published together."""
 BATCH_BYTES = 2**28
-"""Bytes of such files."""
+"""Bytes of such files. There are at most twice as many copies at a time: the next ones are read meanwhile."""
+UNRENDERED = 4 * BATCH
+"""Files that are published before pages list them, where there are more to come."""
 
 T = TypeVar("T")
 
@@ -113,11 +117,11 @@ class Drop:
 
     @contextlib.contextmanager
     def received(self, file: Foreign) -> Iterator[Copy]:
-        """A copy of the file that nobody else writes to; raises `Unfit` and OSError."""
+        """A copy of the file that nobody else writes to, not synced; raises `Unfit` and OSError."""
         with file.opened(self._max_file_size) as (stream, before):
             if before.size > self.index.staging.room():
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            with self.index.staging.receive(stream) as path:
+            with self.index.staging.receive(stream, durable=False) as path:
                 yield Copy(path, before)
 
     def is_being_written(self, file: Foreign, before: Seen) -> bool:
@@ -171,32 +175,61 @@ class Drop:
 
 
 @dataclass(frozen=True)
+class _Received(Generic[T]):
+    """A file that is being checked."""
+
+    file: Foreign
+    before: Seen
+    checked: Future[T]
+
+
+@dataclass(frozen=True)
 class _Waiting(Generic[T]):
     """A file that passed its checks, to be published with others."""
 
     file: Foreign
     before: Seen
-    group: str
     incoming: T
 
 
+class _Batch(Generic[T]):
+    """Files that were received together, as copies that are there until it is closed."""
+
+    def __init__(self) -> None:
+        self.copies = contextlib.ExitStack()
+        self.received: list[_Received[T]] = []
+        self.size = 0
+        """Bytes."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more files go in."""
+        return len(self.received) >= BATCH or self.size >= BATCH_BYTES
+
+
 class TakeIn(ABC, Generic[T]):
-    """Takes files in, some at a time. What is published together has the same group; `T` is what `Index` is given."""
+    """Takes files in, many at a time: while some are published, others are read. `T` is what `Index` is given."""
 
     def __init__(self, drop: Drop) -> None:
         self.drop = drop
+        self._dirty: dict[str, set[str]] = {}
+        """Places that are to be rendered -> names of files that are fresh there."""
 
     @abstractmethod
     def admit(self, file: Foreign) -> bool:
         """Whether a file is to be looked at, by its name alone; raises `NOT_TAKEN`."""
 
     @abstractmethod
-    def check(self, file: Foreign, copy: Path) -> tuple[str, T]:
-        """Its group, and what is to be published; raises `NOT_TAKEN` and OSError."""
+    def check(self, file: Foreign, copy: Path, run: Run) -> T:
+        """What is to be published; raises `NOT_TAKEN` and OSError. Many are called at the same time."""
 
     @abstractmethod
-    def publish(self, group: str, files: Sequence[T]) -> list[str]:
-        """Publish files of one group, as `Index` does; raises what it raises."""
+    def publish(self, files: Sequence[T]) -> Together:
+        """Publish files, as `Index.publish_together` does."""
+
+    @abstractmethod
+    def group(self, incoming: T) -> str:
+        """What a file belongs to: its project or channel."""
 
     @abstractmethod
     def served_at(self, incoming: T) -> PurePosixPath:
@@ -210,76 +243,97 @@ class TakeIn(ABC, Generic[T]):
         """Put files where they belong, or in the quarantine. Returns the groups of those that passed their checks."""
         touched: set[str] = set()
         remaining = iter(files)
-        while True:
-            with contextlib.ExitStack() as copies:
-                waiting: list[_Waiting[T]] = []
-                size = 0
-                for file in remaining:
-                    with self.drop.report.noting_errors(file.shown):
-                        if one := self._checked(file, copies):
-                            waiting.append(one)
-                            size += one.before.size
-                    if len(waiting) >= BATCH or size >= BATCH_BYTES:
-                        break
-                if not waiting:
-                    return touched
-                self._publish(waiting)
-                touched |= {one.group for one in waiting}
+        with ReaderPool() as readers, contextlib.ExitStack() as batches:
+            waiting = self._receive(remaining, readers, batches)
+            while waiting.received:
+                following = self._receive(remaining, readers, batches)
+                checked = [one for received in waiting.received if (one := self._checked(received))]
+                latest = self._publish(checked)
+                waiting.copies.close()
+                touched |= {self.group(one.incoming) for one in checked}
+                if sum(map(len, self._dirty.values())) >= UNRENDERED:
+                    # those that are touched again and again are rendered once, at the end
+                    self._render(self._dirty.keys() - latest | {ROOT})
+                waiting = following
+        self._render(set(self._dirty))
+        return touched
 
-    def _checked(self, file: Foreign, copies: contextlib.ExitStack) -> _Waiting[T] | None:
-        """A file that is as it should be, with a copy that is there until `copies` end; None if there is nothing to do.
+    def _receive(self, files: Iterator[Foreign], readers: ReaderPool, batches: contextlib.ExitStack) -> _Batch[T]:
+        """Have some of the files read; there are none in the batch if none are left."""
+        batch: _Batch[T] = _Batch()
+        batches.enter_context(batch.copies)
+        for file in files:
+            with self.drop.report.noting_errors(file.shown):
+                try:
+                    if self._is_admitted(file):
+                        copy = batch.copies.enter_context(self.drop.received(file))
+                        checked = readers.start(self.check, file, copy.path)
+                        batch.received.append(_Received(file, copy.before, checked))
+                        batch.size += copy.before.size
+                except NOT_TAKEN as error:
+                    self.drop.set_aside(file, str(error), self.belonging(file))
+            if batch.is_full:
+                break
+        return batch
 
-        Raises OSError.
-        """
+    def _is_admitted(self, file: Foreign) -> bool:
+        """Whether a file is to be looked at; it may still be no file at all. Raises `NOT_TAKEN` and OSError."""
         try:
-            if not file.is_file():
-                with self.drop.received(file):
-                    pass  # says why not
-            if not self.admit(file):
-                return None
-            copy = copies.enter_context(self.drop.received(file))
-            try:
-                group, incoming = self.check(file, copy.path)
-            except (BadDistribution, BadPackage):
-                if self.drop.is_being_written(file, copy.before):
-                    return None
+            if self.admit(file):
+                return True
+        except NOT_TAKEN:
+            if file.is_file():
                 raise
-        except NOT_TAKEN as error:
-            self.drop.set_aside(file, str(error), self.belonging(file))
-            return None
-        return _Waiting(file, copy.before, group, incoming)
+        if not file.is_file():
+            with self.drop.received(file):
+                pass  # says why not
+        return False
 
-    def _publish(self, waiting: Sequence[_Waiting[T]]) -> None:
-        """All of a group at once, or one by one where one of them is not taken."""
-        groups: dict[str, list[_Waiting[T]]] = defaultdict(list)
-        for one in waiting:
-            groups[one.group].append(one)
-        published: list[_Waiting[T]] = []
-        for files in groups.values():
-            if len({one.file.name for one in files}) == len(files):
-                with contextlib.suppress(*NOT_TAKEN, OSError, Full):
-                    self._put(files)
-                    published += files
-                    continue
-            for one in files:
+    def _checked(self, received: _Received[T]) -> _Waiting[T] | None:
+        """A file that is as it should be; None if there is nothing to do."""
+        file, before = received.file, received.before
+        with self.drop.report.noting_errors(file.shown):
+            try:
+                return _Waiting(file, before, received.checked.result())
+            except NOT_TAKEN as error:
+                if not self.drop.is_being_written(file, before):
+                    self.drop.set_aside(file, str(error), self.belonging(file))
+        return None
+
+    def _publish(self, waiting: Sequence[_Waiting[T]]) -> set[str]:
+        """All at once, or one by one where that fails. Returns the places that are to be rendered."""
+        places: set[str] = set()
+        try:
+            places |= self._put(waiting)
+        except (OSError, Full):
+            for one in waiting:
                 with self.drop.report.noting_errors(one.file.shown):
-                    try:
-                        self._put([one])
-                        published.append(one)
-                    except NOT_TAKEN as error:
-                        self.drop.set_aside(one.file, str(error), self.belonging(one.file))
-        # What lies where it is served is the published file by now, with the synced bytes, and would be taken in again.
-        elsewhere = [one for one in published if one.file.where != self.served_at(one.incoming)]
-        if elsewhere:
-            self.drop.index.sync()
-        for one in elsewhere:
-            with self.drop.report.noting_errors(one.file.shown):
-                one.file.tidy_away(one.before)
+                    places |= self._put([one])
+        return places
 
-    def _put(self, together: Sequence[_Waiting[T]]) -> None:
-        """Raises `NOT_TAKEN`, OSError, `Full`."""
-        new = self.publish(together[0].group, [one.incoming for one in together])
-        self.drop.report.published += len(new)
+    def _put(self, together: Sequence[_Waiting[T]]) -> set[str]:
+        """Returns the places that are to be rendered; raises OSError, `Full`, and then nothing was published."""
+        if not together:
+            return set()
+        done = self.publish([one.incoming for one in together])
+        self.drop.report.published += len(done.new)
+        for place, fresh in done.dirty.items():
+            self._dirty.setdefault(place, set()).update(fresh)
+        for number, one in enumerate(together):
+            with self.drop.report.noting_errors(one.file.shown):
+                if number in done.refused:
+                    self.drop.set_aside(one.file, str(done.refused[number]), self.belonging(one.file))
+                elif one.file.where != self.served_at(one.incoming):  # there, rendering puts the bytes in its place
+                    one.file.tidy_away(one.before)
+        return set(done.dirty)
+
+    def _render(self, places: Set[str]) -> None:
+        """Render what waits for it. Before the end of that, a kill leaves the places dirty."""
+        with self.drop.index.rendering_together() as render:
+            # In this order the list of all projects comes first: whatever has a page is in it.
+            for place in sorted(places & self._dirty.keys()):
+                with self.drop.report.noting_errors(place or "the list of projects"):
+                    render(place, self._dirty.pop(place))
 
 
 class ProjectFiles(TakeIn[Incoming]):
@@ -306,18 +360,21 @@ class ProjectFiles(TakeIn[Incoming]):
         project = distribution.parse_filename(file.name).project
         return not self._only or project in self._only
 
-    def check(self, file: Foreign, copy: Path) -> tuple[str, Incoming]:
+    def check(self, file: Foreign, copy: Path, run: Run) -> Incoming:
         """As an upload is; raises `BadDistribution`, OSError."""
-        checked = reading.check(copy, file.name, Claims(), Origin.COPIED_IN)
-        return checked.distribution.name.project, Incoming(copy, checked)
+        return Incoming(copy, reading.check(copy, file.name, Claims(), Origin.COPIED_IN, run))
 
-    def publish(self, group: str, files: Sequence[Incoming]) -> list[str]:
-        """Publish files of the project `group`."""
-        return self.drop.index.publish(files, self.drop.who, COPIED_IN, allow_second_sdist=True, durable=False)
+    def publish(self, files: Sequence[Incoming]) -> Together:
+        """Publish files of projects."""
+        return self.drop.index.publish_together(files, self.drop.who, COPIED_IN)
+
+    def group(self, incoming: Incoming) -> str:
+        """Its project."""
+        return incoming.name.project
 
     def served_at(self, incoming: Incoming) -> PurePosixPath:
         """In its project's directory."""
-        return PurePosixPath("packages", incoming.checked.distribution.name.project, incoming.filename)
+        return PurePosixPath("packages", incoming.name.project, incoming.filename)
 
     def belonging(self, file: Foreign) -> Belonging:
         """The project that its name says."""

@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from wheelhouse.index import tables
+from wheelhouse.index.database import insert_numbered
 
 PUBLISH, YANK, UNYANK, REMOVE, DATE = "publish", "yank", "unyank", "remove", "date"
 REFUSE, QUARANTINE, VERIFY = "refuse", "quarantine", "verify"
@@ -84,10 +85,7 @@ def append(connection: Connection, events: Iterable[Event]) -> list[int]:
     rows = [row(event) for event in events]
     if not rows:
         return []
-    number = tables.events.c.id
-    return list(
-        connection.execute(insert(tables.events).returning(number, sort_by_parameter_order=True), rows).scalars()
-    )
+    return insert_numbered(connection, tables.events, rows)
 
 
 def row(event: Event) -> dict[str, Any]:

@@ -30,6 +30,24 @@ _AT_ONCE = 500
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _FOLDED = re.compile(r"[-_.]+")
 
+_FILES = select(tables.files).where(
+    tables.files.c.project == bindparam("project_"), tables.files.c.file.in_(bindparam("files", expanding=True))
+)
+_COUNTS = select(*(tables.projects.c[name] for name in ("name", "files", "listed", "own"))).where(
+    tables.projects.c.name.in_(bindparam("names", expanding=True))
+)
+_SPEAKING = (
+    select(*(tables.files.c[name] for name in ("version", "yanked", "title", "summary", "who", "at")))
+    .where(tables.files.c.project == bindparam("project_"), tables.files.c.removed.is_(None))
+    .order_by(tables.files.c.preference.desc(), tables.files.c.event)
+    .limit(1)
+)
+_SETTLE = (
+    update(tables.projects)
+    .where(tables.projects.c.name == bindparam("name_"))
+    .values({one.name: bindparam(one.name) for one in tables.projects.c if one.name not in ("id", "name")})
+)
+
 Numbered = tuple[int, Event]
 """An event with its number."""
 Row = dict[str, Any]
@@ -177,11 +195,10 @@ def _files(connection: Connection, names: Iterable[tuple[str, str | None]]) -> I
     by_project: dict[str, list[str]] = {}
     for project, name in names:
         by_project.setdefault(project, []).append(name or "")
-    table = tables.files
     for project, some in by_project.items():
         for batch in batches(some):
-            wanted = select(table).where(table.c.project == project, table.c.file.in_(batch))
-            yield from (dict(row) for row in connection.execute(wanted).mappings())
+            found = connection.execute(_FILES, {"project_": project, "files": batch})
+            yield from (dict(row) for row in found.mappings())
 
 
 def _published(number: int, event: Event) -> Row | None:
@@ -235,23 +252,14 @@ def _changed(row: Row | None, event: Event) -> Row | None:
 
 def _settle(connection: Connection, changes: Mapping[str, Sequence[int]]) -> set[str]:
     """Work out what follows for projects whose numbers of published, listed and own files changed by so many."""
-    projects, table = tables.projects, tables.files
-    known = select(projects.c.name, projects.c.files, projects.c.listed, projects.c.own)
-    before = {row.name: row for row in connection.execute(known.where(projects.c.name.in_(list(changes))))}
-    columns = [table.c[name] for name in ("version", "yanked", "title", "summary", "who", "at")]
-    speaking = (
-        select(*columns)
-        .where(table.c.project == bindparam("project"), table.c.removed.is_(None))
-        .order_by(table.c.preference.desc(), table.c.event)
-        .limit(1)
-    )
+    before = {row.name: row for row in connection.execute(_COUNTS, {"names": list(changes)})}
     rows = []
     dirty = set(changes)
     for name, counts in changes.items():
         files, listed, own = (old + new for old, new in zip(before[name][1:], counts, strict=True))
         if bool(listed) != bool(before[name].listed):
             dirty.add(ROOT)
-        best = connection.execute(speaking, {"project": name}).first()
+        best = connection.execute(_SPEAKING, {"project_": name}).first()
         rows.append(
             {
                 "name_": name,
@@ -268,9 +276,8 @@ def _settle(connection: Connection, changes: Mapping[str, Sequence[int]]) -> set
                 "text": f"{name}\n{folded(best.summary or '')}" if best else "",
             }
         )
-    values: dict[str, Any] = {key: bindparam(key) for key in (rows[0] if rows else ()) if key != "name_"}
     if rows:
-        connection.execute(update(projects).where(projects.c.name == bindparam("name_")).values(values), rows)
+        connection.execute(_SETTLE, rows)
     return dirty
 
 

@@ -12,7 +12,7 @@ from wheelhouse.errors import NotFound
 from wheelhouse.formats import reading
 from wheelhouse.formats.distribution import BadDistribution
 from wheelhouse.index import queries, repair
-from wheelhouse.index.dropbox import Belonging, Drop, ProjectFiles
+from wheelhouse.index.dropbox import BATCH, Belonging, Drop, ProjectFiles
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.repair import Bytes
 from wheelhouse.index.transaction import ROOT
@@ -31,6 +31,10 @@ class Reindex:
         self._drop = drop
         self._files = ProjectFiles(drop)
         self._report = drop.report
+        self._strangers: list[Foreign] = []
+        """Files that lie in directories of projects, and that nobody knows."""
+        self._is_displaced = False
+        """Whether something was in the way of a published file, and is in the drop directory now."""
 
     def projects(self) -> list[str]:
         """All that have published files, and all directories where such are served, sorted."""
@@ -52,18 +56,46 @@ class Reindex:
         `since` is in seconds since 1970. It costs little on a large shelf where nothing happened.
         """
         touched = self._files.take_in(self._files.dropped())
-        for directory in foreign.directories(self._index.site.root, _PACKAGES, since):
-            if directory == _PACKAGES:
-                touched |= self._files.take_in(foreign.below(self._index.site.root, directory, depth=0))
-            else:
-                touched |= self.look_after(directory.name)
+        directories = list(foreign.directories(self._index.site.root, _PACKAGES, since))
+        if _PACKAGES in directories:
+            touched |= self._files.take_in(foreign.below(self._index.site.root, _PACKAGES, depth=0))
+        for _ in self.along((directory.name for directory in directories if directory != _PACKAGES), touched=touched):
+            pass
         return touched
 
-    def look_after(self, project: str, *, deep: bool = False) -> set[str]:
-        """See that the project's files are there and are served, take in those that nobody knows, and render its pages.
+    def along(self, projects: Iterable[str], *, deep: bool = False, touched: set[str] | None = None) -> Iterator[str]:
+        """Look after projects, and take in what lies in their directories; yields each once all that is done.
 
-        Files that look as they were left are only read if `deep`. The name may be that of any directory. Returns the
-        projects to which what was taken in belongs.
+        Files of several projects are taken in together. Their projects go into `touched`.
+        """
+        waiting: list[str] = []
+        for project in projects:
+            self.look_after(project, deep=deep)
+            waiting.append(project)
+            if not self._strangers or len(self._strangers) >= TOGETHER:
+                self._take_in_strangers(touched)
+                yield from waiting
+                waiting.clear()
+        self._take_in_strangers(touched)
+        yield from waiting
+
+    def _take_in_strangers(self, touched: set[str] | None) -> None:
+        found: list[Iterable[Foreign]] = []
+        if self._is_displaced:
+            found.append(self._files.dropped())
+        if self._strangers:
+            found.append(self._strangers)
+        self._strangers, self._is_displaced = [], False
+        for files in found:
+            groups = self._files.take_in(files)
+            if touched is not None:
+                touched |= groups
+
+    def look_after(self, project: str, *, deep: bool = False) -> None:
+        """See that the project's files are there and are served, and render its pages.
+
+        Files that look as they were left are only read if `deep`. The name may be that of any directory. What lies
+        there and nobody knows is noted, for `along`.
         """
         directory = _PACKAGES / project
         files = self._published(directory)
@@ -79,13 +111,10 @@ class Reindex:
             self._index.note_missing(project, missing)
         if files:
             self._report.pages_written += self._index.render(project, check=is_unplaced, durable=False)
-        touched: set[str] = set()
-        if is_unplaced:  # what was in the way is there now
-            touched |= self._files.take_in(self._files.dropped())
+        self._is_displaced |= is_unplaced
         there = foreign.names(self._index.site.root, directory)
         if not {*there} <= files.keys() | {f"{name}.metadata" for name in files}:
-            touched |= self._files.take_in(self._strangers(directory, there))
-        return touched
+            self._strangers += self._unknown(directory, there)
 
     def finish(self) -> None:
         """Render the list of projects, and count what was refused; all that this run did is then on the disk."""
@@ -140,7 +169,7 @@ class Reindex:
         yield from self._files.dropped()
         yield from foreign.below(self._index.site.root, _PACKAGES, depth=0)
 
-    def _strangers(self, directory: PurePosixPath, names: Iterable[str]) -> Iterator[Foreign]:
+    def _unknown(self, directory: PurePosixPath, names: Iterable[str]) -> Iterator[Foreign]:
         """Those of the `names` in a directory under which nothing is published there.
 
         They have to be from before this is called: whatever is served was published before.
@@ -157,4 +186,6 @@ class Reindex:
         )
 
 
+TOGETHER = 4 * BATCH
+"""Files that are taken in together, of however many projects."""
 _PACKAGES = PurePosixPath("packages")

@@ -5,10 +5,10 @@ else renders the place, so that older ones never overwrite newer pages.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select
+from sqlalchemy import Row, bindparam, delete, select
 
 from wheelhouse.errors import NotFound
 from wheelhouse.index import repodata_pages, simple_pages, tables
@@ -27,6 +27,21 @@ _Bytes = tuple[str, str, float | None]
 METADATA = ".metadata"
 """What the name of a wheel's core metadata ends with, behind that of the wheel."""
 _FILE, _VERSION, _KEY, _HTML, _JSON, _METADATA, _IS_LISTED = range(7)
+
+
+_MARK = select(tables.dirty.c.mark).where(tables.dirty.c.place == bindparam("place_"))
+_SETTLE = delete(tables.dirty).where(
+    tables.dirty.c.place == bindparam("place_"), tables.dirty.c.mark == bindparam("mark_")
+)
+_FILES = select(
+    *(tables.files.c[name] for name in ("file", "version", "version_key", "html", "json", "metadata_sha256")),
+    tables.files.c.removed.is_(None) & ~tables.files.c.missing,
+).where(tables.files.c.project == bindparam("project_"))
+_BYTES = (
+    select(*(tables.files.c[name] for name in ("file", "sha256", "metadata_sha256", "at", "uploaded")))
+    .where(tables.files.c.project == bindparam("project_"), tables.files.c.file.in_(bindparam("files", expanding=True)))
+    .order_by(tables.files.c.file)
+)
 
 
 class Renderer:
@@ -52,18 +67,36 @@ class Renderer:
         """
         with self._site.rendering(place):
             mark = self._mark(place)
-            if place == ROOT:
-                changed = self._list(durable)
-            elif "/" in place:
-                changed = self._subdir(place, fresh, check, durable)
-            else:
-                changed = self._project(place, fresh, check, durable)
-            if mark is not None:
-                # It may be forgotten without harm, and so need not be on the disk.
-                with self._database.change(durable=False) as connection:
-                    known = (tables.dirty.c.place == place) & (tables.dirty.c.mark == mark)
-                    connection.execute(delete(tables.dirty).where(known))
+            changed = self._render(place, fresh, check=check, durable=durable)
+            self.settle({place: mark})
         return changed
+
+    def render_for_now(self, place: str, fresh: Collection[str]) -> tuple[int, int | None]:
+        """The same, and the place stays dirty, until the caller has synced the disk and calls `settle`.
+
+        Returns as well what that is to be given.
+        """
+        with self._site.rendering(place):
+            mark = self._mark(place)
+            return self._render(place, fresh, durable=False, named=False), mark
+
+    def settle(self, marks: Mapping[str, int | None]) -> None:
+        """Note that places were rendered as they were when they had these marks."""
+        rendered = [{"place_": place, "mark_": mark} for place, mark in marks.items() if mark is not None]
+        if rendered:
+            # It may be forgotten without harm, and so need not be on the disk.
+            with self._database.change(durable=False) as connection:
+                connection.execute(_SETTLE, rendered)
+
+    def _render(
+        self, place: str, fresh: Collection[str], *, check: bool = False, durable: bool, named: bool = True
+    ) -> int:
+        """Pages are on the disk when this returns if `durable`, and the names of new files before them if `named`."""
+        if place == ROOT:
+            return self._list(durable)
+        if "/" in place:
+            return self._subdir(place, fresh, check, durable, named)
+        return self._project(place, fresh, check, durable, named)
 
     def stale(self, place: str) -> list[str]:
         """Paths of pages, in whatever form, that are not what `render` would write. Changes nothing."""
@@ -80,7 +113,7 @@ class Renderer:
 
     def _mark(self, place: str) -> int | None:
         with self._database.read() as connection:
-            return connection.execute(select(tables.dirty.c.mark).where(tables.dirty.c.place == place)).scalar()
+            return connection.execute(_MARK, {"place_": place}).scalar()
 
     def _list(self, durable: bool) -> int:
         pages = self._list_pages()
@@ -93,11 +126,8 @@ class Renderer:
             return simple_pages.list_pages(connection.execute(wanted).scalars())
 
     def _files(self, project: str) -> list[_FileRow]:
-        table = tables.files
-        is_listed = table.c.removed.is_(None) & ~table.c.missing
-        columns = (table.c[name] for name in ("file", "version", "version_key", "html", "json", "metadata_sha256"))
         with self._database.read() as connection:
-            cursor = connection.execute(select(*columns, is_listed).where(table.c.project == project)).cursor
+            cursor = connection.execute(_FILES, {"project_": project}).cursor
             # As the driver has them, because there may be thousands.
             return [tuple(row) for row in cursor.fetchall()] if cursor else []
 
@@ -113,7 +143,7 @@ class Renderer:
         listed = [(row.file, row.record) for row in _present(rows) if row.withheld is None]
         return repodata_pages.repodata(place.rpartition("/")[2], listed)
 
-    def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool) -> int:
+    def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool, named: bool) -> int:
         rows = self._files(project)
         listed = _in_order(rows)
         directory = f"packages/{project}"
@@ -121,7 +151,9 @@ class Renderer:
         absent = {row[_FILE] for row in listed} - there
         absent |= {row[_FILE] for row in listed if row[_METADATA] and f"{row[_FILE]}{METADATA}" not in there}
         looked_at = [row[_FILE] for row in listed if check or row[_FILE] in absent or row[_FILE] in fresh]
-        if sum([self._place(directory, *one) for one in self._bytes(project, looked_at)]):
+        if looked_at:
+            self._site.make(directory, durable=named)
+        if sum([self._place(directory, *one) for one in self._bytes(project, looked_at)]) and named:
             self._site.sync(directory)
         if listed:
             # JSON last, because what it lists, both pages list.
@@ -145,25 +177,25 @@ class Renderer:
         """
         if not names:
             return []
-        table = tables.files
-        columns = (table.c[name] for name in ("file", "sha256", "metadata_sha256", "at", "uploaded"))
-        wanted = select(*columns).where(table.c.project == project)
         found: list[_Bytes] = []
         with self._database.read() as connection:
             for some in batches(names):
-                for row in connection.execute(wanted.where(table.c.file.in_(some)).order_by(table.c.file)):
+                for row in connection.execute(_BYTES, {"project_": project, "files": some}):
                     if row.metadata_sha256:
                         found.append((f"{row.file}{METADATA}", row.metadata_sha256, None))
                     found.append((row.file, row.sha256, instant(row.uploaded or row.at).timestamp()))
         return found
 
-    def _subdir(self, place: str, fresh: Collection[str], check: bool, durable: bool) -> int:
+    def _subdir(self, place: str, fresh: Collection[str], check: bool, durable: bool, named: bool) -> int:
         rows = self._packages(place)
         directory = f"conda/{place}"
-        self._site.make(directory)
+        self._site.make(directory, durable=named)
         there = self._site.names(directory)
         looked_at = [row for row in _present(rows) if check or row.file in fresh or row.file not in there]
-        if sum([self._place(directory, row.file, row.sha256, instant(row.at).timestamp()) for row in looked_at]):
+        if (
+            sum([self._place(directory, row.file, row.sha256, instant(row.at).timestamp()) for row in looked_at])
+            and named
+        ):
             self._site.sync(directory)
         page = self._repodata(place, rows)
         changed = int(self._site.write_page(f"{directory}/{repodata_pages.NAME}", page, durable=durable))

@@ -15,9 +15,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 from sqlalchemy import Connection
 
-from wheelhouse.errors import NotFound
+from wheelhouse.errors import Conflict, NotFound
+from wheelhouse.formats.distribution import FileName
 from wheelhouse.formats.validation import Checked
 from wheelhouse.index import conflicts, queries
+from wheelhouse.index.changes import Together
 from wheelhouse.index.conda_changes import CondaChanges, IncomingPackage
 from wheelhouse.index.events import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, now, written
 from wheelhouse.index.intake_changes import IntakeChanges
@@ -25,7 +27,7 @@ from wheelhouse.index.projection import ROOT, note_missing
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.version_keys import version_key
 
-__all__ = ["ROOT", "Incoming", "IncomingPackage", "Index"]
+__all__ = ["ROOT", "Incoming", "IncomingPackage", "Index", "Together"]
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,14 @@ class Incoming:
     """When it was, upstream; one that is naive is in UTC. None for what is published here first."""
 
     @property
+    def name(self) -> FileName:
+        """What its name says."""
+        return self.checked.distribution.name
+
+    @property
     def filename(self) -> str:
         """The name it is published under."""
-        return self.checked.distribution.name.filename
+        return self.name.filename
 
 
 class Index(CondaChanges, IntakeChanges):
@@ -57,33 +64,66 @@ class Index(CondaChanges, IntakeChanges):
         origin: str,
         *,
         allow_second_sdist: bool = False,
-        durable: bool = True,
     ) -> list[str]:
         """Publish files of one project, all on its page at once; the same bytes again are fine, and heal what is lost.
 
-        Returns the names of those that were not published before. When this returns they are on the disk and listed;
-        with `durable=False` they are listed, and a crash may undo that until `sync`.
+        Returns the names of those that were not published before. When this returns they are on the disk and listed.
         Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
         """
         if not files:
             return []
-        (project,) = {one.checked.distribution.name.project for one in files}
-        contents = [(hashlib.sha256(content).hexdigest(), content) for one in files if (content := _metadata(one))]
-        with self._storing({_sha256(one): one.path for one in files}, contents) as keep:
-            with self.database.change(project, durable=durable) as connection:
-                published = queries.files(connection, project, names=[one.filename for one in files])
-                new: list[str] = []
-                dirty: set[str] = set()
-                for one in files:
-                    conflicts.reject(connection, one.checked, allow_second_sdist=allow_second_sdist)
-                    if one.filename not in published:
-                        dirty |= self._write_down(connection, [_published(one, who, origin)])
-                        new.append(one.filename)
+        (project,) = {one.name.project for one in files}
+        with self._storing(*_stored(files)) as keep:
+            with self.database.change(project) as connection:
+                done = self._publish(connection, files, who, origin, allow_second_sdist=allow_second_sdist)
+                for conflict in done.refused.values():
+                    raise conflict
                 keep()
-                dirty |= note_missing(connection, project, dict.fromkeys(published, False))
-            # Even if all is known: a kill may have come between rows and pages.
-            self.render(project, *dirty, fresh={one.filename for one in files}, durable=durable)
-        return new
+            self.render(*done.dirty, fresh=done.dirty[project])
+        return list(done.new)
+
+    def publish_together(self, files: Sequence[Incoming], who: str, origin: str) -> Together:
+        """Publish those files, of whatever projects, that nothing speaks against; the others are only told of.
+
+        None of them need be synced before. When this returns they are on the disk, and what is `dirty` is to be
+        rendered: see `rendering_together`. A version may have a second source distribution. Raises `Busy`, OSError.
+        """
+        projects = sorted({one.name.project for one in files})
+        with self._storing(*_stored(files), together=True) as keep:
+            with self.database.change(*projects) as connection:
+                done = self._publish(connection, files, who, origin, allow_second_sdist=True)
+                keep()
+            refused, metadata = _stored([files[number] for number in done.refused])
+            self._sweep({*refused, *dict(metadata)})
+        return done
+
+    def _publish(
+        self, connection: Connection, files: Sequence[Incoming], who: str, origin: str, *, allow_second_sdist: bool
+    ) -> Together:
+        """Have rows that name those files that nothing speaks against, all of whose bytes are in the store."""
+        known = conflicts.releases(connection, [one.name for one in files])
+        new: list[Incoming] = []
+        lost: dict[str, dict[str, bool]] = {}
+        refused: dict[int, Conflict] = {}
+        # Also what is known already is fresh: a kill may have come between rows and pages.
+        dirty: dict[str, set[str]] = {}
+        for number, one in enumerate(files):
+            try:
+                conflicts.reject(known, one.checked, allow_second_sdist=allow_second_sdist)
+            except Conflict as conflict:
+                refused[number] = conflict
+                continue
+            dirty.setdefault(one.name.project, set()).add(one.filename)
+            same = conflicts.published(known, one.name)
+            if same is None:
+                new.append(one)
+                conflicts.publish(known, one.checked)
+            elif same.is_missing:
+                lost.setdefault(one.name.project, {})[one.filename] = False
+        places = self._write_down(connection, [_published(one, who, origin) for one in new])
+        for project, names in lost.items():
+            places |= note_missing(connection, project, names)
+        return Together([one.filename for one in new], refused, {**dict.fromkeys(places, ()), **dirty})
 
     def yank(self, project: str, version: str, reason: str, who: str) -> list[str]:
         """Mark a release as one that installers pass over unless it is asked for by its exact version.
@@ -155,14 +195,22 @@ class Index(CondaChanges, IntakeChanges):
             dirty = self._write_down(connection, events)
             removed = {file.sha256 for file in found.values()} if what == REMOVE else set()
             removed |= {file.metadata_sha256 for file in found.values() if removed and file.metadata_sha256}
-            self.staging.note_loose(removed)
+            note = self.staging.note_loose(removed) if removed else None
         self.render(*dirty)
-        self._sweep(removed)
+        if note:
+            self._sweep(removed)
+            self.staging.forget_loose(note)
         return list(found)
 
 
 def _of(names: Iterable[str]) -> Callable[[Connection, str], Mapping[str, PublishedFile]]:
     return lambda connection, project: queries.files(connection, project, names=names)
+
+
+def _stored(files: Iterable[Incoming]) -> tuple[dict[str, Path], list[tuple[str, bytes]]]:
+    """What is stored of files, by its SHA-256 (hex): the files themselves, and metadata."""
+    contents = [(hashlib.sha256(content).hexdigest(), content) for one in files if (content := _metadata(one))]
+    return {_sha256(one): one.path for one in files}, contents
 
 
 def _sha256(one: Incoming) -> str:

@@ -4,7 +4,6 @@ Changes nothing. Files are read by a few threads at a time, project after projec
 so that a large index costs time and no memory.
 """
 
-import os
 import time
 from abc import ABC, abstractmethod
 from collections import deque
@@ -13,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from wheelhouse import processors
 from wheelhouse.index import queries, repair
 from wheelhouse.index.dropbox import Report
 from wheelhouse.index.transaction import Index
@@ -20,7 +20,7 @@ from wheelhouse.store import foreign
 from wheelhouse.store.base import blob
 from wheelhouse.store.foreign import Foreign, Unfit
 
-READERS = min(4, os.cpu_count() or 1)
+READERS = min(4, processors.available())
 """Files that are read at a time: hashing leaves Python's lock alone, and disks like company."""
 AHEAD = 64 * READERS
 """Files that wait to be read, besides those of the place whose turn it is."""

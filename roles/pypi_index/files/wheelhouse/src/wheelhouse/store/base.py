@@ -10,6 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
+BLOBS = "blobs"
+"""What the keys of packages begin with."""
+
 
 @dataclass(frozen=True)
 class Stat:
@@ -25,12 +28,17 @@ class Stat:
 class Store(Protocol):
     """The verbs. All raise OSError, ENOSPC among them."""
 
-    def put(self, key: str, source: Path, sha256: str) -> bool:
+    def put(self, key: str, source: Path, sha256: str, *, durable: bool = True) -> bool:
         """Store the contents of the file `source`, synced when this returns; False if the key is there already.
 
         `sha256` (hex) is of the contents, which were synced by `Staging.receive`; `source` stays where it is. What is
-        there already is left as it is but counts as put now.
+        there already is left as it is but counts as put now. With `durable=False` a crash may undo it, until `sync`,
+        which also syncs contents that were not.
         """
+        ...
+
+    def sync(self) -> None:
+        """Have all on the disk that was put."""
         ...
 
     def replace(self, key: str, content: bytes) -> None:
@@ -60,4 +68,4 @@ class Store(Protocol):
 
 def blob(sha256: str) -> str:
     """The key of a package's bytes, or of its metadata's."""
-    return f"blobs/{sha256[:2]}/{sha256}"
+    return f"{BLOBS}/{sha256[:2]}/{sha256}"

@@ -125,11 +125,13 @@ class Foreign:
             return before != Seen.of(os.stat(self.name, dir_fd=directory, follow_symlinks=False))
 
     def tidy_away(self, before: Seen) -> None:
-        """Remove a file that was dealt with, unless another one has come in its place meanwhile; raises OSError."""
+        """Remove a file that was dealt with, unless another one has come in its place meanwhile; raises OSError.
+
+        A crash may bring it back, and then it is dealt with again.
+        """
         with contextlib.suppress(FileNotFoundError), self._directory() as directory:
             if before == Seen.of(os.stat(self.name, dir_fd=directory, follow_symlinks=False)):
                 os.unlink(self.name, dir_fd=directory)
-                os.fsync(directory)
 
     def remove(self) -> None:
         """Remove what is no file: a link, not what it leads to; raises OSError."""

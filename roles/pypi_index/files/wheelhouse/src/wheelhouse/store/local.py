@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO
 
 from wheelhouse.errors import Damaged, NotFound
-from wheelhouse.store.base import Stat
-from wheelhouse.store.staging import FILE_MODE, make_directory, sync_directory, write_file
+from wheelhouse.store.base import BLOBS, Stat
+from wheelhouse.store.staging import FILE_MODE, make_directory, sync_directory, sync_disk, write_file
 
 
 class LocalStore:
@@ -23,10 +23,10 @@ class LocalStore:
         self._root = root
         self._incoming = incoming
 
-    def put(self, key: str, source: Path, sha256: str) -> bool:
+    def put(self, key: str, source: Path, sha256: str, *, durable: bool = True) -> bool:
         """See `Store`. The source is linked, so that no byte is copied where both are on one disk."""
         target = self._root / key
-        self._make_parents(target)
+        self._make_parents(target, durable=durable)
         try:
             os.link(source, target, follow_symlinks=False)
         except FileExistsError:
@@ -36,8 +36,14 @@ class LocalStore:
             if error.errno not in (errno.EXDEV, errno.EMLINK, errno.EPERM):
                 raise
             self._copy(source, target, sha256)
-        sync_directory(target.parent)
+        if durable:
+            sync_directory(target.parent)
         return True
+
+    def sync(self) -> None:
+        """See `Store`."""
+        if (self._root / BLOBS).is_dir():
+            sync_disk(self._root / BLOBS)
 
     def replace(self, key: str, content: bytes) -> None:
         """See `Store`."""
@@ -91,10 +97,10 @@ class LocalStore:
         """See `Store`."""
         return self._root / key
 
-    def _make_parents(self, target: Path) -> None:
+    def _make_parents(self, target: Path, *, durable: bool = True) -> None:
         if not target.parent.is_dir():
             for part in reversed(target.relative_to(self._root).parents[:-1]):
-                make_directory(self._root / part, 0o750)
+                make_directory(self._root / part, 0o750, durable=durable)
 
     def _copy(self, source: Path, target: Path, sha256: str) -> None:
         descriptor, name = tempfile.mkstemp(dir=self._incoming)

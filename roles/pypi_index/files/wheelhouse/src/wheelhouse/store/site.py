@@ -20,6 +20,7 @@ import os
 import shutil
 import stat
 import time
+import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -71,15 +72,19 @@ class Site:
             os.close(descriptor)
 
     def place(self, path: str, key: str, at: float | None, *, trusted: bool = False) -> bool:
-        """Have the bytes of `key` at `path`; False if they are there already. The caller syncs the directory.
+        """Have the bytes of `key` at `path`; False if they are there already. The caller makes and syncs the directory.
 
         `at` (seconds since 1970) becomes the time of the bytes, which readers see as Last-Modified; with None it stays
         what it is. A stranger that is at `path` is moved to the drop directory, unless it is `trusted` to be the same.
         Raises OSError, and `NotFound` if the store has no such bytes.
         """
         target = self.root / path
-        self._make_served(target.parent)
-        self._settle(self._store.path(key), at)
+        source = self._store.path(key)
+        self._settle(source, at)
+        with contextlib.suppress(OSError):  # something is there, or it has to be copied
+            if source:
+                os.link(source, target, follow_symlinks=False)
+                return True
         if self.is_placed(path, key):
             return False
         if os.path.lexists(target) and not (trusted or _has_bytes(target, key)):
@@ -129,15 +134,15 @@ class Site:
         except (FileNotFoundError, NotADirectoryError):
             return set()
 
-    def make(self, directory: str) -> None:
+    def make(self, directory: str, *, durable: bool = True) -> None:
         """Make a directory, and those above it, where it is missing."""
         for part in reversed([self.root / directory, *(self.root / directory).parents]):
             if part.is_relative_to(self.root) and part != self.root:
-                self._make_served(part)
+                self._make_served(part, durable)
 
-    def _make_served(self, directory: Path) -> None:
+    def _make_served(self, directory: Path, durable: bool) -> None:
         """Make a directory that the gateway may enter, also if IT made it and gave it to us."""
-        make_directory(directory)
+        make_directory(directory, durable=durable)
         if directory.parent != self.root:
             with contextlib.suppress(OSError):
                 # What is made there inherits a list that keeps the gateway out. For what others put in here, it stays
@@ -151,7 +156,7 @@ class Site:
         Each is looked at, because a kill may have come between them, and the gateway serves whichever a client takes.
         """
         page = self.root / path
-        self.make(str(page.parent.relative_to(self.root)))
+        self.make(str(page.parent.relative_to(self.root)), durable=durable)
         forms: list[tuple[str, _Turn, _Turn]] = [("", _as_it_is, _as_it_is), (".gz", igzip.decompress, _gzip)]
         if page.name == WITH_ZSTD:
             forms.append((".zst", _unzstd, _zstd))
@@ -220,9 +225,10 @@ class Site:
     @contextlib.contextmanager
     def _link(self, key: str, at: float | None) -> Iterator[Path]:
         """Another name for the bytes of a key, or a copy of them, that is gone after the block unless it was moved."""
-        with self._staging.scratch() as scratch:
-            linked = scratch / "linked"
-            source = self._store.path(key)
+        linked = self._staging.incoming / f"linked-{uuid.uuid4().hex}"
+        source = self._store.path(key)
+        with contextlib.ExitStack() as stack:
+            stack.callback(linked.unlink, missing_ok=True)
             try:
                 if source is None:
                     raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))

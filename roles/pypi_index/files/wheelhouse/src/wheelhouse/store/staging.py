@@ -1,7 +1,7 @@
 """Where things are received, opened and checked before they are anything: always a directory of this machine.
 
     incoming/                  files that are still being received; never served
-    incoming/loose/<SHA-256>   empty: bytes in the store that may be no row's, or are not yet
+    incoming/loose/...         lists of SHA-256: bytes in the store that may be no row's, or are not yet
     drop/...                   files that IT copies in, to be checked and published; never served
     drop/conda/<channel>/...   the same for a conda channel
     quarantine/<when>-<file>   what was found and refused, with a .reason.json beside it
@@ -19,6 +19,7 @@ import re
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -55,10 +56,11 @@ class Staging:
             make_directory(directory)
 
     @contextlib.contextmanager
-    def receive(self, stream: IO[bytes]) -> Iterator[Path]:
+    def receive(self, stream: IO[bytes], *, durable: bool = True) -> Iterator[Path]:
         """Copy `stream` to a file of our own, synced, that is gone after the block unless something linked it.
 
-        Raises OSError, ENOSPC among them, and then nothing is left of it.
+        With `durable=False` the caller syncs the disk before anything names it. Raises OSError, ENOSPC among them, and
+        then nothing is left of it.
         """
         descriptor, name = tempfile.mkstemp(dir=self.incoming)
         path = Path(name)
@@ -67,7 +69,8 @@ class Staging:
                 shutil.copyfileobj(stream, copy, 2**20)
                 os.fchmod(copy.fileno(), FILE_MODE)
                 copy.flush()
-                os.fsync(copy.fileno())
+                if durable:
+                    os.fsync(copy.fileno())
             yield path
         finally:
             path.unlink(missing_ok=True)
@@ -83,19 +86,23 @@ class Staging:
         disk = os.statvfs(self.incoming)
         return disk.f_bavail * disk.f_frsize - min(_RESERVE, disk.f_blocks * disk.f_frsize // 20)
 
-    def note_loose(self, digests: Iterable[str]) -> None:
+    def note_loose(self, digests: Iterable[str]) -> Path:
         """Note the SHA-256 of bytes in the store that may be no row's: before they are put there, or lose their row."""
-        for digest in digests:
-            (self._loose / digest).touch()
+        note = self._loose / uuid.uuid4().hex
+        note.write_text("\n".join(digests))
+        return note
 
-    def loose(self) -> list[str]:
-        """All of these, of those who are at it at this moment and of those who were killed."""
-        return [path.name for path in self._loose.iterdir()]
+    def loose(self) -> list[tuple[Path, list[str]]]:
+        """All notes, each with what it says, of those who are at it at this moment and of those who were killed."""
+        found = []
+        for note in self._loose.iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                found.append((note, note.read_text().split()))
+        return found
 
-    def forget_loose(self, digests: Iterable[str]) -> None:
+    def forget_loose(self, note: Path) -> None:
         """Forget them: rows name them, or they are gone."""
-        for digest in digests:
-            (self._loose / digest).unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
 
     def set_aside(self, path: Path, reason: dict[str, str]) -> Path:
         """Move a file below `root` that may not stay where it is to the quarantine, and write down why."""
@@ -167,12 +174,16 @@ class Staging:
                     path.unlink()
 
 
-def make_directory(directory: Path, mode: int = 0o755) -> None:
-    """Make a directory, synced and with this mode, whatever the umask; one that is there is left as it is."""
+def make_directory(directory: Path, mode: int = 0o755, *, durable: bool = True) -> None:
+    """Make a directory, synced and with this mode, whatever the umask; one that is there is left as it is.
+
+    With `durable=False` the caller syncs the disk.
+    """
     if not directory.is_dir():
         directory.mkdir(parents=True, exist_ok=True)
         directory.chmod(mode)
-        sync_directory(directory.parent)
+        if durable:
+            sync_directory(directory.parent)
 
 
 def write_file(path: Path, content: bytes, staging: Path, at: float | None = None, *, durable: bool = True) -> None:

@@ -13,9 +13,9 @@ import json
 import mmap
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
@@ -27,10 +27,13 @@ from rattler import Channel, MatchSpec, PackageFormatSelection, RepoDataRecord, 
 from simple_repository.model import File
 
 from wheelhouse.errors import Unreachable
+from wheelhouse.index import events
 from wheelhouse.intake.conda.platforms import NOARCH
 from wheelhouse.store.downloads import make_directory
 from wheelhouse.upstream.http_client import get, patiently
 
+_MOST_SECONDS = 253_402_300_799
+"""Of a time that Python knows: above that, a timestamp is in milliseconds."""
 Records = dict[str, dict[str, Any]]
 """File name -> record."""
 MAX_SIZE = 2**32
@@ -223,3 +226,14 @@ def _object(text: mmap.mmap, start: int) -> dict[str, Any]:
             length *= 4
             continue
         return dict(found)
+
+
+def uploaded(record: Mapping[str, Any]) -> str | None:
+    """When upstream's record says that the package was built; old records say it in seconds, others in milliseconds."""
+    stamp = record.get("timestamp")
+    if not isinstance(stamp, int) or stamp <= 0:
+        return None
+    try:
+        return events.written(datetime.fromtimestamp(stamp / 1000 if stamp > _MOST_SECONDS else stamp, UTC))
+    except (OverflowError, ValueError, OSError):
+        return None

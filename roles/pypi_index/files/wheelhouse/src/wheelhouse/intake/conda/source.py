@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -21,7 +20,7 @@ from wheelhouse.index.permissions import covers
 from wheelhouse.index.queries import PublishedPackage
 from wheelhouse.index.transaction import IncomingPackage
 from wheelhouse.intake.checks import Package, Release, World, licence, look_at
-from wheelhouse.intake.conda.repodata import Listing, Records, UpstreamChannel, as_file
+from wheelhouse.intake.conda.repodata import Listing, Records, UpstreamChannel, as_file, uploaded
 from wheelhouse.intake.conda.resolver import Resolver
 from wheelhouse.intake.fetch import Quarantine, Wanted
 from wheelhouse.intake.lock import Key, Lock, Pin
@@ -34,7 +33,6 @@ from wheelhouse.store.downloads import Cache, make_directory
 from wheelhouse.store.staging import write_file
 
 _VULNERABLE = "vulnerable: "
-_MOST_SECONDS = 253_402_300_799
 Packages = Mapping[str, PublishedPackage]
 
 
@@ -367,7 +365,7 @@ class CondaChannel:
             upstream=True,
             inside=tuple(found.inside),
             scripts=tuple(found.scripts),
-            uploaded=_uploaded(record),
+            uploaded=uploaded(record),
         )
         return self._incoming[name]
 
@@ -395,14 +393,3 @@ def _package(inside: set[tuple[str, str]]) -> Package:
         except (InvalidVersion, ValueError):
             nameless.append(f"{name} {version}".strip())
     return Package(tuple(readable), tuple(nameless))
-
-
-def _uploaded(record: Mapping[str, Any]) -> str | None:
-    """When upstream's record says that the package was built; old records say it in seconds, others in milliseconds."""
-    stamp = record.get("timestamp")
-    if not isinstance(stamp, int) or stamp <= 0:
-        return None
-    try:
-        return events.written(datetime.fromtimestamp(stamp / 1000 if stamp > _MOST_SECONDS else stamp, UTC))
-    except (OverflowError, ValueError, OSError):
-        return None

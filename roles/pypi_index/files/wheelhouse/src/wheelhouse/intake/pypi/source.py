@@ -7,13 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from packaging.version import Version
 from simple_repository.model import File
 
 from wheelhouse.errors import Conflict, Damaged, NotFound, Unreachable
 from wheelhouse.formats import reading, validation
 from wheelhouse.formats.distribution import BadDistribution, parse_filename
-from wheelhouse.formats.validation import Checked, Claims, Origin, Verdict
+from wheelhouse.formats.validation import Checked, Claims, Origin
 from wheelhouse.index import events, queries
 from wheelhouse.index.events import QUARANTINE, Event
 from wheelhouse.index.queries import PublishedFile
@@ -21,13 +20,13 @@ from wheelhouse.index.transaction import Incoming
 from wheelhouse.intake.checks import Release, World, licence, look_at
 from wheelhouse.intake.fetch import Wanted
 from wheelhouse.intake.lock import Closure, Key, Lock, Pin
-from wheelhouse.intake.policy import CHECKS
 from wheelhouse.intake.published import WHO
 from wheelhouse.intake.pypi.candidates import Candidates
+from wheelhouse.intake.pypi.denied import denied
 from wheelhouse.intake.pypi.loopback_index import LoopbackIndex
 from wheelhouse.intake.pypi.resolver import Resolver
 from wheelhouse.intake.request import Line
-from wheelhouse.intake.result import Denied, Result, Shelved
+from wheelhouse.intake.result import Result, Shelved
 from wheelhouse.intake.rollback import Rollback, is_ours
 from wheelhouse.intake.source import Context, Unresolvable
 from wheelhouse.progress import progress
@@ -333,7 +332,9 @@ class PyPI:
                     since = min(file.published_at for file in files.values())
                     yanked = all(file.yanked is not None for file in files.values())
                     self.result.shelved[key] = Shelved(since, yanked)
-        self.result.denied = self._denied()
+        with self._index.database.read() as connection:
+            before = queries.denied(connection)
+        self.result.denied = denied(self.result, before, self._request.policy, self._today)
         self._index.deny(self.result.denied)
 
     def _date(self, project: str) -> None:
@@ -349,29 +350,6 @@ class PyPI:
                     times[name] = at
         if times:
             self._index.date(project, times, WHO)
-
-    def _denied(self) -> Denied:
-        """What may not be had by another way either: of this run, and of earlier ones that looked at other releases."""
-        found: Denied = {}
-        with self._index.database.read() as connection:
-            before = queries.denied(connection)
-        for project, versions in before.items():
-            for version, (sentence, about) in versions.items():
-                if (project, Version(version)) not in self.result.opinions and self._is_still(project, version, about):
-                    found.setdefault(project, {})[version] = sentence, about
-        for key in self.result.opinions:
-            if self.result.blocks(key) and key not in self.result.shelved:
-                found.setdefault(key[0], {})[str(key[1])] = self.result.reasons(key), self.result.lasting(key)
-        return found
-
-    def _is_still(self, project: str, version: str, about: Iterable[str]) -> bool:
-        """Whether something is left to hold against a release that no line comes to any more."""
-        policy = self._request.policy
-        return any(
-            not policy.exception(project, version, frozenset({one}), self._today)
-            and (one not in CHECKS or policy.verdict(one) is Verdict.BLOCK)
-            for one in about
-        )
 
     def _projects(self) -> list[str]:
         """Those that came by the intake alone."""

@@ -1,0 +1,66 @@
+"""What the roles of the index host have to agree on: taken from the variables of pypi_index, or the same constant."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROLES = Path(__file__).parents[3] / "roles"
+PROGRAM = ROLES / "pypi_index/files/wheelhouse"
+OTHERS = ("index_gateway", "conda_channel", "package_intake")
+# {constant of another role: constant of pypi_index}
+CONSTANTS = {
+    "__conda_channel_container": "__pypi_index_container",
+    "__index_gateway_group": "__pypi_index_account",
+    "__index_gateway_program": "__pypi_index_socket",
+    "__package_intake_account": "__pypi_index_account",
+    "__package_intake_index_container": "__pypi_index_container",
+}
+
+
+def variables(role: str, folder: str = "vars") -> dict[str, str]:
+    return dict(yaml.safe_load((ROLES / role / folder / "main.yml").read_text(encoding="utf-8")))
+
+
+def test_constants_are_the_same() -> None:
+    index = variables("pypi_index")
+    found = {name: value for role in OTHERS for name, value in variables(role).items() if name in CONSTANTS}
+    assert found == {name: index[constant] for name, constant in CONSTANTS.items()}
+
+
+@pytest.mark.parametrize("role", OTHERS)
+def test_settings_that_are_left_out_have_the_same_default(role: str) -> None:
+    """A default of pypi_index is not visible in another role."""
+    index = variables("pypi_index", "defaults")
+    text = (ROLES / role / "vars/main.yml").read_text(encoding="utf-8")
+    taken = re.findall(r"\{\{ (pypi_index_\w+) \| default\('([^']*)'\) \}\}", text)
+    assert dict(taken) == {name: index[name] for name, _default in taken}
+    assert "pypi_index_directory" in dict(taken)
+
+
+def test_no_other_role_names_the_directory_itself() -> None:
+    for path in ROLES.glob("*/[dtv]*/**/*"):
+        if path.is_file() and "/srv/wheelhouse" in path.read_text(encoding="utf-8", errors="replace"):
+            lines = [line for line in path.read_text(encoding="utf-8").splitlines() if "/srv/wheelhouse" in line]
+            assert all("pypi_index_directory" in line for line in lines), f"{path}: {lines}"
+
+
+def test_the_program_listens_where_the_gateway_asks() -> None:
+    socket = variables("pypi_index")["__pypi_index_socket"]
+    assert f'"unix:{socket}"' in (PROGRAM / "src/wheelhouse/config.py").read_text(encoding="utf-8")
+    assert str(Path(socket).parent) in (PROGRAM / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_an_intake_reads_the_network_settings_of_the_index() -> None:
+    """The links of package_list.yml lead to files that configuration.yml writes, as a run of the intake sees them."""
+    links = (ROLES / "package_intake/tasks/package_list.yml").read_text(encoding="utf-8")
+    written = (ROLES / "pypi_index/tasks/configuration.yml").read_text(encoding="utf-8")
+    mounted = (ROLES / "package_intake/templates/wheelhouse-intake.j2").read_text(encoding="utf-8")
+    assert '"$directory/config:/config:ro"' in mounted
+    names = re.findall(r'__package_intake_config \}\}/([\w.]+)", target: /config/([\w.]+)', links)
+    assert names == [("proxy.env", "proxy.env"), ("ca.pem", "ca.pem")]
+    for name, _target in names:
+        assert f"/config/{name}" in written
