@@ -27,7 +27,7 @@ EXAMPLES = r"""
 - name: An address with a path
   ansible.builtin.debug:
     msg: "{{ {'index_url': 'https://packages.acme.example/simple'} | wheelhouse.onboarding.client_setting_faults }}"
-    # => ["package_client_index_url is https://packages.acme.example/simple; write the index's address without a path..."]
+    # => ["package_client_index_url is https://packages.acme.example/simple; write the index's address ..."]
 """
 
 RETURN = r"""

@@ -54,7 +54,7 @@ REVIEWED_PROGRAMS = {
     "plugins/module_utils/atomic_write.py": "names of owners, for sentences",
     "plugins/modules/managed_files.py": "goes by way of homes",
     "plugins/module_utils/managed_content.py": "goes by way of homes",
-    "plugins/module_utils/system_paths.py": "names of owners, for sentences; makes a service's directories as that account",
+    "plugins/module_utils/system_paths.py": "names of owners, for sentences",
     "plugins/modules/conflicting_package_sources.py": "goes by way of homes",
     "plugins/modules/ssh_key_pairs.py": "goes by way of homes",
     "plugins/modules/doctor_reports.py": "goes by way of homes",
