@@ -8,7 +8,7 @@ Writes into STATE_DIRECTORY (0700). Files of an earlier run stay as they are:
     index.pem, index.key    the certificate of the index, signed by it
     machine-ca.pem    CAs that this machine trusts beyond the public ones (a proxy that intercepts TLS has one)
     trust.pem         both: what the company's hosts have to trust
-    office            a name for the hosts that are started with these, for as long as the directory is there
+    office            a label for the hosts that are started with these; it stays when a rotation replaces the CA
 """
 
 from __future__ import annotations
@@ -153,7 +153,6 @@ def main(state: Path) -> None:
     if not (state / "ca.pem").is_file():
         company_certificates(state)
     if not (state / "office").is_file():
-        # the hosts that are started with these secrets carry it, also when the secrets are replaced later
         write(state / "office", secrets.token_hex(8).encode())
     extra = machine_ca()
     write(state / "machine-ca.pem", extra.encode())

@@ -122,7 +122,7 @@ def published_port() -> Iterator[None]:
 
 @pytest.fixture
 def released_for_every_python(released: Login) -> None:
-    """What `uv init` makes is for the host's Python and later ones; the machine that the tests run on may have an earlier."""
+    """A release for the Python of the machine that runs the tests, where `uv init` on the workstation requires a newer one."""
     write(released, "documented/earlier/pyproject.toml", PROJECT.format("hello", "0.0.1"))
     write(released, "documented/earlier/src/acme_hello/__init__.py", "")
     released.succeed("rm -rf dist && uv build --quiet --wheel && uv publish --quiet", "documented/earlier")

@@ -34,8 +34,8 @@ def settle(places: dict[str, str | None], check: bool = True, **settings: object
     return play(HERE / "move.yml", "-i", str(HERE / "second.yml"), "--extra-vars", json.dumps(values), check=check)
 
 
-def is_locked(host: Host, name: str) -> bool:
-    """Whether an account is one of somebody who left the host; it is kept, so that its uid is."""
+def is_offboarded(host: Host, name: str) -> bool:
+    """Whether the host has locked the account. It keeps it, so that no other account is given the uid."""
     return "wheelhouse-former" in host.user(name).groups
 
 
@@ -48,7 +48,7 @@ def test_a_person_moves_by_one_line(office, jupyter, workstation) -> None:
         office.succeed_as("noa", "echo 1 >own; echo 2 >unreadable; chmod 0 unreadable", on="jupyter")
         jupyter.check_output("su mia -s /bin/sh -c 'cd /; nohup sh -c \"while :; do sleep 1; done\" >/dev/null 2>&1 &'")
         moved = settle({"mia": SECOND, "noa": SECOND})
-        assert is_locked(jupyter, "mia")
+        assert is_offboarded(jupyter, "mia")
         assert not jupyter.file("/home/mia").exists
         for test in (
             "test plans.txt -ef deep/link",
@@ -69,10 +69,10 @@ def test_a_person_moves_by_one_line(office, jupyter, workstation) -> None:
         # whose home does not arrive is named, keeps it, and hinders nobody
         told = " ".join(moved.output.split())
         assert f"The home of noa stays on {FIRST} until the next run: " in told and "/home/noa/unreadable" in told
-        assert not is_locked(jupyter, "noa") and jupyter.file("/home/noa/own").exists
+        assert not is_offboarded(jupyter, "noa") and jupyter.file("/home/noa/own").exists
         office.succeed_as("noa", "chmod 600 unreadable", on="jupyter")
         settle({"mia": SECOND, "noa": SECOND})
-        assert is_locked(jupyter, "noa")
+        assert is_offboarded(jupyter, "noa")
         assert workstation.file("/home/noa/unreadable").content_string == "2\n"
         assert settle({"mia": SECOND, "noa": SECOND}).changed == 0
         # nothing of the way it took is left

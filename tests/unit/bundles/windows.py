@@ -124,7 +124,7 @@ class Windows:
             code, said = self.run("reg", "query", key, cwd=self.home)
             if not code:
                 return dict(re.findall(r"^    (.*?)    REG_\w+    ?(.*)$", said, re.MULTILINE))
-            if "nable to find" in said:
+            if "Unable to find" in said:
                 return {}
         raise AssertionError(f"reg query {key} ended with {code}: {said}")
 

@@ -13,6 +13,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -51,17 +52,30 @@ def _run(arguments: tuple[str, ...]) -> None:
 
 def forked(step: int, action: Callable[[], object]) -> bool:
     """Do something in a child that is killed before its change number `step`; False if it got through before that."""
+
+    def do() -> int:
+        action()
+        return 0
+
+    code = _in_a_child(step, do)
+    assert code in (0, -signal.SIGKILL), "its traceback is in the test's output"
+    return code == -signal.SIGKILL
+
+
+def _in_a_child(step: int, action: Callable[[], int]) -> int:
+    """The exit code of a child that is killed before its change number `step`: the action's, or 3 if it raised."""
     child = os.fork()
     if not child:
+        code = 3
         try:
             kill_before(step)
-            action()
-            os._exit(0)
+            code = action()
+        except BaseException:
+            traceback.print_exc()
         finally:
-            os._exit(3)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) == 0
-    return os.WIFSIGNALED(status)
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 class Runs:
@@ -90,21 +104,13 @@ def main() -> None:
     for name in ("wheelhouse.intake.cli", "wheelhouse.intake.conda.source"):
         importlib.import_module(name)
     for line in sys.stdin:
-        print(_ended(int(line)), flush=True)
+        print(_in_a_child(int(line), _intake), flush=True)
 
 
-def _ended(step: int) -> int:
-    """Exit code of a run in a child."""
-    child = os.fork()
-    if not child:
-        try:
-            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-            clock.hold(NOW)
-            kill_before(step)
-            os._exit(cli.main(["intake"]))
-        finally:
-            os._exit(3)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def _intake() -> int:
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # which is for the answers
+    clock.hold(NOW)
+    return cli.main(["intake"])
 
 
 if __name__ == "__main__":

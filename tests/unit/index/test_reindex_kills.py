@@ -144,8 +144,7 @@ def outcome(root: Path) -> tuple[dict[str, bytes], Counter[tuple[str | None, ...
         if path.is_file()
     }
     pages = {str(path.relative_to(root)) for path in (root / "simple").rglob("*")}
-    happened = Counter(
-        tuple(event.get(key) for key in ("event", "who", "origin", "file", "sha256", "channel", "project"))
-        for event in journal(root, "publish", "remove", "quarantine")
-    )
+    keys = ("event", "who", "origin", "file", "sha256", "channel", "project")
+    happened = Counter(tuple(event.get(key) for key in keys) for event in journal(root, "publish", "remove"))
+    happened |= Counter({tuple(event.get(key) for key in keys) for event in journal(root, "quarantine")})
     return files | dict.fromkeys(pages, b""), happened

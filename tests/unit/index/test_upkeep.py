@@ -186,6 +186,32 @@ def test_a_published_file_that_was_overwritten_is_taken_off(shelved: Path) -> No
     assert [event["file"] for event in journal(shelved, "remove")] == [WHEEL]
 
 
+def test_metadata_that_a_kill_left_alone_go_with_their_release(shelved: Path) -> None:
+    (shelved / DIRECTORY / WHEEL).unlink()
+    assert run("remove", "acme-tools", "1.0", "--reason", "x") == 0
+    assert not (shelved / DIRECTORY / f"{WHEEL}.metadata").exists()
+
+
+def test_each_of_the_files_that_were_overwritten_alike_is_written_down(shelved: Path) -> None:
+    for name in (WHEEL, "acme_tools-1.0.tar.gz"):
+        copy_in(shelved / DIRECTORY / name, b"evil")
+    assert run("reindex") == 1
+    assert sorted(event["file"] for event in journal(shelved, "quarantine")) == [WHEEL, "acme_tools-1.0.tar.gz"]
+
+
+def test_what_goes_to_the_quarantine_is_written_down_before_it_moves(
+    shelved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moved(*_: object) -> None:
+        raise SystemExit("killed")
+
+    copy_in(shelved / "drop" / "nothing.whl", b"x")
+    monkeypatch.setattr(Staging, "set_aside", moved)
+    with pytest.raises(SystemExit):
+        run("reindex", "--new")
+    assert [event["file"] for event in journal(shelved, "quarantine")] == ["nothing.whl"]
+
+
 def test_a_restored_shelf_keeps_its_pages(shelved: Path) -> None:
     """Times and modes are lost by some backups; contents are not."""
     before = snapshot(shelved)

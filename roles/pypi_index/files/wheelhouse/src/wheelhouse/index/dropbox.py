@@ -149,8 +149,8 @@ class Drop:
             sha256=file.sha256() if file.is_file() else None,
             reason=printable(reason, MAX_REASON),
         )
-        # First, so that a kill does not leave a file there without a word of why. The same file is noted once.
-        self.index.quarantine([event])
+        # Before the file moves: after a kill it is written down twice, and not never.
+        self.index.note(event)
         if event.sha256 is None:
             file.remove()
             self.report.problem(f"{file.shown} was removed: {event.reason}")

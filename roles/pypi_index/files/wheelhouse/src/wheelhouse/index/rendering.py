@@ -165,7 +165,7 @@ class Renderer:
             changed = int(project in self._site.names("simple"))
             self._site.remove(f"simple/{project}")
             self._site.sync("simple")
-        # Either may be there without the other, after a kill.
+        # After a kill, a file or its metadata may be there alone.
         removed = [row[_FILE] for row in rows if row[_HTML] is None and there & {row[_FILE], f"{row[_FILE]}{METADATA}"}]
         self._clear(directory, self._bytes(project, removed))
         return changed
