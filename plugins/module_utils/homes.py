@@ -301,7 +301,7 @@ def output_of(
     What the command leaves behind in the background is not waited for. Where it says more, it is killed.
     """
     # with our limits and environment, and the deadline of the whole process
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # there is no AnsibleModule here; pylint: disable=ansible-bad-function
         command,
         executable=program,
         cwd=directory,

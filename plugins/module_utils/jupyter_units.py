@@ -66,7 +66,7 @@ def write(path: str, content: str) -> None:
 def output(*command: str, seconds: float | None = None) -> str:
     """What a program prints; nothing where it is missing or takes longer than `seconds`."""
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # there is no AnsibleModule here; pylint: disable=ansible-bad-function
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False, env={"LC_ALL": "C"}
         )
     except (FileNotFoundError, subprocess.TimeoutExpired):
@@ -81,7 +81,9 @@ def systemctl(*words: str, seconds: float | None = None) -> str:
 def order(*words: str) -> None:
     """Have systemd do something; raise Refused where it does not."""
     command = ["/usr/bin/systemctl", *words]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env={"LC_ALL": "C"})
+    done = subprocess.run(  # there is no AnsibleModule here; pylint: disable=ansible-bad-function
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env={"LC_ALL": "C"}
+    )
     if done.returncode:
         said = printable(done.stderr.decode(errors="replace").strip(), 1000)
         raise Refused(f"`systemctl {' '.join(words)}` ended with {done.returncode}: {said}")

@@ -30,7 +30,7 @@ class Fault(Exception):
 def call(argv: list[str], seconds: float = 30) -> tuple[int, str, str]:
     """What a program returns, prints and complains of; one that hangs or cannot be started counts as failed."""
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # there is no AnsibleModule here; pylint: disable=ansible-bad-function
             argv,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -132,7 +132,7 @@ def run_validation(command: str, partial: str, path: str) -> None:
     """Raise OSError where a command rejects a new file; `%s` in it stands for that file."""
     words = [word.replace("%s", partial) for word in shlex.split(command)]
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # there is no AnsibleModule here; pylint: disable=ansible-bad-function
             words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=VALIDATION_SECONDS
         )
         said = decode(done.stderr or done.stdout).replace(partial, path)

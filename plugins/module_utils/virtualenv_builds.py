@@ -109,7 +109,7 @@ def run(command: list[str], requirements: str = "") -> None:
         environment.update(SSL_CERT_FILE=CA_BUNDLE, REQUESTS_CA_BUNDLE=CA_BUNDLE)
     if os.access(CORPORATE_ENV, os.X_OK):
         command = [CORPORATE_ENV, *command]
-    done = subprocess.run(
+    done = subprocess.run(  # there is no AnsibleModule here; pylint: disable=ansible-bad-function
         command,
         input=requirements,
         encoding="utf-8",
@@ -159,7 +159,7 @@ def try_out(build: str, check: str) -> None:
     """Run the program `check` with a new build's Python; a Fault with its last words when it fails."""
     python = os.path.join(build, "bin", "python")
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # there is no AnsibleModule here; pylint: disable=ansible-bad-function
             [python, "-"],
             input=check,
             encoding="utf-8",
