@@ -65,13 +65,15 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.proxy_enviro
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def changed_proxy_logins_filter(people: object, changed: object, **settings: object) -> list[Login]:
+def changed_proxy_logins_filter(
+    people: object, changed: object, username: object = None, password: object = None, relay: object = False
+) -> list[Login]:
     """Check the types of the input and hand over to `changed_logins`."""
     changed = native(changed)
     if not isinstance(changed, list):
         raise AnsibleFilterError(f"changed is {kind(changed)}, not a list: give paths of files.")
     try:
-        return changed_logins(check_people(native(people)), changed, **native(settings))
+        return changed_logins(check_people(native(people)), changed, *native([username, password, relay]))
     except ValueError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

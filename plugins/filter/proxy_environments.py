@@ -81,10 +81,20 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.proxy_enviro
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
 
 
-def proxy_environments_filter(people: object, proxy: object, no_proxy: object, **settings: object) -> list[File]:
+def proxy_environments_filter(
+    people: object,
+    proxy: object,
+    no_proxy: object,
+    username: object = None,
+    password: object = None,
+    relay: object = False,
+    ca_store: object = "",
+    removed: object = (),
+) -> list[File]:
     """Check the input's type and hand over to `environment_files`."""
     try:
-        return environment_files(check_people(native(people)), native(proxy), native(no_proxy), **native(settings))
+        settings = native([proxy, no_proxy, username, password, relay, ca_store, removed])
+        return environment_files(check_people(native(people)), *settings)
     except ValueError as exc:
         raise AnsibleFilterError(str(exc)) from exc
 

@@ -79,7 +79,6 @@ def environment_files(
     people: Iterable[Person],
     proxy: str,
     no_proxy: str,
-    *,
     username: str | None = None,
     password: str | None = None,
     relay: bool = False,

@@ -28,9 +28,7 @@ MODULES = {
 WRITING = {"ansible.builtin.copy", "ansible.builtin.template", "wheelhouse.onboarding.managed_files"}
 # Roles that run for one purpose alone, outside of site.yml.
 ALONE = {"onboarding_bundle", "virtualenv"}
-# These roles are still without tags. A role that has them has no line here.
-STILL: frozenset[str] = frozenset()
-TAGGED = sorted(set(ROLES) - STILL - ALONE)
+TAGGED = sorted(set(ROLES) - ALONE)
 # Rare paths, in which everything is done that is needed, whatever its kind.
 WHOLE = {"migrate_home.yml", "relay.yml", "px.yml", "windows.yml"}
 
@@ -100,11 +98,6 @@ def test_what_writes_secrets_is_about_people_or_secrets(role):
             assert tags & {"people", "secrets"}, f"{path.relative_to(ROOT)}: {task['name']}"
 
 
-@pytest.mark.parametrize("role", sorted(STILL))
-def test_exceptions_are_still_needed(role):
-    assert not any(tags & SUBJECTS for _path, _task, tags in main_of(role)), f"take {role} out of STILL"
-
-
 @cache
 def listed(playbook: str, tags: str = "all") -> dict[str, list[str]]:
     """{role: tasks} that a playbook runs with some tags, without the checks of arguments, which are in all of them."""
@@ -151,6 +144,6 @@ def test_people_is_a_fraction_of_a_run():
 
 def test_what_onboarding_needs_is_selected():
     """A new person's account, proxy login, index account, credentials, SSH key, JupyterLab and tunnel."""
-    for selected in (listed("people"), listed("site", "people")) if not STILL else (listed("people"),):
+    for selected in (listed("people"), listed("site", "people")):
         needed = {"accounts", "corporate_proxy", "pypi_index", "package_client", "jupyter_host", "jupyter_tunnel"}
         assert needed <= selected.keys()

@@ -158,6 +158,7 @@ def test_every_account_comes_back_from_curl(server, run, accounts):
         f'proxy = "{proxy_url(server.url, *account)}"\nurl = "{with_credentials("http://h.acme.example/", *account)}"\n'
         for account in accounts
     ]
+    server.taken()
     done = run(
         ["curl", "--silent", "--show-error", "--noproxy", "", "--config", "-"], text="next\n".join(requests_of_curl)
     )
@@ -171,6 +172,7 @@ def test_every_account_comes_back_from_curl(server, run, accounts):
 def test_uv_sends_the_account_to_proxy_and_index(server, ask_with_uv):
     account = ("EMEA\\ada", AWKWARD)
     proxy = proxy_url(server.url, *account)
+    server.taken()
     ask_with_uv(with_credentials("http://packages.acme.example/simple", *account), {"HTTP_PROXY": proxy})
     taken = server.taken()
     assert {request.proxy_account for request in taken} == {":".join(account).encode()}
