@@ -245,7 +245,7 @@ SETTINGS = (
         given=False,
     ),
     Setting(
-        "wheelhouse_leavers_max",
+        "wheelhouse_offboard_max",
         "int",
         "How many people a run may offboard. A run that would offboard more, or a person without an entry, stops before"
         " it changes anything, and names them.",

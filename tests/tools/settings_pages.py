@@ -49,7 +49,7 @@ MORE = """
 PEOPLE = f"""\
 # {BY_NAME["wheelhouse_people"].description.partition(". ")[2]}
 # Keep the entry of a person who leaves. A run offboards people without an entry, or more people than
-# wheelhouse_leavers_max (3), only with `-e wheelhouse_offboard=bob,eve`, which names them.
+# wheelhouse_offboard_max (3), only with `-e wheelhouse_offboard=bob,eve`, which names them.
 """
 MORE_PEOPLE = """
   - name: bob

@@ -89,8 +89,8 @@ def test_who_is_missing_from_the_list_is_not_offboarded(before, workstation, ind
 
 
 def test_more_than_a_few_at_a_time_are_not_offboarded(before, workstation) -> None:
-    run = site(*settings_of(LEAVES), "--extra-vars", "wheelhouse_leavers_max=0", playbook="people", check=False)
-    assert run.rc != 0 and "more than wheelhouse_leavers_max (0)" in " ".join(run.output.split())
+    run = site(*settings_of(LEAVES), "--extra-vars", "wheelhouse_offboard_max=0", playbook="people", check=False)
+    assert run.rc != 0 and "more than wheelhouse_offboard_max (0)" in " ".join(run.output.split())
     assert processes_of(workstation, before["uid"])
 
 

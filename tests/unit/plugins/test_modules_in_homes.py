@@ -221,7 +221,7 @@ def test_a_word_that_makes_tools_ignore_a_netrc_is_told_and_mended(run_module: R
         ),
     ],
 )
-def test_a_leavers_password_goes_also_where_somebody_took_the_marks_away(
+def test_an_offboarded_persons_password_goes_also_where_somebody_took_the_marks_away(
     run_module: RunModule, ada: Path, name: str, form: str, content: str, hint: str
 ) -> None:
     path = ada / name

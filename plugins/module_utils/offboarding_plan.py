@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""Whom a run would offboard, and whether IT has said so in words."""
+"""Whom a run would offboard, and whether IT has confirmed it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import TypedDict
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 
 
-class Departures(TypedDict):
+class OffboardingPlan(TypedDict):
     """Sentences: what a run would do, and why it does not."""
 
     said: list[str]
     faults: list[str]
 
 
-def departures(
+def offboarding_plan(
     found: Mapping[str, Iterable[str]],
     people: Iterable[Person] | None,
     confirmed: str | Iterable[object] | None = "",
     most: int = 3,
-) -> Departures:
+) -> OffboardingPlan:
     """What a run would do to people's accounts: {"said": [...], "faults": [...]}, sentences for each.
 
     found       {place: [names of accounts that were made there from the list of people, and would go]};
@@ -49,7 +49,7 @@ def departures(
     if not (missing or too_many):
         return {"said": list(said.values()), "faults": []}
     why = (
-        f"This run would offboard {len(said)} people, more than wheelhouse_leavers_max ({most}):"
+        f"This run would offboard {len(said)} people, more than wheelhouse_offboard_max ({most}):"
         if too_many
         else "This run would offboard people who have no entry in wheelhouse_people:"
     )

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.departures import departures
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.offboarding_plan import offboarding_plan
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 
 PEOPLE: list[Person] = [
@@ -33,17 +33,17 @@ PEOPLE: list[Person] = [
     ],
 )
 def test_a_run_goes_on_only_with_what_was_said(found, confirmed, goes_on):
-    assert (departures(found, PEOPLE, confirmed)["faults"] == []) is goes_on
+    assert (offboarding_plan(found, PEOPLE, confirmed)["faults"] == []) is goes_on
 
 
 @pytest.mark.parametrize("people", [None, [], [{}]])
 def test_without_a_list_nobody_goes(people):
-    assert departures({"ws-1": ["ada"]}, people)["faults"]
+    assert offboarding_plan({"ws-1": ["ada"]}, people)["faults"]
 
 
 def test_each_is_listed_with_the_places_and_the_reason():
     found = {"ws-1": ["ada", "bob"], "the index": ["bob", "kim"]}
-    assert departures(found, PEOPLE) == {
+    assert offboarding_plan(found, PEOPLE) == {
         "said": [
             "ada: works there no more (workstations and jupyter of the entry); goes from ws-1.",
             "bob: state: absent; goes from ws-1, the index.",

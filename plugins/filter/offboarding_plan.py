@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 DOCUMENTATION = r"""
-name: departures
-short_description: Whom a run would offboard, and whether that was said in words
+name: offboarding_plan
+short_description: Whom a run would offboard, and whether IT has confirmed it
 version_added: 0.1.0
 author: wheelhouse.onboarding contributors
 description:
@@ -33,9 +33,9 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Look who would leave
+- name: Report who would be offboarded
   ansible.builtin.debug:
-    msg: "{{ accounts | wheelhouse.onboarding.departures(wheelhouse_people, confirmed='eve') }}"
+    msg: "{{ accounts | wheelhouse.onboarding.offboarding_plan(wheelhouse_people, confirmed='eve') }}"
   vars:
     accounts: {ws-1: [bob], the index: [bob, eve]}
     wheelhouse_people:
@@ -54,29 +54,32 @@ _value:
 from collections.abc import Callable, Mapping
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.departures import Departures, departures
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.offboarding_plan import (
+    OffboardingPlan,
+    offboarding_plan,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 
 
-def departures_filter(
+def offboarding_plan_filter(
     found: Mapping[str, list[str]], people: list[Person] | None, confirmed: str | list[str] = "", most: int = 3
-) -> Departures:
-    """Check the types and hand over to `departures`."""
+) -> OffboardingPlan:
+    """Check the types and hand over to `offboarding_plan`."""
     if not isinstance(found, Mapping):
-        raise AnsibleFilterError("departures: the accounts must be lists of names by place.")
+        raise AnsibleFilterError("The accounts must be lists of names by place.")
     if people is not None and not (
         isinstance(people, (list, tuple)) and all(isinstance(one, Mapping) for one in people)
     ):
-        raise AnsibleFilterError("departures: the people must be a list of entries like those of wheelhouse_people.")
+        raise AnsibleFilterError("The people must be a list of entries like those of wheelhouse_people.")
     try:
         most = int(most)
     except (TypeError, ValueError) as exc:
-        raise AnsibleFilterError(f"departures: wheelhouse_leavers_max is {most!r}; write a whole number.") from exc
-    return departures(found, people, confirmed, most)
+        raise AnsibleFilterError(f"wheelhouse_offboard_max is {most!r}; write a whole number.") from exc
+    return offboarding_plan(found, people, confirmed, most)
 
 
 class FilterModule:
     """The filter, for Ansible."""
 
     def filters(self) -> dict[str, Callable[..., object]]:
-        return {"departures": departures_filter}
+        return {"offboarding_plan": offboarding_plan_filter}
