@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from ansible.release import __version__
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.controller import SUPPORTED
-from company import NAME, ROOT
+from company import NAME, ROOT, STATE
 
 OLDEST, NEWEST = SUPPORTED[0], SUPPORTED[-1]
 RELEASE = os.environ.get("WHEELHOUSE_CONTROLLER") or (OLDEST if __version__.startswith(f"{NEWEST}.") else NEWEST)
@@ -31,8 +31,13 @@ def run(*arguments: str) -> str:
 
 
 def complaints(output: str) -> list[str]:
-    """Warnings and deprecations; that a home could not be served is what these tests' adversaries are for."""
-    return [line for line in output.splitlines() if re.match(r"\[(WARNING|DEPRECATION WARNING|ERROR)\]", line)]
+    """Warnings and deprecations, but for those of the collection that the demo deserves: its vault, its adversaries."""
+    said = [line for line in output.splitlines() if re.match(r"\[(WARNING|DEPRECATION WARNING|ERROR)\]", line)]
+    return [
+        line
+        for line in said
+        if not re.match(rf"\[WARNING\]: (mallory[a-z-]*: |{re.escape(STATE.name)}/vault\.json holds )", line)
+    ]
 
 
 @pytest.fixture(scope="module")
