@@ -34,7 +34,8 @@ def hosts(jupyter: Host, workstation: Host) -> Iterator[tuple[Host, Host]]:
     run("people.yml", {"name": "nia", "state": "absent"})
     for host in (jupyter, workstation):
         host.run(
-            'userdel --remove nia; [ -n "$(getent group wheelhouse-former | cut -d: -f4)" ] || groupdel wheelhouse-former'
+            # the home of an offboarded person is root's, and userdel leaves it
+            'userdel nia; rm -rf /home/nia; [ -n "$(getent group wheelhouse-former | cut -d: -f4)" ] || groupdel wheelhouse-former'
         )
 
 
