@@ -229,12 +229,14 @@ def test_guessing_passwords_is_slow_and_hinders_nobody_else(office, gateway: Gat
 
 @pytest.mark.usefixtures("nobody_has_guessed")
 def test_guesses_at_one_user_are_counted_wherever_they_come_from(office, gateway: Gateway) -> None:
-    """Who has guessed here has no second try elsewhere, where nobody of that name has logged in yet."""
+    """Elsewhere, where nobody of that name has logged in yet, there are no more free tries than are left here."""
     answers, _ = guess(gateway, "ci-acme-hello", 6)
     assert 429 in answers
-    login = gateway.authorization(("ci-acme-hello", "guess from elsewhere"))["Authorization"]
-    told = office.succeed_as("leo", f"python3 -c '{ASK}' {office.index_url}/simple/ '{login}'").split()
-    assert told == ["429"]
+    guesses = [gateway.authorization(("ci-acme-hello", f"from elsewhere {number}")) for number in range(10)]
+    logins = " ".join(f"'{one['Authorization']}'" for one in guesses)
+    answered = office.succeed_as("leo", f"python3 -c '{ASK}' {office.index_url}/simple/ {logins}").split()
+    # the wait may be over just now, and is twice as long after one more
+    assert answered.count("429") >= len(guesses) - 2 and set(answered) <= {"401", "429"}, answered
 
 
 @pytest.mark.usefixtures("nobody_has_guessed")

@@ -26,7 +26,7 @@ def test_services_are_told_what_a_killed_run_did_not_tell_them(index: Host, sett
         assert read_at(unit) < written[unit]
     index.check_output("touch /srv/wheelhouse/intake/intake.json")
     changed = int(index.check_output("date +%s"))
-    settings.play("index")
+    settings.play("site", "--limit", "index_hosts", "--tags", "index")
     assert {unit: read_at(unit) > written[unit] for unit in readers} == dict.fromkeys(readers, True)
 
     def brought_in_at() -> float:
