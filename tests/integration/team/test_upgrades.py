@@ -27,6 +27,6 @@ def test_what_nobody_can_run_is_taken_back(team: Team, tmp_path: Path) -> None:
         assert host.check_output(IN_USE) == before
         assert team.cells(name, "print(1)") == "1\n"
     finally:
-        host.check_output(f"rm {DROP_IN}; systemctl daemon-reload")
+        host.check_output(f"rm -r {DROP_IN.rpartition('/')[0]}; systemctl daemon-reload")
     settle(size, LIMITS)
     assert host.check_output(IN_USE) == before
