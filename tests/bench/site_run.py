@@ -4,7 +4,8 @@
     WHEELHOUSE_DEMO=bench python tests/bench/site_run.py ../main .
 
 Each checkout first brings the hosts to its own settings, which is not counted. Then come its counted runs. A
-checkout needs its own .venv (`make setup`); the hosts' secrets are those of the first checkout that has them.
+checkout needs its own .venv (`make setup`), and gets its own image of the index; the hosts' secrets are those of the
+first checkout that has them.
 
 Counted are tasks (once for all hosts), results (once for each host), connections (calls of ssh, and of docker with
 exec or cp), the CPU seconds of the controller (ansible-playbook and all its child processes, also the clients ssh and
@@ -128,17 +129,25 @@ def run(checkout: Path, arguments: list[str]) -> Count:
 
 @contextlib.contextmanager
 def same_hosts(checkouts: list[Path]) -> Iterator[None]:
-    """Let all checkouts find the secrets and images of the demo's hosts, which one of them has started."""
+    """Give all checkouts the secrets of the demo's hosts, which one of them has started, and each its own images.
+
+    The index's image holds the program of one checkout, which the roles of another refuse.
+    """
     name = f".demo-{os.environ['WHEELHOUSE_DEMO']}" if os.environ.get("WHEELHOUSE_DEMO") else ".demo"
     state = next((checkout / name for checkout in checkouts if (checkout / name).is_dir()), None)
-    links = [checkout / name for checkout in checkouts if state and not (checkout / name).exists()]
-    for link in links:
-        link.symlink_to(state or name)
+    made = [checkout / name for checkout in checkouts if state and not (checkout / name).exists()]
     try:
+        for place in made:
+            place.mkdir(mode=0o700)
+            for path in (state or place).iterdir():
+                if path.name != "images.json":
+                    (place / path.name).symlink_to(path)
+            release = os.environ.get("WHEELHOUSE_RELEASE", "bookworm")
+            subprocess.run([place.parent / "demo" / "images", release, place], check=True)
         yield
     finally:
-        for link in links:
-            link.unlink()
+        for place in made:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def table(counts: Mapping[Path, list[Count]]) -> str:
