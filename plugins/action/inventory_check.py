@@ -29,7 +29,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
 
     TRANSFERS_FILES = False
     _requires_connection = False
-    _VALID_ARGS: frozenset[str] = frozenset()
+    _VALID_ARGS = frozenset({"creates"})
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -55,6 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
             files=[*inventory_files(sources), *variable_files(places)],
             decrypted=self._decrypted,
             sources=sources,
+            creates=native(self._task.args.get("creates") or []),
         )
         result.update(changed=False, warnings=warnings)
         if faults:

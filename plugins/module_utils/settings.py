@@ -24,7 +24,7 @@ class Option(TypedDict, total=False):
     default: object
     choices: list[str]
     options: dict[str, Option]
-    check: str
+    check: str | None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,12 @@ description:
     roles, the groups and the files themselves), and fails with a sentence for each fault. Each names the setting and
     the person, the value unless that is secret, and what to write instead.
   - Connects to no host, and changes nothing. Run it once a play (C(run_once)).
-options: {}
+options:
+  creates:
+    description: Variables of roles that name a file which this run writes. The file may be missing.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Does the same in check mode.

@@ -60,6 +60,7 @@ def check_inventory(
     files: list[Path],
     decrypted: Callable[[Path], str | None],
     sources: Sequence[Path] = (),
+    creates: Collection[str] = (),
 ) -> tuple[list[str], list[str]]:
     """(faults, warnings): sentences, each once, the most important first.
 
@@ -70,8 +71,10 @@ def check_inventory(
     files       the inventory's YAML files, those with variables beside it too
     decrypted   a function from a path to the text of the file
     sources     what was named with -i
+    creates     settings that name a file which the run writes, and which may be missing before
     """
-    options = role_options(specs)
+    options = dict(role_options(specs))
+    options |= {name: {**options[name], "check": None} for name in creates}
     values = Values(raw, lambda host, value: template(raw[host], value), frozenset(options))
     members = {host for group in KNOWN_GROUPS for host in groups.get(group, [])}
     working = [host for group in WORKING_GROUPS for host in groups.get(group, [])] or list(raw)

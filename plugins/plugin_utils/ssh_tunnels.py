@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 _NETWORKS = 4194304
 
 _RULES = """\
-# Managed by Ansible (wheelhouse.onboarding.jupyter_tunnel). Each person's address on this machine, which jupyter-tunnel derives from
-# the number of their account, is theirs (and root's): nobody else gets a connection there, and nobody else's program can answer one,
-# so that a browser's login for it goes nowhere else. Loaded by wheelhouse-tunnels.service.
+# Managed by Ansible (wheelhouse.onboarding.jupyter_tunnel). Each person has an address on this machine, which jupyter-tunnel derives
+# from their user ID. Only that person and root can connect to it, and only their programs can answer there, so that a browser
+# sends its login nowhere else. Loaded by wheelhouse-tunnels.service.
 table inet wheelhouse_tunnels
 delete table inet wheelhouse_tunnels
 

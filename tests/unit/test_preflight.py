@@ -159,3 +159,14 @@ def test_limit_leaves_nothing_out(inventory: Path) -> None:
     (inventory / "host_vars" / "ws-bob.acme.example.yml").write_text("corporate_proxy_relay_port: 0\n")
     code, said = preflight(inventory, "--limit", "jupyter.acme.example")
     assert code != 0 and "corporate_proxy_relay_port is 0: write a port" in said
+
+
+@pytest.mark.parametrize(("playbook", "accepted"), [("playbooks/index_image.yml", True), ("site.yml", False)])
+def test_an_archive_may_be_missing_where_the_run_writes_it(
+    inventory: Path, tmp_path: Path, playbook: str, accepted: bool
+) -> None:
+    archive = f"pypi_index_image_archive={tmp_path}/wheelhouse-index.tar"
+    options = ("--tags", "always", "--extra-vars", f"pypi_index_image_source=archive {archive}")
+    code, said = preflight(inventory, *options, playbook=playbook)
+    assert ("which is no file on this machine" not in said) is accepted
+    assert (code == 0) is accepted

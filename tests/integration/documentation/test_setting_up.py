@@ -59,7 +59,7 @@ def test_every_playbook_is_found_by_its_name(it: Administration) -> None:
 
 
 def test_the_run_sets_the_office_up(first_run: Said, ada: Login) -> None:
-    assert "Everybody was served" in first_run.words
+    assert "Everyone was served" in first_run.words
     assert ada.succeed("command -v uv poetry pipx twine conda wheelhouse-doctor").count("/usr/local/bin/") == 6
 
 
