@@ -160,12 +160,22 @@ def variants(host: Host) -> None:
             [
                 _listening(without_login, OPEN),
                 _listening(without_tls, OURS_HTTP),
+                _FORM_OF_A_PAGE,
                 _plain(PLAIN, tls, root[0]),
                 _plain(PLAIN_HTTP, "", root[0]),
             ]
         ),
     )
     host.shell("nginx -t -q && systemctl reload nginx && sleep 1")
+
+
+# What plain nginx makes of an `Accept`, for proxpi, which asks for a project rather than for one of its files.
+_FORM_OF_A_PAGE = """
+map $http_accept $bench_page {
+    default html;
+    ~application/vnd.pypi.simple.v1\\+json json;
+}
+"""
 
 
 def _main_server(site: str) -> str:
@@ -202,7 +212,7 @@ server {{
     gzip_static on;
     keepalive_requests 10000;
     location /simple/ {{
-        index index.$wheelhouse_page;
+        index index.$bench_page;
         types {{ application/vnd.pypi.simple.v1+json json; text/html html; }}
     }}
 }}
