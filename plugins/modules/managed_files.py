@@ -261,7 +261,7 @@ def settle_all(
                 faults.append(f"There is no account {name} to own {path}; create it first.")
             continue
         try:
-            take_copy(wanted)
+            wanted = with_copy(wanted)
             owner = owner_of(wanted, "files", check_mode)
             if owner is None:
                 changed.append(difference(path, wanted, "", wanted["content"]))
@@ -281,22 +281,24 @@ def settle_all(
     return changed + changes, skipped + others, faults
 
 
-def take_copy(wanted: Wanted) -> None:
-    """Give a file the content of the one that it is a copy of; without that, it is to be absent. Raises Refused."""
+def with_copy(wanted: Wanted) -> Wanted:
+    """A file with the content of the one that it is a copy of; without that, it is to be absent. Raises Refused.
+
+    What Ansible shows of the task's arguments does not get the content.
+    """
     source = wanted["copy_of"]
     if source is None or wanted["state"] == "absent":
-        return
+        return wanted
     if not os.path.isabs(source):
         raise Refused(f"files[].copy_of of {wanted['path']} is {source}; write an absolute path.")
     if not os.path.lexists(source):
-        wanted["state"] = "absent"
-        return
+        return {**wanted, "state": "absent"}
     system_paths.refuse_place(source, set(), True)
     try:
         status = os.lstat(source)
         if status.st_uid != 0 or not stat.S_ISREG(status.st_mode):
             raise Refused(f"{source} has to be a file that belongs to root, to be copied to {wanted['path']}.")
-        wanted["content"] = decode(read(source) or b"")
+        return {**wanted, "content": decode(read(source) or b"")}
     except OSError as exc:
         raise Refused(f"{source}: {exc.strerror}.") from None
 
