@@ -42,6 +42,7 @@ class Wanted(TypedDict):
     group: str | None
     mode: str
     content: str
+    copy_of: str | None
     show: bool
     merge: Literal["ini", "toml", "netrc", "shell"] | None
     only_if: Literal["exists", "missing"] | None
@@ -105,12 +106,12 @@ def is_left_alone(path: str, wanted: Wanted) -> bool:
         return found is None and wanted["state"] == "present"
     if wanted["state"] == "present":
         return found is not None
-    return found != wanted["content"].encode()
+    return found != encode(wanted["content"])
 
 
 def write(path: str, wanted: Wanted, owner: pwd.struct_passwd, check_mode: bool) -> tuple[bytes, bytes] | None:
     """`settle` for a file that is to hold the content, alone or among what others wrote."""
-    found, content, mode = read(path), wanted["content"].encode(), int(wanted["mode"], 8)
+    found, content, mode = read(path), encode(wanted["content"]), int(wanted["mode"], 8)
     path = os.path.realpath(path)
     if wanted["merge"]:
         content = encode(merged(decode(found or b""), wanted["content"], wanted["merge"]))

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import stat
+from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, encode, read, replace
@@ -49,6 +51,16 @@ class UnitFile(TypedDict):
     state: Literal["present", "absent"]
 
 
+class OtherFile(TypedDict):
+    """An item of O(files)."""
+
+    path: str
+    content: str
+    mode: str
+    show: bool
+    state: Literal["present", "absent"]
+
+
 class Host:
     """The host's units, and what was done to them. With `check_mode` nothing is done, and all of it is noted."""
 
@@ -57,17 +69,23 @@ class Host:
         self._run = run
         self.check_mode = check_mode
         self.done: dict[str, list[str]] = {
-            name: [] for name in ("started", "stopped", "restarted", "reloaded", "enabled", "disabled", "units")
+            name: []
+            for name in ("started", "stopped", "restarted", "reloaded", "enabled", "disabled", "units", "files")
         }
         self.newer: dict[str, list[str]] = {}
         self.diff: list[dict[str, str]] = []
         self.changed = False
 
-    def settle(self, services: list[Service], files: list[UnitFile]) -> None:
-        """Bring files and units to the wanted state; raises SystemdError."""
+    def settle(self, services: list[Service], files: list[UnitFile], others: Sequence[OtherFile] = ()) -> None:
+        """Bring files and units to the wanted state; raises SystemdError and OSError."""
         files = files + [_own_file(service) for service in services if service["unit"] is not None]
         for file in files:
             _refuse(file["path"])
+        for other in others:
+            _refuse_other(other, self.check_mode)
+        for other in others:
+            if other["state"] == "present":
+                self._write_other(other)
         for file in files:
             if file["state"] == "present":
                 self._write(file["path"], file["content"])
@@ -90,6 +108,12 @@ class Host:
                     self._have_read(service, unit, own)
         self._check_started(services)
         self._remove([file["path"] for file in files if file["state"] == "absent"])
+        for other in others:
+            if other["state"] == "absent" and os.path.lexists(other["path"]):
+                if not self.check_mode:
+                    os.unlink(other["path"])
+                self._note("files", other["path"])
+                self._show_other(other, "", "")
 
     def _note(self, what: str, name: str) -> None:
         self.done[what].append(name)
@@ -109,6 +133,27 @@ class Host:
             replace(path, encode(content), 0o644, 0, 0)
         self._note("units", path)
         self._show(path, decode(found or b""), content)
+
+    def _write_other(self, file: OtherFile) -> None:
+        path, content, mode = file["path"], encode(file["content"]), int(file["mode"], 8)
+        found = read(path)
+        if found == content:
+            status = os.lstat(path)
+            is_own = stat.S_ISREG(status.st_mode) and (status.st_uid, status.st_gid) == (0, 0)
+            if is_own and stat.S_IMODE(status.st_mode) == mode:
+                return
+        if not self.check_mode:
+            replace(path, content, mode, 0, 0)
+        self._note("files", path)
+        self._show_other(file, decode(found or b""), file["content"])
+
+    def _show_other(self, file: OtherFile, before: str, after: str) -> None:
+        if file["show"]:
+            self._show(file["path"], before, after)
+            return
+        words = f"(the content of {file['path']} is not shown)\n"
+        is_gone = file["state"] == "absent"
+        self._show(file["path"], words if is_gone else "", "" if is_gone else words)
 
     def _remove(self, paths: list[str]) -> None:
         gone = [path for path in paths if os.path.lexists(path)]
@@ -232,6 +277,22 @@ def _refuse(path: str) -> None:
     """Raise SystemdError for a file that is not below UNITS, or in a directory that another than root may change."""
     if os.path.normpath(path) != path or not path.startswith(f"{UNITS}/"):
         raise SystemdError(f"units[].path is {path}; write the path of a file below {UNITS}.")
+    _refuse_directory(path)
+
+
+def _refuse_other(file: OtherFile, check_mode: bool) -> None:
+    """Raise SystemdError for a file that is none of O(files), or in no directory of root's alone."""
+    path = file["path"]
+    if os.path.normpath(path) != path or not path.startswith("/") or path.startswith(f"{UNITS}/"):
+        raise SystemdError(f"files[].path is {path}; write the absolute path of a file outside of {UNITS}.")
+    if not re.fullmatch("[0-7]{3,4}", file["mode"]):
+        raise SystemdError(f"files[].mode is {file['mode']}; write an octal number in quotes, such as '0755'.")
+    if file["state"] == "present" and not check_mode and not os.path.isdir(os.path.dirname(path)):
+        raise SystemdError(f"There is no directory {os.path.dirname(path)} for {path}; create it first.")
+    _refuse_directory(path)
+
+
+def _refuse_directory(path: str) -> None:
     directory = os.path.dirname(path)
     if os.path.isdir(directory):
         status = os.stat(directory)

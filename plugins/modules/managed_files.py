@@ -48,6 +48,12 @@ options:
         description: The text it holds.
         type: str
         default: ''
+      copy_of:
+        description:
+          - Another file on the host, which holds the text in place of O(files[].content). Where there is no such file,
+            this one is removed.
+          - It has to belong to root, in a directory that root alone may write to. For absolute paths.
+        type: path
       show:
         description: >-
           Show what changes in the file with C(--diff); passwords in URLs are replaced.
@@ -198,10 +204,12 @@ people_skipped:
 
 import os
 import pwd
+import stat
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import system_paths
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, read
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
     Skipped,
@@ -242,8 +250,9 @@ def settle_all(
         if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
             path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
         if path.startswith("~/"):
-            if wanted["group"] or wanted["validate"]:
-                faults.append(f"files[].group and files[].validate are for absolute paths; leave them out for {path}.")
+            if wanted["group"] or wanted["validate"] or wanted["copy_of"]:
+                names = "files[].group, files[].validate and files[].copy_of"
+                faults.append(f"{names} are for absolute paths; leave them out for {path}.")
             elif owner is not None:
                 below_homes.setdefault(name, (owner, []))[1].append(wanted)
             elif wanted["state"] == "present" and check_mode:
@@ -252,6 +261,7 @@ def settle_all(
                 faults.append(f"There is no account {name} to own {path}; create it first.")
             continue
         try:
+            wanted = with_copy(wanted)
             owner = owner_of(wanted, "files", check_mode)
             if owner is None:
                 changed.append(difference(path, wanted, "", wanted["content"]))
@@ -269,6 +279,28 @@ def settle_all(
             skipped += [{"name": name, "reason": fault} for fault in wrong]
     changes, others = settle_as(list(below_homes.values()), check_mode)
     return changed + changes, skipped + others, faults
+
+
+def with_copy(wanted: Wanted) -> Wanted:
+    """A file with the content of the one that it is a copy of; without that, it is to be absent. Raises Refused.
+
+    What Ansible shows of the task's arguments does not get the content.
+    """
+    source = wanted["copy_of"]
+    if source is None or wanted["state"] == "absent":
+        return wanted
+    if not os.path.isabs(source):
+        raise Refused(f"files[].copy_of of {wanted['path']} is {source}; write an absolute path.")
+    if not os.path.lexists(source):
+        return {**wanted, "state": "absent"}
+    system_paths.refuse_place(source, set(), True)
+    try:
+        status = os.lstat(source)
+        if status.st_uid != 0 or not stat.S_ISREG(status.st_mode):
+            raise Refused(f"{source} has to be a file that belongs to root, to be copied to {wanted['path']}.")
+        return {**wanted, "content": decode(read(source) or b"")}
+    except OSError as exc:
+        raise Refused(f"{source}: {exc.strerror}.") from None
 
 
 def owner_of(wanted: Wanted | WantedDirectory, option: str, check_mode: bool) -> pwd.struct_passwd | None:
@@ -363,6 +395,7 @@ def main() -> None:
             **owned,
             "mode": {"type": "str", "default": "0600"},
             "content": {"type": "str", "default": "", "no_log": True},
+            "copy_of": {"type": "path"},
             "show": {"type": "bool", "default": False},
             "merge": {"type": "str", "choices": ["ini", "toml", "netrc", "shell"]},
             "only_if": {"type": "str", "choices": ["exists", "missing"]},

@@ -13,7 +13,7 @@ description:
     One task does so for any number of units.
   - It compares times on the host and needs no handler. A handler is lost when a run is interrupted after the task that
     notified it; this module restarts the unit in the next run.
-  - It writes and removes unit files, and has systemd read changed ones again.
+  - It writes and removes unit files and the programs that units run, and has systemd read changed units again.
 options:
   services:
     description: The units. Those to be stopped are dealt with first; others in the order of the list.
@@ -92,12 +92,43 @@ options:
         type: str
         choices: [present, absent]
         default: present
+  files:
+    description: >-
+      Programs and settings that the units need, which belong to root. They are written before units are started, and
+      removed after those are stopped. A changed one restarts a unit only where O(services[].reads) names it, too.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      path:
+        description: The file, outside of C(/etc/systemd/system), in a directory that belongs to root.
+        type: path
+        required: true
+      content:
+        description: What it holds.
+        type: str
+        default: ''
+      mode:
+        description: Its permissions, as an octal number in quotes.
+        type: str
+        default: '0644'
+      show:
+        description: >-
+          Show what changes in the file with C(--diff); passwords in URLs are replaced.
+          Without it, the file is named, and nothing of what is in it shown.
+        type: bool
+        default: false
+      state:
+        description: Whether there is such a file.
+        type: str
+        choices: [present, absent]
+        default: present
 attributes:
   check_mode:
     description: Reports what would change. A unit that is not installed yet would be started.
     support: full
   diff_mode:
-    description: Shows what changes in unit files.
+    description: Shows what changes in unit files, and in O(files) where O(files[].show) says so.
     support: full
 """
 
@@ -115,6 +146,19 @@ EXAMPLES = r"""
           [Service]
           LimitNOFILE=32768
 
+- name: Back up once a day
+  wheelhouse.onboarding.service:
+    services:
+      - name: backup.timer
+        unit: "{{ lookup('ansible.builtin.file', 'backup.timer') }}"
+    units:
+      - path: /etc/systemd/system/backup.service
+        content: "{{ lookup('ansible.builtin.file', 'backup.service') }}"
+    files:
+      - path: /usr/local/sbin/backup
+        content: "{{ lookup('ansible.builtin.file', 'backup') }}"
+        mode: '0755'
+
 - name: Remove the backup timer
   wheelhouse.onboarding.service:
     services:
@@ -123,6 +167,8 @@ EXAMPLES = r"""
     units:
       - {path: /etc/systemd/system/backup.timer, state: absent}
       - {path: /etc/systemd/system/backup.service, state: absent}
+    files:
+      - {path: /usr/local/sbin/backup, state: absent}
 """
 
 RETURN = r"""
@@ -168,6 +214,12 @@ units:
   elements: str
   returned: always
   sample: [/etc/systemd/system/nginx.service.d/limits.conf]
+files:
+  description: Other files that were written or removed.
+  type: list
+  elements: str
+  returned: always
+  sample: [/usr/local/sbin/backup]
 newer:
   description: For each unit that was restarted or reloaded, the files that were newer.
   type: dict
@@ -216,9 +268,22 @@ def main() -> None:
                     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
                 },
             },
+            "files": {
+                "type": "list",
+                "elements": "dict",
+                "default": [],
+                "options": {
+                    "path": {"type": "path", "required": True},
+                    "content": {"type": "str", "default": "", "no_log": True},
+                    "mode": {"type": "str", "default": "0644"},
+                    "show": {"type": "bool", "default": False},
+                    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+                },
+            },
         },
         supports_check_mode=True,
     )
+    module.no_log_values -= {file["content"] for file in module.params["files"] if file["show"]}
 
     def run(command: list[str]) -> tuple[int, str, str]:
         try:
@@ -229,7 +294,7 @@ def main() -> None:
 
     host = Host(run, module.check_mode)
     try:
-        host.settle(module.params["services"], module.params["units"])
+        host.settle(module.params["services"], module.params["units"], module.params["files"])
     except (SystemdError, OSError) as exc:
         module.fail_json(msg=str(exc), changed=host.changed, newer=host.newer, **host.done)
     module.exit_json(changed=host.changed, newer=host.newer, diff=host.diff, **host.done)

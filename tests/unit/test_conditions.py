@@ -78,7 +78,7 @@ def conditions(task: dict) -> Iterator[str]:
 def expressions() -> dict[str, str]:
     """{variable: template} of what roles and plays define, for names that stand in conditions."""
     found: dict[str, str] = {}
-    for path in [*ROOT.glob("roles/*/vars/*.yml"), *ROOT.glob("roles/*/defaults/*.yml")]:
+    for path in [*ROOT.glob("roles/*/vars/**/*.yml"), *ROOT.glob("roles/*/defaults/*.yml")]:
         found |= {str(name): str(value) for name, value in (yaml.load(path.read_text(), Loader) or {}).items()}
     for path in FILES:
         for task in tasks(yaml.load(path.read_text(encoding="utf-8"), Loader)):

@@ -159,3 +159,19 @@ def test_files_are_named_from_the_inventory_on_this_machine_too(tmp_path, playbo
         command = ["ansible-playbook", "-i", named, "play.yml"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
         assert f"the CA is {inventory}/../files/ca.pem" in done.stdout
+
+
+def test_a_run_is_few_tasks():
+    """Each costs a process on the controller for every host, also where it is skipped. Included files come on top.
+
+    tests/integration/office has the number of a whole run.
+    """
+    command = ["ansible-playbook", "-i", "inventories/demo", "--list-tasks", "playbooks/site.yml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=600)
+    plays = re.split(r"(?m)^(?=  play #)", done.stdout)[1:]
+    assert len(plays) > 10
+    listed = "".join(play.partition("\n")[2] for play in plays if "(all,!all)" not in play)  # a play without hosts
+    begun = re.findall(r"^ +(.+)\tTAGS: ", listed, re.MULTILINE)
+    assert 60 < len(begun) <= 135, "\n".join(begun)
+    # the preflight validates the variables of all roles, once
+    assert not [name for name in begun if "Validating arguments" in name]

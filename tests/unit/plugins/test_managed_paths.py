@@ -355,3 +355,43 @@ def test_a_file_that_its_reader_rejects_is_not_put_in_place(settle, run_module: 
         answer = run_module(managed_files, files=[wanted | {"content": "{no json\n", "validate": command}])
         assert answer["failed"] and answer["msg"].startswith(words) and not answer["changed"]
         assert path.read_text() == "{}\n" and [left.name for left in tmp_path.iterdir()] == [path.name]
+
+
+# --- copies
+
+
+def test_a_copy_follows_its_file_and_goes_with_it(settle, tmp_path: Path) -> None:
+    source, copy = tmp_path / "proxy.env", tmp_path / "copy"
+    wanted = {"files": [{"path": str(copy), "copy_of": str(source), "mode": "0640", "group": str(SERVICE)}]}
+    assert settle(**wanted)["paths"] == [] and not copy.exists(), "no file, no copy"
+    source.write_bytes("HTTP_PROXY=http://ada:s3cret@proxy\xff\n".encode("latin-1"))
+    checked = settle(check_mode=True, **wanted)
+    assert checked["paths"] == [str(copy)] and not copy.exists()
+    answer = settle(**wanted)
+    assert copy.read_bytes() == source.read_bytes() and owned(copy) == (0o640, 0, SERVICE)
+    assert "s3cret" not in str(checked) + str(answer)
+    assert settle(**wanted)["paths"] == []
+    source.write_text("HTTP_PROXY=http://proxy\n")
+    assert settle(**wanted)["paths"] == [str(copy)] and copy.read_text() == source.read_text()
+    source.unlink()
+    assert settle(check_mode=True, **wanted)["paths"] == [str(copy)] and copy.exists()
+    assert settle(**wanted)["paths"] == [str(copy)] and not copy.exists()
+
+
+def test_nothing_is_copied_that_another_account_may_change(refusal, tmp_path: Path) -> None:
+    copy, source = tmp_path / "copy", tmp_path / "theirs"
+    source.write_text("A=1\n")
+    files = [{"path": str(copy), "copy_of": str(source)}]
+    os.chown(source, ADA.pw_uid, ADA.pw_gid)
+    assert "has to be a file that belongs to root" in refusal(files=files)
+    os.chown(source, 0, 0)
+    link = tmp_path / "link"
+    link.symlink_to(source)
+    assert "has to be a file that belongs to root" in refusal(files=[files[0] | {"copy_of": str(link)}])
+    assert "write an absolute path" in refusal(files=[files[0] | {"copy_of": "theirs"}])
+    home = tmp_path / "ada"
+    home.mkdir()
+    (home / "file").write_text("A=1\n")
+    os.chown(home, ADA.pw_uid, ADA.pw_gid)
+    assert "has to belong to root" in refusal(files=[files[0] | {"copy_of": str(home / "file")}])
+    assert "are for absolute paths" in refusal(files=[{"path": "~/a", "owner": "ada", "copy_of": str(source)}])

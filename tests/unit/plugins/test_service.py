@@ -152,7 +152,9 @@ def wait_for_the_clock(path: Path) -> None:
         pass
 
 
-def settle(systemd: PlayedSystemd, *services: dict[str, Any], check: bool = False, units: Any = ()) -> Host:
+def settle(
+    systemd: PlayedSystemd, *services: dict[str, Any], check: bool = False, units: Any = (), files: Any = ()
+) -> Host:
     """One task of the module; what it did. A file that is written next is newer than that."""
     defaults: dict[str, Any] = {
         "state": "started",
@@ -167,16 +169,17 @@ def settle(systemd: PlayedSystemd, *services: dict[str, Any], check: bool = Fals
     systemd.asked.clear()
     host = Host(systemd, check)
     wanted: list[Any] = [defaults | one for one in services]
-    files: list[Any] = [{"content": "", "state": "present", **unit} for unit in units]
-    host.settle(wanted, files)
+    unit_files: list[Any] = [{"content": "", "state": "present", **unit} for unit in units]
+    others: list[Any] = [{"content": "", "mode": "0644", "show": False, "state": "present", **file} for file in files]
+    host.settle(wanted, unit_files, others)
     probe = systemd.directory.parent / "moment"
     probe.write_text("")
     wait_for_the_clock(probe)
     return host
 
 
-def is_quiet(systemd: PlayedSystemd, *services: dict[str, Any], units: Any = ()) -> None:
-    host = settle(systemd, *services, units=units)
+def is_quiet(systemd: PlayedSystemd, *services: dict[str, Any], units: Any = (), files: Any = ()) -> None:
+    host = settle(systemd, *services, units=units, files=files)
     assert (host.changed, systemd.asked, host.diff) == (False, [], [])
 
 
@@ -276,6 +279,53 @@ def test_what_is_stopped_is_disabled_and_its_files_go(systemd: PlayedSystemd) ->
     settle(systemd, off, units=gone)
     assert systemd.asked.count("daemon-reload") >= 1 and systemd.find("look.timer") is None
     is_quiet(systemd, off, units=gone)
+
+
+def test_a_program_is_there_before_its_unit_starts_and_goes_after_it(systemd: PlayedSystemd, tmp_path: Path) -> None:
+    program = tmp_path / "look"
+    timer = {"name": "look.timer", "unit": "[Timer]\nOnCalendar=weekly\n"}
+    files = [{"path": str(program), "content": "#!/bin/sh\n", "mode": "0755"}]
+    there_at: dict[str, bool] = {}
+    played = systemd.change
+
+    def change(verb: str, name: str = "") -> tuple[int, str, str]:
+        there_at[verb] = program.exists()
+        return played(verb, name)
+
+    systemd.change = change  # type: ignore[method-assign]
+    checked = settle(systemd, timer, files=files, check=True)
+    assert checked.done["files"] == [str(program)] and not program.exists()
+    host = settle(systemd, timer, files=files)
+    assert there_at["start"] and program.stat().st_mode & 0o777 == 0o755
+    assert host.done["files"] == [str(program)] and "#!" not in str(host.diff) and str(program) in str(host.diff)
+    is_quiet(systemd, timer, files=files)
+    program.chmod(0o700)
+    assert settle(systemd, timer, files=files).done["files"] == [str(program)]
+    shown = settle(systemd, timer, files=[files[0] | {"content": "echo http://ada:s3cret@proxy\n", "show": True}])
+    assert "echo http://ada:***@proxy" in str(shown.diff) and "s3cret" not in str(shown.diff)
+    stopped = {"name": "look.timer", "state": "stopped"}
+    gone = [{"path": str(program), "state": "absent"}]
+    assert settle(systemd, stopped, files=gone, check=True).done["files"] == [str(program)] and program.exists()
+    host = settle(systemd, stopped, files=gone)
+    assert there_at["stop"] and not program.exists() and host.done["files"] == [str(program)]
+    is_quiet(systemd, stopped, files=gone)
+
+
+def test_programs_are_files_of_root_alone(systemd: PlayedSystemd, tmp_path: Path) -> None:
+    for wrong, sentence in (
+        ({"path": str(systemd.directory / "look.service")}, "outside of"),
+        ({"path": "look"}, "write the absolute path"),
+        ({"path": f"{tmp_path}/../look"}, "write the absolute path"),
+        ({"path": f"{tmp_path}/look", "mode": "rwx"}, "write an octal number in quotes"),
+        ({"path": f"{tmp_path}/none/look"}, "There is no directory"),
+    ):
+        with pytest.raises(SystemdError, match=sentence):
+            settle(systemd, files=[wrong])
+    open_to_all = tmp_path / "open"
+    open_to_all.mkdir()
+    open_to_all.chmod(0o777)
+    with pytest.raises(SystemdError, match="has to belong to root and be writable by nobody else"):
+        settle(systemd, files=[{"path": str(open_to_all / "look")}])
 
 
 def test_directories_of_drop_ins_with_files_of_others_stay(systemd: PlayedSystemd) -> None:
