@@ -110,6 +110,16 @@ PERSON = (
         given=False,
     ),
     Setting(
+        "until",
+        "str",
+        "The person's last day (UTC). The day after, each host and the index refuse them without a run; the next run treats"
+        " them like state: absent.",
+        "2026-12-31",
+        check="date",
+        default="no end",
+        given=False,
+    ),
+    Setting(
         "workstations",
         "list",
         "The person's machines, by their names in the group workstations.",

@@ -1,6 +1,7 @@
 """What the administrator decided: the files of one directory, re-read when they change.
 
 config.json, htpasswd   always there
+htpasswd.until          the last day of each account that ends, `name:2026-12-31` (UTC)
 htpasswd.previous       while clients are given new passwords: those that were good before
 proxy.env, ca.pem       where the index asks upstream itself; see `network`
 """
@@ -12,6 +13,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +28,8 @@ log = logging.getLogger(__name__)
 
 UPSTREAM_POLICIES = ("closed", "redirect", "cached")
 _PASSWORDS = ("htpasswd", "htpasswd.previous")
-_FILES = ("config.json", *_PASSWORDS, PROXY_FILE, CA_FILE)
+_LAST_DAYS = "htpasswd.until"
+_FILES = ("config.json", *_PASSWORDS, _LAST_DAYS, PROXY_FILE, CA_FILE)
 _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
@@ -65,14 +68,23 @@ class Settings:
     """Who to ask, for the sentences people are shown."""
     passwords: tuple[HtpasswdFile, ...]
     """Of now, and of before a change that is under way. Each name is in a file once."""
+    last_days: Mapping[str, date]
+    """User name -> the last day (UTC) on which the account is accepted."""
     network: Network
 
     def knows(self, user: str, password: str) -> bool:
         """Whether `user` has this password, or had it before a change that is under way."""
+        if self.has_ended(user):
+            return False
         try:
             return any(file.check_password(user, password) for file in self.passwords)
         except ValueError:  # what no htpasswd can hold: a colon or NUL, a name or password that is too long
             return False
+
+    def has_ended(self, user: str) -> bool:
+        """Whether the last day of the account is over."""
+        last = self.last_days.get(user)
+        return last is not None and last < datetime.now(UTC).date()
 
     @property
     def ask(self) -> str:
@@ -122,7 +134,8 @@ def load(directory: Path) -> Settings:
     """Read the files; raises `ConfigError`."""
     now, before = (directory / name for name in _PASSWORDS)
     passwords = _passwords(_read(now), now), _passwords(_read_if_there(before), before)
-    return _settings(directory / "config.json", passwords, _network(directory))
+    last_days = _last_days(directory / _LAST_DAYS)
+    return _settings(directory / "config.json", passwords, last_days, _network(directory))
 
 
 def _network(directory: Path) -> Network:
@@ -146,7 +159,20 @@ def _passwords(content: bytes, path: Path) -> HtpasswdFile:
     return passwords
 
 
-def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Network) -> Settings:
+def _last_days(path: Path) -> dict[str, date]:
+    found = {}
+    for line in _read_if_there(path).decode(errors="replace").splitlines():
+        user, _, day = line.partition(":")
+        try:
+            found[user] = date.fromisoformat(day)
+        except ValueError as error:
+            raise ConfigError(f"{path} has a line that is not `name:2026-12-31`.") from error
+    return found
+
+
+def _settings(
+    path: Path, passwords: tuple[HtpasswdFile, ...], last_days: Mapping[str, date], way_out: Network
+) -> Settings:
     try:
         raw = json.loads(_read(path))
     except ValueError as error:
@@ -169,6 +195,7 @@ def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Network)
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,
+        last_days=last_days,
         network=way_out,
     )
     if settings.minimum_age < 0:
