@@ -25,7 +25,7 @@ class Person(TypedDict, total=False):
 
 
 def last_day(person: Person) -> datetime.date | None:
-    """The last day on which the person has access; None for no end. YAML reads 2026-12-31 as a date. Raises ValueError."""
+    """The last day on which the person has access, which YAML reads as a date; None for no end. Raises ValueError."""
     until = person.get("until")
     if until is None:
         return None
@@ -40,7 +40,7 @@ def today() -> datetime.date:
 
 
 def people_today(people: Iterable[Person], day: datetime.date | None = None) -> list[Person]:
-    """The same people; those whose last day is over have `state: absent`, and each `until` is a text. Raises ValueError.
+    """The same people, absent where the last day is over, and with each `until` as a text. Raises ValueError.
 
     people  list of dicts, shaped like `wheelhouse_people`
     day     by default today

@@ -112,8 +112,8 @@ PERSON = (
     Setting(
         "until",
         "str",
-        "The person's last day (UTC). The day after, each host and the index refuse them without a run; the next run treats"
-        " them like state: absent.",
+        "The person's last day (UTC). From the next day on, the hosts and the index refuse them without a run, and the"
+        " next run offboards them.",
         "2026-12-31",
         check="date",
         default="no end",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -12,7 +12,7 @@ from company import INVENTORY, Run, eventually, site, vault
 from kernels import run_cells
 
 NAME = "lou"
-TODAY = datetime.now(timezone.utc).date()
+TODAY = datetime.now(UTC).date()
 YESTERDAY, TOMORROW = TODAY - timedelta(1), TODAY + timedelta(1)
 LISTED = "/etc/wheelhouse/last-days.json"
 HTPASSWD = "/srv/wheelhouse/config/htpasswd"

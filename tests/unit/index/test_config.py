@@ -81,7 +81,7 @@ def test_an_account_is_accepted_until_the_end_of_its_last_day(config: Path) -> N
 
 def test_a_last_day_that_is_none_is_refused(config: Path) -> None:
     (config / "htpasswd.until").write_text("ada:soon\n")
-    with pytest.raises(ConfigError, match="htpasswd.until has a line that is not `name:2026-12-31`"):
+    with pytest.raises(ConfigError, match=r"htpasswd\.until has a line that is not `name:2026-12-31`"):
         load(config)
 
 

@@ -48,7 +48,10 @@ def test_access_ends_with_the_last_day(until, day, state):
 
 
 def test_whose_last_day_is_over_is_on_no_host():
-    people: list[Person] = [{"name": "ada", "workstations": ["ws"], "until": "2020-01-01"}, {"name": "bob", "workstations": ["ws"]}]
+    people: list[Person] = [
+        {"name": "ada", "workstations": ["ws"], "until": "2020-01-01"},
+        {"name": "bob", "workstations": ["ws"]},
+    ]
     assert [person["name"] for person in users_for_host(people, "ws")] == ["bob"]
 
 

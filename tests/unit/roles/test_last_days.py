@@ -6,14 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 NOBODY = "wh-no-such-person"
-TODAY = datetime.now(timezone.utc).date()
+TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture(name="program")
@@ -30,7 +30,10 @@ def run(program: Path, last_days: dict[str, str]) -> tuple[int, dict]:
     listed.write_text(json.dumps(last_days), encoding="utf-8")
     runs = program.parent / "runs"
     done = subprocess.run(
-        [sys.executable, "-I", str(program), str(listed), "--runs", str(runs)], capture_output=True, text=True, check=False
+        [sys.executable, "-I", str(program), str(listed), "--runs", str(runs)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
     return done.returncode, json.loads((runs / "last-days.json").read_text(encoding="utf-8"))

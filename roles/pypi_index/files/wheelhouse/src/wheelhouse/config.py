@@ -44,6 +44,17 @@ class ConfigError(Exception):
 
 
 @dataclass(frozen=True)
+class Retention:
+    """A rule: of the pre-releases of a project that match, only the newest few are kept."""
+
+    projects: str
+    """A pattern of names."""
+    versions: str
+    """A pattern of versions as they are written, `*.dev*`."""
+    keep: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """One consistent reading of all files."""
 
@@ -63,6 +74,16 @@ class Settings:
     """Bytes."""
     cache_size: int | None
     """Bytes that `cached` keeps at most; None for no limit."""
+    cache_days: int
+    """Days after which `cached` forgets a file that nobody used; 0 for never."""
+    quarantine_days: int
+    """Days that refused files stay in quarantine; 0 for ever."""
+    quarantine_size: int
+    """Bytes of such files that are kept at most; 0 for no limit."""
+    set_days: int
+    """Days that the sets of earlier intake runs are kept for a rollback; 0 for no limit."""
+    retention: tuple["Retention", ...]
+    """Which nightly builds are removed."""
     index_url: str
     contact: str | None
     """Who to ask, for the sentences people are shown."""
@@ -192,6 +213,11 @@ def _settings(
         },
         max_file_size=reader.take("max_file_size", int),
         cache_size=reader.take("cache_size", int) or None if "cache_size" in raw else None,
+        cache_days=reader.number("cache_days", 0),
+        quarantine_days=reader.number("quarantine_days", 90),
+        quarantine_size=reader.number("quarantine_size", 0),
+        set_days=reader.number("set_days", 0),
+        retention=reader.retention("retention"),
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,
@@ -246,6 +272,31 @@ class _Reader:
                 f"{self._path}: {key} must be an address such as https://index.example/simple/, without credentials."
             )
         return f"{value.rstrip('/')}/"
+
+    def number(self, key: str, default: int) -> int:
+        """A number that may be missing; 0 is for no limit."""
+        self.taken.add(key)
+        number: int = self.take(key, int) if key in self._raw else default
+        if number < 0:
+            raise ConfigError(f"{self._path}: {key} must not be below 0, which is for no limit.")
+        return number
+
+    def retention(self, key: str) -> tuple[Retention, ...]:
+        """The rules; there may be none."""
+        self.taken.add(key)
+        rules = []
+        for rule in self.take(key, list) if key in self._raw else ():
+            match rule:
+                case {"projects": str(projects), "versions": str(versions), "keep": int(keep)} if (
+                    len(rule) == len(Retention.__dataclass_fields__) and keep > 0 and projects and versions
+                ):
+                    rules.append(Retention(projects, versions, keep))
+                case _:
+                    raise ConfigError(
+                        f"{self._path}: {key} must be a list of rules such as"
+                        ' {"projects": "acme-*", "versions": "*.dev*", "keep": 5}.'
+                    )
+        return tuple(rules)
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self.take(key, str)
