@@ -54,6 +54,7 @@ GROUPS = (
         "programs",
         HOSTS,
         (
+            "roles/accounts/files/lock-ended-accounts",
             "roles/conda_channel/files/wheelhouse-conda-mirror",
             "roles/corporate_proxy/files/corporate-password",
             "roles/corporate_proxy/files/wheelhouse_keyring.py",
@@ -64,6 +65,7 @@ GROUPS = (
             "roles/jupyter_host/files/smoke_test.py",
             "roles/jupyter_host/files/wait-until-ready",
             "roles/package_client/files/fetch.py",
+            "roles/pypi_index/files/wheelhouse-housekeeping",
             "roles/pypi_index/files/wheelhouse-incoming",
         ),
         ("plugins/module_utils",),
