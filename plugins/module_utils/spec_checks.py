@@ -35,6 +35,7 @@ _BY_PATH = {
     "index_gateway_certificate": "pem_file",
     "index_gateway_certificate_days": "certificate_days",
     "index_gateway_certificate_names": "certificate_name",
+    "index_gateway_issuer_days": "issuer_days",
     "index_gateway_login_cache": "nginx_time",
     "onboarding_bundle_index_url": "address",
     "package_client_index_url": "address",

@@ -58,6 +58,7 @@ GROUPS = (
             "roles/conda_channel/files/wheelhouse-conda-mirror",
             "roles/corporate_proxy/files/corporate-password",
             "roles/corporate_proxy/files/wheelhouse_keyring.py",
+            "roles/index_gateway/files/wheelhouse-renew-certificate",
             "roles/jupyter_host/files/jupyter-status",
             "roles/jupyter_host/files/jupyter_server_config.py",
             "roles/jupyter_host/files/move-home",
