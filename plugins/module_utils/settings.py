@@ -116,7 +116,7 @@ PERSON = (
         " next run offboards them.",
         "2026-12-31",
         check="date",
-        default="no end",
+        default="none",
         given=False,
     ),
     Setting(
