@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 
 from packaging.version import Version
+from sqlalchemy import Connection
 
 from wheelhouse.config import Retention, Settings
 from wheelhouse.index import queries
@@ -96,11 +98,11 @@ def _release(index: Index, project: str, version: Version, files: list[Published
         f"{project} {version}",
         sum(file.size for file in files),
         why,
-        lambda: index.remove(project, str(version), f"housekeeping: {why}", WHO),
+        partial(index.remove, project, str(version), f"housekeeping: {why}", WHO),
     )
 
 
-def _texts_of_sets(connection: queries.Connection) -> list[str | None]:
+def _texts_of_sets(connection: Connection) -> list[str | None]:
     return [queries.set_text(connection, name) for name in queries.sets(connection)]
 
 
@@ -119,15 +121,13 @@ def _cached(index: Index, settings: Settings, cache: Cache, now: float) -> Itera
 
     old = _over(cache.used(last_asked), settings.cache_days, settings.cache_size or 0, now)
     for path, size, why in old:
-        yield Removal(
-            CACHED, f"{path.parent.name}/{path.name}", size, why, lambda path=path: path.unlink(missing_ok=True)
-        )
+        yield Removal(CACHED, f"{path.parent.name}/{path.name}", size, why, partial(path.unlink, missing_ok=True))
 
 
 def _quarantined(index: Index, settings: Settings, now: float) -> Iterator[Removal]:
     old = _over(index.staging.quarantined(), settings.quarantine_days, settings.quarantine_size, now)
     for path, size, why in old:
-        yield Removal(QUARANTINED, path.name, size, why, lambda path=path: path.unlink(missing_ok=True))
+        yield Removal(QUARANTINED, path.name, size, why, partial(path.unlink, missing_ok=True))
 
 
 def _over(files: list[Old], days: int, most: int, now: float) -> Iterator[tuple[Path, int, str]]:
@@ -156,4 +156,4 @@ def _sets(index: Index, settings: Settings, now: float) -> Iterator[Removal]:
     for name, size in sizes.items():
         if name < oldest and not (in_force and in_force.to == name):
             why = f"older than {settings.set_days} days"
-            yield Removal(SET, name, size, why, lambda name=name: index.forget_sets([name]))
+            yield Removal(SET, name, size, why, partial(index.forget_sets, [name]))

@@ -61,10 +61,10 @@ def sum_up(database: Database, today: date | None = None) -> None:
     oldest = _day(today, _BY_DAY)
     is_old = (table.c.day != "") & (table.c.day < oldest)
     with database.change("downloads") as connection:
-        wanted = select(table.c.place, table.c.file, func.sum(table.c.count).label("count")).where(is_old)
+        wanted = select(table.c.place, table.c.file, func.sum(table.c.count).label("total")).where(is_old)
         old = connection.execute(wanted.group_by(table.c.place, table.c.file)).all()
         connection.execute(delete(table).where(is_old))
-        _write(connection, {(row.place, row.file, ""): int(row.count) for row in old})
+        _write(connection, {(row.place, row.file, ""): int(row.total) for row in old})
 
 
 def of_project(connection: Connection, project: str, today: date | None = None) -> Downloads:
