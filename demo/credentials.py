@@ -101,7 +101,7 @@ def company_certificates(state: Path) -> None:
     )
     ca = (
         certificate(ca_name, ca_key.public_key(), ca_name, days=3650)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         .add_extension(
             x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **key_usage), critical=True
         )

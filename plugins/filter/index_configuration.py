@@ -28,6 +28,10 @@ options:
         description: How much is kept of files from upstream, such as V(20g). V(0) is no limit.
         type: str
         required: true
+      quarantine_size:
+        description: How much is kept of refused files, such as V(5g). V(0) is no limit.
+        type: str
+        required: true
   people:
     description: >-
       The people, shaped like C(wheelhouse_people). Only C(name), C(state), C(index_password) and C(publishes) are
@@ -41,9 +45,9 @@ EXAMPLES = r"""
 - name: Show the configuration
   ansible.builtin.debug:
     msg: "{{ settings | wheelhouse.onboarding.index_configuration(people) | from_json }}"
-    # => {"cache_size": 0, "max_file_size": 1024, "publishes": {"ada": ["acme-*"]}}
+    # => {"cache_size": 0, "max_file_size": 1024, "publishes": {"ada": ["acme-*"]}, "quarantine_size": 2048}
   vars:
-    settings: {max_file_size: 1k, cache_size: "0"}
+    settings: {max_file_size: 1k, cache_size: "0", quarantine_size: 2k}
     people:
       - name: ada
         index_password: s3cret
@@ -65,7 +69,7 @@ from ansible.errors import AnsibleFilterError
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
-SIZES = ("cache_size", "max_file_size")
+SIZES = ("cache_size", "max_file_size", "quarantine_size")
 
 
 def index_configuration(settings: object, people: object) -> str:

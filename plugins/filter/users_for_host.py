@@ -13,7 +13,7 @@ description:
   - Someone works on a workstation that their C(workstations) names,
     and, where their C(jupyter) is true, on one Jupyter host,
     the one that their C(jupyter_host) names, or else the first.
-    Nobody works anywhere once their C(state) is V(absent).
+    Nobody works anywhere once their C(state) is V(absent), or the day in their C(until) is over.
 positional: host
 options:
   _input:
@@ -46,7 +46,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The entries of those people, unchanged and in the same order.
+  description: The entries of those people, in the same order. C(until) is a text.
   type: list
   elements: dict
 """
@@ -61,7 +61,10 @@ def people_on_filter(people: list[Person], host: str, jupyter_hosts: Sequence[st
     """Check the types and hand over to `users_for_host`."""
     if not isinstance(people, (list, tuple)) or not all(isinstance(person, Mapping) for person in people):
         raise AnsibleFilterError("users_for_host: people must be a list of entries like those of wheelhouse_people.")
-    return users_for_host(people, host, jupyter_hosts)
+    try:
+        return users_for_host(people, host, jupyter_hosts)
+    except ValueError as exc:
+        raise AnsibleFilterError(str(exc)) from exc
 
 
 class FilterModule:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import why_reserved
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import PASSWORD_MIN_LENGTH, PERSON
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
@@ -59,6 +60,7 @@ def people_faults(
         yield from _key_faults(person, where)
         yield from _name_faults(person.get("name"), f"wheelhouse_people[{number}]", first_with, machines)
         yield from _state_faults(person.get("state", "present"), where)
+        yield from _until_faults(person, where)
         if person.get("state") == "absent":
             continue
         yield from _workstations_faults(person.get("workstations"), where, workstations)
@@ -113,6 +115,15 @@ def _name_faults(name: object, where: str, first_with: dict[str, str], machines:
 def _state_faults(state: object, where: str) -> Iterator[str]:
     if state not in ("present", "absent"):
         yield f"{where}.state is {shown(state)}: write present or absent."
+
+
+def _until_faults(person: Mapping[str, object], where: str) -> Iterator[str]:
+    try:
+        last_day({"until": person.get("until")})  # type: ignore[typeddict-item]
+    except ValueError:
+        until = person.get("until")
+        seen = kind(until) if isinstance(until, (list, Mapping)) else shown(str(until))
+        yield f"{where}.until is {seen}: write the person's last day, for example 2026-12-31."
 
 
 def _workstations_faults(names: object, where: str, workstations: list[str]) -> Iterator[str]:

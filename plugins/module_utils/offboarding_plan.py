@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, people_today
 
 
 class OffboardingPlan(TypedDict):
@@ -72,4 +72,6 @@ def _reason(person: Person | None) -> str:
         return "no entry in wheelhouse_people"
     if person.get("state", "present") == "absent":
         return "state: absent"
+    if people_today([person])[0].get("state") == "absent":
+        return f"the last day was {person['until']}"
     return "works there no more (workstations and jupyter of the entry)"

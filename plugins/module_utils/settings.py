@@ -110,6 +110,16 @@ PERSON = (
         given=False,
     ),
     Setting(
+        "until",
+        "str",
+        "The person's last day (UTC). From the next day on, the hosts and the index refuse them without a run, and the"
+        " next run offboards them.",
+        "2026-12-31",
+        check="date",
+        default="none",
+        given=False,
+    ),
+    Setting(
         "workstations",
         "list",
         "The person's machines, by their names in the group workstations.",

@@ -243,6 +243,7 @@ CHECKS: dict[str, Check] = {
     "certificate_days": _between(
         31, 36500, "write more than 30: a certificate is renewed that many days before its end"
     ),
+    "issuer_days": _between(91, 36500, "write more than 90: the CA is renewed that many days before its end"),
     "certificate_name": _certificate_name,
     "channel": _matches(_CHANNEL.pattern, "write names of a-z, 0-9, - _ and . that begin with a letter"),
     "command": _matches(r"[^\x00\r\n]*", "write it on one line"),

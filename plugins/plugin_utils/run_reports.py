@@ -10,6 +10,7 @@ from typing import TypedDict
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import (
     Person,
     jupyter_host_of,
+    people_today,
     users_for_host,
 )
 
@@ -149,7 +150,7 @@ def undelivered_ssh_keys(
     """People with a key that a workstation of this run has, while their Jupyter host took no part in the run."""
     jupyter_hosts = list(groups.get("jupyter_hosts", []))
     found: list[Undelivered] = []
-    for person in people:
+    for person in people_today(people):
         host = jupyter_host_of(person, jupyter_hosts)
         mine = [name for name in person.get("workstations") or [] if name in play_hosts]
         if person.get("state", "present") != "present" or person.get("ssh_public_key") or not host or not mine:

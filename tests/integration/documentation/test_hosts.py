@@ -115,6 +115,13 @@ def test_looking_after_the_shelf(copied: Login, index: Login, version: str) -> N
     assert "yank" in told and "remove" in told
 
 
+def test_downloads_and_housekeeping(index: Login) -> None:
+    assert "30 days" in index.as_written("docker exec wheelhouse-index wheelhouse downloads").text
+    assert "would be removed" in index.as_written("docker exec wheelhouse-index wheelhouse housekeeping --dry-run").text
+    index.succeed("systemctl start wheelhouse-housekeeping")
+    index.as_written("journalctl -u wheelhouse-housekeeping")
+
+
 def test_the_report(index: Login) -> None:
     assert "sqlparse" in index.as_written("docker exec wheelhouse-index wheelhouse report", code=None).text
     index.as_written("systemctl status wheelhouse-intake", code=None)

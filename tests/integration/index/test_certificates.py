@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ssl
 import threading
 from datetime import UTC, datetime, timedelta
@@ -51,8 +52,9 @@ def given(gateway: Gateway, settings) -> x509.Certificate:
 def test_signed_by_itself(gateway: Gateway, settings, index: Host) -> None:
     settings.apply(index_gateway_certificate_source="self_signed", index_gateway_certificate_days=100)
     certificate = shown(gateway)
-    assert certificate.issuer == certificate.subject
-    certificate.verify_directly_issued_by(certificate)
+    # by a CA of its own
+    issuer = x509.load_pem_x509_certificate(index.check_output("cat /etc/nginx/wheelhouse/issuer.pem").encode())
+    certificate.verify_directly_issued_by(issuer)
     assert gateway.name in names(certificate)
     assert 98 < days_left(certificate) <= 100
     key = index.file(KEY)
@@ -71,6 +73,40 @@ def test_signed_by_the_company(gateway: Gateway, settings, index: Host) -> None:
     # once is enough
     assert settings.play("site", "--limit", "index_hosts", "--tags", "index").changed == 0
     assert shown(gateway) == certificate
+
+
+def renewed_early(index: Host, days: int) -> None:
+    """Have the certificate renewed as the timer does, as if it ended sooner."""
+    unit = "wheelhouse-renewal.service"
+    drop_in = f"/run/systemd/system/{unit}.d"
+    program = "/usr/local/sbin/wheelhouse-renew-certificate /etc/nginx/wheelhouse"
+    text = f"[Service]\\nExecStart=\\nExecStart={program} --days {days} --before 1000\\n"
+    index.check_output(f"mkdir -p {drop_in} && printf '{text}' >{drop_in}/early.conf && systemctl daemon-reload")
+    try:
+        index.check_output(f"systemctl start {unit} || {{ journalctl --no-pager -u {unit} >&2; exit 1; }}")
+    finally:
+        index.check_output(f"rm -r {drop_in} && systemctl daemon-reload")
+
+
+def test_the_host_renews_it_without_a_run(gateway: Gateway, settings, index: Host) -> None:
+    """Signed by a CA that the company's signed: clients that trust the company need nothing new."""
+    settings.apply(**BY_THE_COMPANY, index_gateway_issuer=True)
+    before = shown(gateway)
+    assert gateway.ask("/simple/").status == 200
+    assert index.service("wheelhouse-renewal.timer").is_running
+    assert index.file("/etc/nginx/wheelhouse/issuer.key").mode == 0o600
+    renewed_early(index, 500)
+    after = shown(gateway)
+    assert after.serial_number != before.serial_number and after.public_key() == before.public_key()
+    assert 498 < days_left(after) <= 500
+    assert gateway.ask("/simple/").status == 200
+    left = json.loads(index.check_output("cat /var/lib/wheelhouse/runs/renewal.json"))
+    assert (left["outcome"], left["facts"]["days_left"]) == ("ok", 499)
+    # a run leaves the renewed one alone
+    assert settings.play("site", "--limit", "index_hosts", "--tags", "index").changed == 0
+    assert shown(gateway) == after
+    settings.apply(**BY_THE_COMPANY)
+    assert not index.file("/usr/local/sbin/wheelhouse-renew-certificate").exists
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import bcrypt
@@ -62,6 +63,26 @@ def test_what_is_no_index_upstream(config: Path, written: str) -> None:
     with pytest.raises(ConfigError, match="upstream_url must be an address such as https:") as raised:
         load(config)
     assert "hunter2" not in str(raised.value)
+
+
+def test_an_account_is_accepted_until_the_end_of_its_last_day(config: Path) -> None:
+    """Also with a password that was good before; the others are not touched by it."""
+    today = datetime.now(UTC).date()
+    (config / "htpasswd.previous").write_text(f"ada:{bcrypt.hashpw(b'of before', bcrypt.gensalt(4)).decode()}\n")
+    now = Config(config)
+    for last, is_accepted in ((today, True), (today - timedelta(1), False), (today + timedelta(1), True)):
+        (config / "htpasswd.until").write_text(f"ada:{last}\n")
+        assert now.current().knows("ada", PASSWORD) is is_accepted
+        assert now.current().knows("ada", "of before") is is_accepted
+        assert now.current().knows("bob", PASSWORD)
+    (config / "htpasswd.until").unlink()
+    assert now.current().knows("ada", PASSWORD)
+
+
+def test_a_last_day_that_is_none_is_refused(config: Path) -> None:
+    (config / "htpasswd.until").write_text("ada:soon\n")
+    with pytest.raises(ConfigError, match=r"htpasswd\.until has a line that is not `name:2026-12-31`"):
+        load(config)
 
 
 @pytest.mark.parametrize(

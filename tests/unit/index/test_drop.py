@@ -210,6 +210,7 @@ def test_what_was_set_aside_goes_after_a_while(root: Path) -> None:
         (root / "quarantine" / name).write_bytes(b"x")
     (root / "drop/bad.txt").write_bytes(b"x")
     assert run("reindex") == 1
+    assert run("housekeeping") == 0
     left = sorted(path.name.partition("Z-")[2] for path in (root / "quarantine").iterdir())
     assert left == ["", "bad.txt", "bad.txt.reason.json"], "the first is the intake's"
 

@@ -18,20 +18,20 @@ from ansible_collections.wheelhouse.onboarding.plugins.filter.listed_files impor
 from ansible_collections.wheelhouse.onboarding.plugins.filter.setting_faults import setting_faults_filter
 from ansible_collections.wheelhouse.onboarding.plugins.lookup.tree_digest import LookupModule
 
-SIZES = {"max_file_size": "1g", "cache_size": "0"}
+SIZES = {"max_file_size": "1g", "cache_size": "0", "quarantine_size": "5g"}
 
 
 # --- index_configuration
 
 
 def test_settings_stay_and_sizes_are_bytes() -> None:
-    text = index_configuration(
-        {"index_url": "https://packages.acme.example", "max_file_size": "2m", "cache_size": 7}, []
-    )
+    sizes = {"max_file_size": "2m", "cache_size": 7, "quarantine_size": "1k"}
+    text = index_configuration({"index_url": "https://packages.acme.example", **sizes}, [])
     assert json.loads(text) == {
         "index_url": "https://packages.acme.example",
         "max_file_size": 2 << 20,
         "cache_size": 7,
+        "quarantine_size": 1024,
         "publishes": {},
     }
     assert text.endswith("}\n")

@@ -68,6 +68,7 @@ REVIEWED_PROGRAMS = {
     "plugins/module_utils/leaving_files.py": "of who left; nothing of theirs runs any more",
     "plugins/module_utils/leaving_processes.py": "of who left: it sends signals as that uid",
     "plugins/module_utils/leaving_people.py": "of who left: closes the directory of the home, looks at nothing in it",
+    "roles/accounts/files/lock-ended-accounts": "looks accounts up, and hands who leaves over to leaving_people",
     "plugins/modules/offboard.py": "looks accounts up, and hands who leaves over to leaving_people",
     "roles/jupyter_host/files/move-home": "what reads and writes in homes does it in services that run as the person",
     "roles/jupyter_host/files/smoke_test.py": "becomes nobody, to try JupyterLab",

@@ -21,11 +21,12 @@ from wheelhouse import config
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
-from wheelhouse.index import events, journal
+from wheelhouse.index import downloads, events, journal
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
 from wheelhouse.maintenance import Maintenance
+from wheelhouse.store.downloads import Cache
 
 
 def run() -> NoReturn:
@@ -157,6 +158,31 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     report.add_argument("--json", action="store_true", help="one JSON document, for programs")
 
+    fetched = commands.add_parser(
+        "downloads",
+        help="print how often files were downloaded",
+        description="Print how often the files of each project, and of each subdir of a conda channel, were downloaded"
+        " in the last 30 days and in all; for a project, each file. wheelhouse-housekeeping counts them every hour,"
+        " from a log of the gateway that holds neither names nor addresses.",
+    )
+    fetched.set_defaults(run=_downloads)
+    fetched.add_argument("project", nargs="?", metavar="PROJECT", help="a project, or CHANNEL/SUBDIR")
+    fetched.add_argument("--json", action="store_true", help="one JSON document, for programs")
+    fetched.add_argument(
+        "--count", metavar="NAME", help="instead, count the log of this name on standard input; one is counted once"
+    )
+
+    tidy = commands.add_parser(
+        "housekeeping",
+        help="remove old nightly builds, unused copies and refused files",
+        description="Remove what the settings have go: pre-releases beyond the newest few (pypi_index_retention),"
+        " copies of public files that nobody used, files in quarantine, and sets of earlier intake runs. What a lock on"
+        " the shelf names and the newest release of a project stay. wheelhouse-housekeeping.timer does it every hour.",
+    )
+    tidy.set_defaults(run=_housekeeping)
+    tidy.add_argument("--dry-run", action="store_true", help="only print what would go")
+    tidy.add_argument("--json", action="store_true", help="one JSON document, for programs")
+
     for command in (reindex, verify, channel, yank, unyank, remove, bring_in):
         command.add_argument(
             "--by", default=_login(), metavar="NAME", help="who does this, for the journal (default: %(default)s)"
@@ -231,6 +257,59 @@ def _report(options: argparse.Namespace) -> int:
     found = last_report.read(_index().site)
     print(json.dumps(found, indent=1) if options.json else "\n".join(last_report.lines(found)))
     return 1 if found["last_run"]["problems"] else 0
+
+
+def _downloads(options: argparse.Namespace) -> int:
+    index = _index()
+    if options.count:
+        sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
+        counted = downloads.count(index.database, options.count, sys.stdin)
+        downloads.sum_up(index.database)
+        print("counted before" if counted is None else counted)
+        return 0
+    with index.database.read() as connection:
+        if options.project is None:
+            found = downloads.by_place(connection)
+        else:
+            place = options.project if "/" in options.project else canonicalize_name(options.project)
+            found = downloads.by_file(connection, place)
+    if options.json:
+        print(
+            json.dumps(
+                {name: {"last_30_days": one.recent, "total": one.total} for name, one in found.items()}, indent=1
+            )
+        )
+        return 0
+    print(f"{'30 days':>9} {'in all':>9}")
+    for name, one in found.items():
+        print(f"{one.recent:>9} {one.total:>9}  {name}")
+    return 0
+
+
+def _housekeeping(options: argparse.Namespace) -> int:
+    from wheelhouse import housekeeping  # noqa: PLC0415  it reads the intake's locks, which takes a while to load
+
+    cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
+    removals = housekeeping.plan(_index(), _config(), cache)
+    problems = []
+    done = []
+    for removal in removals:
+        try:
+            if not options.dry_run:
+                removal.remove()
+        except (WheelhouseError, OSError) as error:
+            problems.append(f"The {removal.kind} {removal.name} cannot be removed: {error}")
+            continue
+        done.append(removal)
+        if not options.json:
+            print(f"{removal.kind} {removal.name}: {removal.size} bytes; {removal.why}")
+    size = sum(removal.size for removal in done)
+    if options.json:
+        found = [{"kind": one.kind, "name": one.name, "bytes": one.size, "why": one.why} for one in done]
+        print(json.dumps({"dry_run": options.dry_run, "removed": found, "bytes": size, "problems": problems}, indent=1))
+    else:
+        print(f"{len(done)} {'would be removed' if options.dry_run else 'removed'}, {size} bytes.")
+    return _tell(problems)
 
 
 def _journal(options: argparse.Namespace) -> int:

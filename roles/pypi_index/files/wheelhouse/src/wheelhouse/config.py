@@ -1,6 +1,7 @@
 """What the administrator decided: the files of one directory, re-read when they change.
 
 config.json, htpasswd   always there
+htpasswd.until          the last day of each account that ends, `name:2026-12-31` (UTC)
 htpasswd.previous       while clients are given new passwords: those that were good before
 proxy.env, ca.pem       where the index asks upstream itself; see `network`
 """
@@ -12,6 +13,7 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,7 +28,8 @@ log = logging.getLogger(__name__)
 
 UPSTREAM_POLICIES = ("closed", "redirect", "cached")
 _PASSWORDS = ("htpasswd", "htpasswd.previous")
-_FILES = ("config.json", *_PASSWORDS, PROXY_FILE, CA_FILE)
+_LAST_DAYS = "htpasswd.until"
+_FILES = ("config.json", *_PASSWORDS, _LAST_DAYS, PROXY_FILE, CA_FILE)
 _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
@@ -38,6 +41,17 @@ def listen() -> str:
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text is one sentence for the administrator."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """A rule: of the pre-releases of a project that match, only the newest few are kept."""
+
+    projects: str
+    """A pattern of names."""
+    versions: str
+    """A pattern of versions as they are written, `*.dev*`."""
+    keep: int
 
 
 @dataclass(frozen=True)
@@ -60,19 +74,38 @@ class Settings:
     """Bytes."""
     cache_size: int | None
     """Bytes that `cached` keeps at most; None for no limit."""
+    cache_days: int
+    """Days after which `cached` forgets a file that nobody used; 0 for never."""
+    quarantine_days: int
+    """Days that refused files stay in quarantine; 0 for ever."""
+    quarantine_size: int
+    """Bytes of such files that are kept at most; 0 for no limit."""
+    set_days: int
+    """Days that the sets of earlier intake runs are kept for a rollback; 0 for no limit."""
+    retention: tuple["Retention", ...]
+    """Which nightly builds are removed."""
     index_url: str
     contact: str | None
     """Who to ask, for the sentences people are shown."""
     passwords: tuple[HtpasswdFile, ...]
     """Of now, and of before a change that is under way. Each name is in a file once."""
+    last_days: Mapping[str, date]
+    """User name -> the last day (UTC) on which the account is accepted."""
     network: Network
 
     def knows(self, user: str, password: str) -> bool:
         """Whether `user` has this password, or had it before a change that is under way."""
+        if self.has_ended(user):
+            return False
         try:
             return any(file.check_password(user, password) for file in self.passwords)
         except ValueError:  # what no htpasswd can hold: a colon or NUL, a name or password that is too long
             return False
+
+    def has_ended(self, user: str) -> bool:
+        """Whether the last day of the account is over."""
+        last = self.last_days.get(user)
+        return last is not None and last < datetime.now(UTC).date()
 
     @property
     def ask(self) -> str:
@@ -122,7 +155,8 @@ def load(directory: Path) -> Settings:
     """Read the files; raises `ConfigError`."""
     now, before = (directory / name for name in _PASSWORDS)
     passwords = _passwords(_read(now), now), _passwords(_read_if_there(before), before)
-    return _settings(directory / "config.json", passwords, _network(directory))
+    last_days = _last_days(directory / _LAST_DAYS)
+    return _settings(directory / "config.json", passwords, last_days, _network(directory))
 
 
 def _network(directory: Path) -> Network:
@@ -146,7 +180,20 @@ def _passwords(content: bytes, path: Path) -> HtpasswdFile:
     return passwords
 
 
-def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Network) -> Settings:
+def _last_days(path: Path) -> dict[str, date]:
+    found = {}
+    for line in _read_if_there(path).decode(errors="replace").splitlines():
+        user, _, day = line.partition(":")
+        try:
+            found[user] = date.fromisoformat(day)
+        except ValueError as error:
+            raise ConfigError(f"{path} has a line that is not `name:2026-12-31`.") from error
+    return found
+
+
+def _settings(
+    path: Path, passwords: tuple[HtpasswdFile, ...], last_days: Mapping[str, date], way_out: Network
+) -> Settings:
     try:
         raw = json.loads(_read(path))
     except ValueError as error:
@@ -166,9 +213,15 @@ def _settings(path: Path, passwords: tuple[HtpasswdFile, ...], way_out: Network)
         },
         max_file_size=reader.take("max_file_size", int),
         cache_size=reader.take("cache_size", int) or None if "cache_size" in raw else None,
+        cache_days=reader.number("cache_days", 0),
+        quarantine_days=reader.number("quarantine_days", 90),
+        quarantine_size=reader.number("quarantine_size", 0),
+        set_days=reader.number("set_days", 0),
+        retention=reader.retention("retention"),
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,
+        last_days=last_days,
         network=way_out,
     )
     if settings.minimum_age < 0:
@@ -219,6 +272,31 @@ class _Reader:
                 f"{self._path}: {key} must be an address such as https://index.example/simple/, without credentials."
             )
         return f"{value.rstrip('/')}/"
+
+    def number(self, key: str, default: int) -> int:
+        """A number that may be missing; 0 is for no limit."""
+        self.taken.add(key)
+        number: int = self.take(key, int) if key in self._raw else default
+        if number < 0:
+            raise ConfigError(f"{self._path}: {key} must not be below 0, which is for no limit.")
+        return number
+
+    def retention(self, key: str) -> tuple[Retention, ...]:
+        """The rules; there may be none."""
+        self.taken.add(key)
+        rules = []
+        for rule in self.take(key, list) if key in self._raw else ():
+            match rule:
+                case {"projects": str(projects), "versions": str(versions), "keep": int(keep)} if (
+                    len(rule) == len(Retention.__dataclass_fields__) and keep > 0 and projects and versions
+                ):
+                    rules.append(Retention(projects, versions, keep))
+                case _:
+                    raise ConfigError(
+                        f"{self._path}: {key} must be a list of rules such as"
+                        ' {"projects": "acme-*", "versions": "*.dev*", "keep": 5}.'
+                    )
+        return tuple(rules)
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self.take(key, str)

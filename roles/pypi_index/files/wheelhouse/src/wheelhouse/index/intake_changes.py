@@ -74,6 +74,14 @@ class IntakeChanges(Changes):
             old = queries.sets(connection)[:-most]
             connection.execute(delete(table).where(table.c.name.in_(old)))
 
+    def forget_sets(self, names: Iterable[str]) -> None:
+        """Forget the locks of earlier runs."""
+        table = tables.intake_sets
+        with self.database.change("intake") as connection:
+            in_force = queries.rollback(connection)
+            kept = {*queries.sets(connection)[-1:], in_force.to if in_force else ""}
+            connection.execute(delete(table).where(table.c.name.in_(set(names) - kept)))
+
     def put_back(self, to: str, who: str) -> None:
         """Note that an earlier set is in force, and write it down."""
         event = Event(ROLLBACK, who, now(), reason=f"the set of {to}")

@@ -207,6 +207,24 @@ quarantined = Table(
     Column("reason", Text, nullable=False),
 )
 """What was kept back, and why: it is written down once."""
+downloads = Table(
+    "downloads",
+    metadata,
+    Column("place", NAME, primary_key=True),  # a project, or `channel/subdir`
+    Column("file", NAME, primary_key=True),
+    Column("day", NAME, primary_key=True),  # UTC, `2026-03-07`; "" for all days that are summed up
+    Column("count", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""How often each file was fetched. Nobody's name or address is among it."""
+Index("downloads_by_day", downloads.c.day)
+counted_logs = Table(
+    "counted_logs",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("at", Text, nullable=False),
+)
+"""Logs of the gateway that are in `downloads`: none is counted twice."""
 meta = Table(
     "meta",
     metadata,

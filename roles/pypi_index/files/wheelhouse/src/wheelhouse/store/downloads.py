@@ -166,6 +166,16 @@ class Cache:
         finally:
             os.close(descriptor)
 
+    def used(self, last_asked: Callable[[str], float]) -> list[tuple[Path, float, int]]:
+        """The kept files, the one that was not used for longest first: its last use as `trim` knows it, bytes."""
+        found = []
+        for path in self._files.glob("*/*"):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                used = max(last_asked(path.parent.name), status.st_atime, status.st_mtime)
+                found.append((path, used, status.st_size))
+        return sorted(found, key=lambda one: one[1])
+
     def keep_only(self, wanted: set[Path]) -> None:
         """Throw away everything else, and what came of other files. Nobody else may be using the cache."""
         for path in self._files.glob("*/*"):

@@ -11,6 +11,7 @@ It is on the same disk as the store's directory and the served tree, so that a f
 by a link.
 """
 
+import calendar
 import contextlib
 import ctypes
 import json
@@ -32,8 +33,6 @@ FOUND = "found."
 """What the names of directories in `drop` begin with that hold what was found elsewhere."""
 _STALE = 86_400
 """Seconds after which a file in `incoming` is what a kill left behind."""
-_SET_ASIDE = 90 * 86_400
-"""Seconds that somebody has to look at what was set aside. What was wrong with it stays in the journal."""
 _WHEN = "%Y%m%dT%H%M%SZ"
 _LONGEST = 200
 """Bytes of a file's name that are kept in quarantine."""
@@ -158,12 +157,19 @@ class Staging:
         except FileNotFoundError:
             return 0.0
 
-    def sweep(self) -> None:
-        """Remove what killed processes left in `incoming`, and what has been in quarantine for long."""
-        oldest = time.strftime(_WHEN, time.gmtime(time.time() - _SET_ASIDE))
+    def quarantined(self) -> list[tuple[Path, float, int]]:
+        """The files in quarantine and the reasons beside them, oldest first: since when (seconds since 1970), bytes."""
+        found = []
         for path in self.quarantine.iterdir():
-            if re.match(r"[0-9]{8}T[0-9]{6}Z-", path.name) and path.name[:16] < oldest:
-                path.unlink(missing_ok=True)
+            # what the intake has there, in a directory of its own, goes when no line of its list wants it any more
+            if re.match(r"[0-9]{8}T[0-9]{6}Z-", path.name):
+                since = calendar.timegm(time.strptime(path.name[:16], _WHEN))
+                with contextlib.suppress(FileNotFoundError):
+                    found.append((path, float(since), path.lstat().st_size))
+        return sorted(found, key=lambda one: (one[1], one[0].name))
+
+    def sweep(self) -> None:
+        """Remove what killed processes left in `incoming`."""
         for path in self.incoming.iterdir():
             with contextlib.suppress(FileNotFoundError):
                 if path == self._loose or path.lstat().st_mtime >= time.time() - _STALE:

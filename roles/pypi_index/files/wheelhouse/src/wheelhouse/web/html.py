@@ -19,7 +19,7 @@ from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import NotFound
-from wheelhouse.index import queries
+from wheelhouse.index import downloads, queries
 from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
 from wheelhouse.index.transaction import Index
@@ -101,6 +101,8 @@ class Pages:
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=name_, elsewhere=elsewhere, near=near)
         settings = self._config.current()
         description = self._descriptions.of(project.best)
+        with self._index.database.read() as connection:
+            fetched = downloads.of_project(connection, name_)
         return self._page(
             "project.html",
             project=project,
@@ -108,6 +110,7 @@ class Pages:
             requirements=project_page.by_extra(description.requires) if description else {},
             commands=project_page.install_commands(name_, settings, is_prerelease=project.is_prerelease),
             may_publish=project_page.publishers(name_, settings.publishes),
+            downloads=fetched,
         )
 
     def published(self, _: Request, path: str) -> Response:
