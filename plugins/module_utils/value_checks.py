@@ -223,7 +223,11 @@ def _backup_repository(value: str) -> str | None:
     if not value:
         return None
     if value.startswith("/"):
-        return _path(value) if value.strip("/") else "which is the whole disk: name a directory, such as /srv/backups/wheelhouse"
+        return (
+            _path(value)
+            if value.strip("/")
+            else "which is the whole disk: name a directory, such as /srv/backups/wheelhouse"
+        )
     kind, _colon, rest = value.partition(":")
     sftp = r"(//)?([^@/:\s]+@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?[:/]\S+"
     forms = {"sftp": sftp, "rest": r"https?://[^/\s]+\S*", "s3": r"(https?://)?[^/\s]+/\S+"}
