@@ -54,6 +54,7 @@ def passwords() -> dict[str, str]:
         "mallory_index": secrets.token_urlsafe(15),
         "mallory_proxy": secrets.token_urlsafe(9) + AWKWARD,
         "machines_index": secrets.token_urlsafe(18),
+        "backup": secrets.token_urlsafe(18),
         "machines_proxy": secrets.token_urlsafe(9) + AWKWARD,
     }
 

@@ -36,6 +36,7 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     yield from _conda_faults(given)
     yield from _package_faults(given, inventory_dir)
     yield from _environment_faults(given)
+    yield from _backup_faults(given)
 
 
 def role_warnings(given: Mapping[str, object], today: date | None = None) -> Iterator[str]:
@@ -227,6 +228,23 @@ def _list_faults(name: str, files: object, where: str) -> Iterator[str]:
                 "write requirements alone, such as networkx==1.10."
             )
             return
+
+
+def _backup_faults(given: Mapping[str, object]) -> Iterator[str]:
+    repository = given.get("backup_repository")
+    if not isinstance(repository, str) or not repository or given.get("backup_state") == "absent":
+        return
+    if given.get("backup_password", "") == "":
+        yield (
+            "backup_password is not set, and backup_repository is: write a long password, and keep it where it is not "
+            "lost with the index, such as the vault. No backup can be read without it."
+        )
+    for name, what in (
+        ("backup_ssh_private_key", "name a file on this machine with the key that logs in there"),
+        ("backup_ssh_known_hosts", "write what `ssh-keyscan` prints of the server"),
+    ):
+        if repository.startswith("sftp:") and given.get(name, "") == "":
+            yield f"{name} is not set, and backup_repository is behind SFTP: {what}."
 
 
 def _environment_faults(given: Mapping[str, object]) -> Iterator[str]:

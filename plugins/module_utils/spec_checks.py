@@ -28,6 +28,15 @@ UNKNOWN = Unknown()
 # What a value has to look like, by the option's path; otherwise by how its name ends.
 _BY_PATH = {
     "accounts_shell": "path",
+    "backup_calendar": "calendar",
+    "backup_check_calendar": "calendar",
+    "backup_drill_calendar": "calendar",
+    "backup_home_limit": "size",
+    "backup_keep_daily": "not_negative",
+    "backup_keep_monthly": "not_negative",
+    "backup_keep_weekly": "not_negative",
+    "backup_repository": "backup_repository",
+    "backup_ssh_private_key": "key_file",
     "ca_certificates_bundle": "pem_file",
     "conda_channel_names": "channel",
     "index_gateway_ca_certificate": "pem_file",

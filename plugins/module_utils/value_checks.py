@@ -218,6 +218,27 @@ def _path(value: str) -> str | None:
     return None
 
 
+def _backup_repository(value: str) -> str | None:
+    """Where restic keeps backups; empty is none."""
+    if not value:
+        return None
+    if value.startswith("/"):
+        return (
+            _path(value)
+            if value.strip("/")
+            else "which is the whole disk: name a directory, such as /srv/backups/wheelhouse"
+        )
+    kind, _colon, rest = value.partition(":")
+    sftp = r"(//)?([^@/:\s]+@)?(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+)(:[0-9]+)?[:/]\S+"
+    forms = {"sftp": sftp, "rest": r"https?://[^/\s]+\S*", "s3": r"(https?://)?[^/\s]+/\S+"}
+    if kind in forms and re.fullmatch(forms[kind], rest):
+        return None
+    return (
+        "write a directory on the host such as /srv/backups/wheelhouse, or sftp:user@host:/directory, "
+        "rest:https://host/name or s3:https://host/bucket"
+    )
+
+
 def _certificate_name(value: str) -> str | None:
     kind, _colon, name = value.partition(":")
     if kind == "DNS" and re.fullmatch(r"(\*\.)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*", name):
@@ -239,6 +260,7 @@ CHECKS: dict[str, Check] = {
     "address": _matches(r"(https?://[^/@?#\s]+)?", f"write the address of the index {_ADDRESS}"),
     "https_address": _matches(r"(https://[^/@?#\s]+)?", f"write the address of the index, https, {_ADDRESS}"),
     "advisories": _advisories,
+    "backup_repository": _backup_repository,
     "calendar": _calendar,
     "certificate_days": _between(
         31, 36500, "write more than 30: a certificate is renewed that many days before its end"

@@ -43,6 +43,7 @@ Groups = Mapping[str, list[str]]  # Ansible's `groups`: {name: hosts}
 
 # Where each role is used; a variable of one of these roles that is set elsewhere alone does nothing.
 ROLE_GROUPS: dict[str, tuple[str, ...]] = {
+    "backup": ("index_hosts", "jupyter_hosts"),
     "conda_channel": ("index_hosts",),
     "index_gateway": ("index_hosts",),
     "package_intake": ("index_hosts",),

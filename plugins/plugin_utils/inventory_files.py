@@ -25,6 +25,7 @@ EXAMPLE_PASSWORDS = frozenset(
     {
         "choose one for the proxy",
         "choose another one",
+        "whatever happens to the index host",
         "correct horse battery",
         "p@ss:w/rd#1",
         "staple and paper clip",

@@ -21,12 +21,13 @@ from wheelhouse import config
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
-from wheelhouse.index import downloads, events, journal
+from wheelhouse.index import backup, downloads, events, journal
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
 from wheelhouse.maintenance import Maintenance
 from wheelhouse.store.downloads import Cache
+from wheelhouse.store.local import LocalStore
 
 
 def run() -> NoReturn:
@@ -198,6 +199,22 @@ def _parser() -> argparse.ArgumentParser:
     read.add_argument("--json", action="store_true", help="one JSON object on each line, for programs")
     read.add_argument("--follow", action="store_true", help="then print each new event as it happens")
 
+    save = commands.add_parser(
+        "backup",
+        help="copy the database for a backup",
+        description="Write a copy of the database, as of one moment, to a directory, with a backup.json that says what"
+        " is in it. People may publish meanwhile. Back the directory up together with blobs/ of the shelf, which is to be"
+        " read afterwards.",
+    )
+    save.set_defaults(run=_backup)
+    save.add_argument("destination", metavar="DESTINATION", type=Path, help="a directory that exists")
+    save.add_argument(
+        "--check",
+        action="store_true",
+        help="copy nothing: compare the events of the copy that is there with its backup.json, and look whether the"
+        " shelf has the bytes of each file that the copy names",
+    )
+
     check = commands.add_parser(
         "check-config",
         help="validate the configuration",
@@ -322,6 +339,16 @@ def _journal(options: argparse.Namespace) -> int:
     return 0
 
 
+def _backup(options: argparse.Namespace) -> int:
+    if options.check:
+        root = _shelf()  # not opened as an index: it may have no database yet
+        return _tell(backup.faults(options.destination, LocalStore(root, root / "incoming")))
+    index = _index()
+    made = backup.copy(index.database, index.store, options.destination)
+    print(f"{made.events} events and {made.files} files, {made.bytes} bytes, as of {made.made}.")
+    return _tell([f"The bytes of {len(made.lost)} published files are gone: run reindex."] if made.lost else [])
+
+
 def _check_config(options: argparse.Namespace) -> int:
     _config()
     print("The configuration is in order.")
@@ -356,7 +383,11 @@ def _max_file_size() -> int | None:
 
 
 def _index() -> Index:
-    return open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
+    return open_index(_shelf())
+
+
+def _shelf() -> Path:
+    return Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf"))
 
 
 def _channel_name(name: str) -> str:

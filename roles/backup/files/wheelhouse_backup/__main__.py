@@ -1,0 +1,7 @@
+"""`python -m wheelhouse_backup`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,113 @@
+"""One run of a job: alone on this host, with an outcome that is written down for whoever watches."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .failure import Failure, of_system
+from .settings import Settings
+
+
+class Job:
+    """What is known of the run so far."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started = now()
+        self.problems: list[str] = []
+        """Sentences: what was not done, while the rest was."""
+        self.facts: dict[str, float | int | str] = {}
+
+    def problem(self, sentence: str) -> None:
+        """Note one, and say it."""
+        self.problems.append(sentence)
+        print(sentence, file=sys.stderr, flush=True)
+
+    def say(self, sentence: str) -> None:
+        """Say how far it is."""
+        print(sentence, flush=True)
+
+
+def now() -> str:
+    """The present, in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def locked(settings: Settings, patience: float = 0) -> Iterator[None]:
+    """Keep other runs on this host away; raises `Failure` if one is under way for longer than `patience` (seconds)."""
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    until = time.monotonic() + patience
+    with (settings.state / "lock").open("a") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= until:
+                    raise Failure("Another run of wheelhouse-backup is under way: try again when it is done.") from None
+                time.sleep(1)
+        yield
+
+
+@contextmanager
+def recorded(settings: Settings, name: str) -> Iterator[Job]:
+    """Write down how the block ended. A `Failure` in it is written down and raised again."""
+    job = Job(name)
+    began = time.monotonic()
+    failure = f"{name} was stopped before its end."
+    try:
+        yield job
+        failure = ""
+    except Failure as error:
+        failure = str(error)
+        raise
+    except OSError as error:
+        failure = of_system(error)
+        raise Failure(failure) from error
+    finally:
+        job.facts["seconds"] = round(time.monotonic() - began, 1)
+        _write(settings.runs, job, failure)
+
+
+def _write(runs: Path, job: Job, failure: str) -> None:
+    file = runs / f"{job.name}.json"
+    ended = now()
+    outcome = "failed" if failure else "problems" if job.problems else "ok"
+    record = {
+        "job": job.name,
+        "started": job.started,
+        "ended": ended,
+        "outcome": outcome,
+        "last_ok": ended if outcome == "ok" else _last_ok(file),
+        "problems": [*([failure] if failure else []), *job.problems],
+        "facts": job.facts,
+    }
+    runs.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=runs, prefix=f".{job.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            json.dump(record, stream, indent=1)
+            stream.write("\n")
+            os.fchmod(stream.fileno(), 0o644)
+        Path(name).rename(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _last_ok(file: Path) -> str | None:
+    try:
+        known = json.loads(file.read_text(encoding="utf-8")).get("last_ok")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return known if isinstance(known, str) else None

@@ -1,0 +1,59 @@
+"""An index host that is lost: its data, its certificate and its program are gone, and come back from a backup."""
+
+from __future__ import annotations
+
+import re
+
+from company import Office, eventually, site
+from gateway import Gateway
+from index.samples import Wheel
+from shelf import PLACE, Shelf
+from testinfra.host import Host
+
+SERVED = "cd %s && find packages simple conda -type f -exec sha256sum {} + | sort"
+
+
+def test_a_lost_index_comes_back(
+    index: Host, gateway: Gateway, shelf: Shelf, office: Office, version: str, settings
+) -> None:
+    settings.apply(index_gateway_certificate_source="self_signed")
+    first, second = Wheel("acme_lost", version), Wheel("acme_lost", f"{version}.post1")
+    for wheel in (first, second):
+        assert gateway.upload("ada", wheel.filename, wheel.build()).status == 200
+    shelf.run("yank", "acme-lost", version, "--reason", "it is broken")
+    sets = index.check_output("wheelhouse-intake --sets")
+    settings.play("backup")
+    served, events = index.check_output(SERVED, PLACE), shelf.journal()
+    certificate = index.check_output("cat /etc/nginx/wheelhouse/index.pem")
+    installing = f"pip download --no-cache-dir --no-deps -d /tmp/lost acme-lost=={version}.post1"
+
+    index.check_output("systemctl stop nginx wheelhouse-incoming.timer wheelhouse-intake.timer")
+    index.check_output("docker rm --force wheelhouse-index")
+    index.check_output("rm -rf /srv/wheelhouse /etc/nginx/wheelhouse /etc/nginx/conf.d/wheelhouse.conf")
+    assert gateway_is_away(gateway)
+
+    said = settings.play("restore", "--extra-vars", "from=latest").output
+    try:
+        assert re.search(f"Restored: {len(events)} events", said)
+        assert index.check_output("cat /etc/nginx/wheelhouse/index.pem") == certificate
+        settings.apply()  # the certificate that clients trust
+        assert index.check_output(SERVED, PLACE) == served
+        assert shelf.journal()[: len(events)] == events
+        assert index.check_output("wheelhouse-intake --sets") == sets
+        files = {file["filename"]: file["yanked"] for file in gateway.page("acme-lost")["files"]}
+        assert files == {first.filename: "it is broken", second.filename: False}
+        assert gateway.ask("/simple/", login="nobody").status == 401
+        eventually(lambda: office.run_as("leo", installing).rc == 0, "clients go on")
+        assert gateway.upload("ada", second.filename, second.build()).status == 200
+        assert shelf.run("verify").strip().endswith(" 0 problems.")
+    finally:
+        index.run("rm -rf /srv/wheelhouse/shelf.before-* /etc/nginx/wheelhouse/*.before-*")
+        office.run_as("leo", "rm -rf /tmp/lost")
+    assert site("--limit", "index_hosts", "--tags", "index").changed == 0
+
+
+def gateway_is_away(gateway: Gateway) -> bool:
+    try:
+        return gateway.ask("/simple/").status != 200
+    except OSError:
+        return True
