@@ -17,11 +17,11 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import config
+from wheelhouse import config, metrics
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
-from wheelhouse.index import events, journal
+from wheelhouse.index import events, journal, queries
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
@@ -184,6 +184,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Check that the server in this container answers.",
     )
     health.set_defaults(run=_health)
+    numbers = commands.add_parser(
+        "metrics",
+        help="print what the index counts, for Prometheus",
+        description="Print what the index counts, in the text format of Prometheus: files, refusals, pages to render,"
+        " room on the disk, the last intake.",
+    )
+    numbers.set_defaults(run=_metrics)
+    status = commands.add_parser(
+        "status",
+        help="print when people last published, for status.yml",
+        description="Print as JSON the number of the latest event, and when each person last published something.",
+    )
+    status.set_defaults(run=_status)
     return parser
 
 
@@ -263,6 +276,18 @@ def _health(options: argparse.Namespace) -> int:
     answer = connection.getresponse()
     print(answer.read().decode().strip())
     return 0 if answer.status == http.HTTPStatus.OK else 1
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    sys.stdout.write(metrics.text(metrics.collect(_index())))
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    with _index().database.read() as connection:
+        found = {"event_number": events.last(connection), "last_uploads": queries.last_uploads(connection)}
+    print(json.dumps(found, indent=1))
+    return 0
 
 
 def _config() -> Settings:
