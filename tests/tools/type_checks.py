@@ -24,6 +24,7 @@ CACHE = ROOT / ".cache" / "mypy"
 PLACE = CACHE / "path"
 COLLECTION = PLACE / "ansible_collections" / "wheelhouse" / "onboarding"
 INDEX_PROGRAM = "roles/pypi_index/files/wheelhouse"
+COLLECTOR = "roles/monitoring/files/collector"
 DOCTOR = "roles/package_client/files/doctor"
 
 
@@ -47,6 +48,7 @@ APART = ("clients", "documentation", "index", "secrets", "team")
 GROUPS = (
     Group("plugins", "3.10", ("plugins/*.py",)),
     Group("doctor", "3.10", (f"{DOCTOR}/*",), (DOCTOR,)),
+    Group("monitoring", HOSTS, (f"{COLLECTOR}/*",), (COLLECTOR,)),
     # On a laptop it runs with whatever Python is there.
     Group("laptops", "3.10", ("roles/jupyter_tunnel/files/jupyter-tunnel",)),
     # Programs of hosts, each on its own.
@@ -91,7 +93,7 @@ GROUPS = (
         "unit",
         TESTS,
         ("tests/unit/*.py",),
-        (*SAMPLES, "tests/integration/documentation", "tests/integration", "tests/tools", DOCTOR),
+        (*SAMPLES, "tests/integration/documentation", "tests/integration", "tests/tools", DOCTOR, COLLECTOR),
         ("tests/unit/index/*",),
     ),
 )

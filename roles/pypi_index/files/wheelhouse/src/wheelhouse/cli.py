@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import getpass
 import http.client
+import itertools
 import json
 import os
 import socket
@@ -171,6 +172,13 @@ def _parser() -> argparse.ArgumentParser:
     read.set_defaults(run=_journal)
     read.add_argument("--json", action="store_true", help="one JSON object on each line, for programs")
     read.add_argument("--follow", action="store_true", help="then print each new event as it happens")
+    read.add_argument(
+        "--after",
+        type=int,
+        metavar="NUMBER",
+        help="only events behind the one with this number, 0 for all; with --json, each has its number",
+    )
+    read.add_argument("--most", type=int, metavar="EVENTS", help="stop after so many")
 
     check = commands.add_parser(
         "check-config",
@@ -248,8 +256,10 @@ def _report(options: argparse.Namespace) -> int:
 
 def _journal(options: argparse.Namespace) -> int:
     try:
-        for event in journal.told(_index().database, follow=options.follow):
-            print(events.line(event).rstrip() if options.json else journal.shown(event), flush=options.follow)
+        found = journal.told(_index().database, follow=options.follow, after=options.after or 0)
+        for number, event in itertools.islice(found, options.most):
+            shown = None if options.after is None else number
+            print(events.line(event, shown).rstrip() if options.json else journal.shown(event), flush=options.follow)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
