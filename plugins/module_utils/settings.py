@@ -267,7 +267,7 @@ SETTINGS = (
     Setting(
         "wheelhouse_monitoring",
         "bool",
-        "Whether each host has metrics for Prometheus: of the index, requests, jobs, certificates, the proxy and Jupyter.",
+        "Whether each host has metrics for Prometheus: the index, requests, jobs, certificates, the proxy, Jupyter.",
         "true",
         default="false",
         given=False,

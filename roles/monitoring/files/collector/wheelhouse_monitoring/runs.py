@@ -30,7 +30,7 @@ def collect(directory: Path) -> list[Family]:
     for path in sorted(directory.glob("*.json"))[:MOST_FILES]:
         try:
             run = _read(path)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             unreadable.samples = [({}, unreadable.samples[0][1] + 1)]
             continue
         name = path.stem

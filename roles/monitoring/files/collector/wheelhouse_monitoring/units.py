@@ -24,10 +24,15 @@ def timers() -> list[Family]:
     last = Family("wheelhouse_timer_last_timestamp_seconds", "When a timer last started its service; 0 = never.")
     following = Family("wheelhouse_timer_next_timestamp_seconds", "When it will; 0 = it does not run.")
     found: list[dict[str, Any]] = json.loads(_systemctl("list-timers", "--all", "--output=json", "wheelhouse-*"))
+    started = [str(timer["activates"]) for timer in found]
+    states = _systemctl("show", "--property=Id,ActiveState", *started) if started else ""
+    working = {unit["Id"] for unit in shown(states)}
     for timer in found:
         # microseconds; null where there is none
         last.add((timer.get("last") or 0) / 1e6, timer=str(timer["unit"]))
-        following.add((timer.get("next") or 0) / 1e6, timer=str(timer["unit"]))
+        # while its service is at work, a timer has no next time: this program's own has none now
+        if timer.get("next") or timer["activates"] not in working:
+            following.add((timer.get("next") or 0) / 1e6, timer=str(timer["unit"]))
     return [last, following]
 
 
@@ -48,8 +53,8 @@ def jupyter() -> list[Family]:
     memory = Family("wheelhouse_jupyter_memory_bytes", "Memory of a person's JupyterLab and kernels.")
     limit = Family("wheelhouse_jupyter_memory_limit_bytes", "Limit of it.")
     cpu = Family("wheelhouse_jupyter_cpu_seconds_total", "CPU time of it.", "counter")
-    servers = active(_systemctl("show", f"--property={_SHOWN}", "jupyterlab@*.service"))
-    proxies = active(_systemctl("show", f"--property={_SHOWN}", "jupyterlab-proxy@*.service"))
+    servers = shown(_systemctl("show", f"--property={_SHOWN}", "jupyterlab@*.service"))
+    proxies = shown(_systemctl("show", f"--property={_SHOWN}", "jupyterlab-proxy@*.service"))
     people = {person(unit["Id"]) for unit in proxies}
     for unit in servers:
         name = person(unit["Id"])
@@ -65,10 +70,10 @@ def jupyter() -> list[Family]:
     return [running, connected, memory, limit, cpu]
 
 
-def active(shown: str) -> list[dict[str, str]]:
-    """The units that run, of what `systemctl show` prints: blocks of KEY=VALUE."""
-    blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in shown.strip().split("\n\n")]
-    return [unit for unit in blocks if unit.get("ActiveState") == "active"]
+def shown(text: str) -> list[dict[str, str]]:
+    """The units that are at work, of what `systemctl show` prints: blocks of KEY=VALUE."""
+    blocks = [dict(line.partition("=")[::2] for line in block.splitlines()) for block in text.strip().split("\n\n")]
+    return [unit for unit in blocks if unit.get("ActiveState") in ("active", "activating")]
 
 
 def person(unit: str) -> str:
