@@ -144,7 +144,8 @@ def _lines(data: Mapping[str, Any], now: datetime) -> Iterator[str]:
             upload = f", published {_ago(person['last_upload'], now)}" if person["last_upload"] else ""
             yield f"  {person['name']:<{wide}}  {person['last_use'] or _NEVER}{upload}{until}{gone}"
     for one in data["expiring"]:
-        when = f"in {one['days']} days" if one["days"] >= 0 else f"{-one['days']} days ago"
-        yield f"Expires {when} ({one['day']}): {one['what']}"
+        days = f"{abs(one['days'])} day{'' if abs(one['days']) == 1 else 's'}"
+        when = f"Expires in {days}" if one["days"] >= 0 else f"Expired {days} ago"
+        yield f"{when} ({one['day']}): {one['what']}"
     if not data["expiring"]:
         yield f"Nothing expires within {SOON} days."

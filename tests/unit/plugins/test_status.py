@@ -104,7 +104,7 @@ def test_what_expires_comes_soonest_first_and_without_what_is_over_anyway() -> N
     certificates = {"a.pem": "2026-03-06", "b.crt": "2026-04-06", "c.crt": "2026-04-07", "odd": "x"}
     found = report({"index": answer(certificates=certificates)}, PEOPLE)
     assert [one["what"] for one in found["expiring"]] == ["a.pem on index", "account of leo", "b.crt on index"]
-    assert "Expires 1 days ago (2026-03-06): a.pem on index" in found["lines"]
+    assert "Expired 1 day ago (2026-03-06): a.pem on index" in found["lines"]
 
 
 def test_no_password_is_in_it() -> None:
