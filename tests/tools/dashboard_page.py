@@ -84,7 +84,8 @@ def bars(found: Found, unit: str, width: float, height: float) -> Iterator[str]:
     step = min(30.0, (height - 30) / len(found))
     for number, (name, values) in enumerate(found):
         value, y = values[-1][1], 28 + number * step
-        yield f'<rect x="10" y="{y:.0f}" width="{abs(value) / most * (width - 20):.0f}" height="{step - 6:.0f}" class="bar"/>'
+        long = abs(value) / most * (width - 20)
+        yield f'<rect x="10" y="{y:.0f}" width="{long:.0f}" height="{step - 6:.0f}" class="bar"/>'
         yield f'<text x="14" y="{y + step / 2:.0f}" class="label">{escape(name)}: {shown(value, unit)}</text>'
 
 
@@ -125,9 +126,9 @@ def main() -> None:
     options = parser.parse_args()
     dashboard = json.loads((ROOT / "examples" / "monitoring" / "dashboard.json").read_text(encoding="utf-8"))
     height = max(one["gridPos"]["y"] + one["gridPos"]["h"] for one in dashboard["panels"]) * CELL_HEIGHT
-    with tempfile.TemporaryDirectory() as directory:
-        with prometheus.serving(Path(directory), history.openmetrics()) as server:
-            drawn = "\n".join(line for one in dashboard["panels"] for line in panel(one, server))
+    place = tempfile.TemporaryDirectory()
+    with place as directory, prometheus.serving(Path(directory), history.openmetrics()) as server:
+        drawn = "\n".join(line for one in dashboard["panels"] for line in panel(one, server))
     opened = f'<svg xmlns="http://www.w3.org/2000/svg" width="{24 * CELL_WIDTH}" height="{height}">'
     options.page.write_text(f"{opened}<style>{STYLE}</style>\n{drawn}\n</svg>\n", encoding="utf-8")
 
