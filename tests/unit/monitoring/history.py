@@ -34,11 +34,11 @@ def _lines() -> Iterator[str]:
     for host, text in hosts().items():
         counters = set(re.findall(r"(?m)^# TYPE (\S+) counter$", text))
         for match in filter(None, map(_SAMPLE.fullmatch, text.splitlines())):
-            labels = ",".join(filter(None, (f'instance="{host}",job="wheelhouse"', match["labels"])))
+            labels = ",".join(filter(None, (f'instance="{host}",job="wheelhouse-hosts"', match["labels"])))
             for minute in range(MINUTES):
                 value = float(match["value"])
                 if match["name"] in counters:  # more with each minute, and in waves
                     value = max(0.0, value) / 2 * (1 + minute / MINUTES) + minute % 7
                 yield f"{match['name']}{{{labels}}} {value:.17g} {last - 60 * (MINUTES - 1 - minute):.0f}"
         for minute in range(MINUTES):
-            yield f'up{{instance="{host}",job="wheelhouse"}} 1 {last - 60 * (MINUTES - 1 - minute):.0f}'
+            yield f'up{{instance="{host}",job="wheelhouse-hosts"}} 1 {last - 60 * (MINUTES - 1 - minute):.0f}'

@@ -23,7 +23,7 @@ I, H = 'instance="index"', 'instance="host"'  # noqa: E741
 
 # A healthy office: {series: value, or a value and what it grows by in a minute}
 HEALTHY: dict[str, float | tuple[float, float]] = {
-    f'up{{job="wheelhouse",{I}}}': 1,
+    f'up{{job="wheelhouse-hosts",{I}}}': 1,
     f"wheelhouse_collected_timestamp_seconds{{{I}}}": (0, 60),
     f'wheelhouse_collector_success{{{I},part="program"}}': 1,
     f"wheelhouse_site_run_timestamp_seconds{{{I}}}": -3 * DAY,
@@ -65,7 +65,7 @@ HEALTHY: dict[str, float | tuple[float, float]] = {
 }
 # What makes each alert fire: series that are otherwise, or more.
 FAULTS: dict[str, dict[str, float | tuple[float, float]]] = {
-    "WheelhouseHostDown": {f'up{{job="wheelhouse",{I}}}': 0},
+    "WheelhouseHostDown": {f'up{{job="wheelhouse-hosts",{I}}}': 0},
     "WheelhouseMetricsStale": {f"wheelhouse_collected_timestamp_seconds{{{I}}}": 3600},
     "WheelhouseCollectorFailed": {f'wheelhouse_collector_success{{{I},part="program"}}': 0},
     "WheelhouseNotConfiguredLately": {f"wheelhouse_site_run_timestamp_seconds{{{I}}}": -15 * DAY},
@@ -149,7 +149,7 @@ def test_a_healthy_office_is_quiet_and_each_fault_has_its_alert(tmp_path: Path) 
 
 def test_a_fault_that_passes_by_itself_wakes_nobody(tmp_path: Path) -> None:
     """A host that restarts, and a container that is replaced."""
-    series = HEALTHY | {f'up{{job="wheelhouse",{I}}}': 1}
+    series = HEALTHY | {f'up{{job="wheelhouse-hosts",{I}}}': 1}
     short = case("short", series, set())
     short["input_series"] = [
         {"series": one, "values": f"1x{AT // 60 - 4} 0x3" if one.startswith("up") else values(value)}
