@@ -275,6 +275,14 @@ SETTINGS = (
         given=False,
     ),
     Setting(
+        "wheelhouse_monitoring",
+        "bool",
+        "Whether each host has metrics for Prometheus: the index, requests, jobs, certificates, the proxy, Jupyter.",
+        "true",
+        default="false",
+        given=False,
+    ),
+    Setting(
         "wheelhouse_people",
         "list",
         "Everyone who works here. To onboard a person, add an entry and run the playbook; to offboard one, write"
@@ -327,6 +335,14 @@ OPTIONS = (
         "str",
         "site.yml and people.yml: the people to offboard although they have no entry or are many, separated by commas.",
         "bob,eve",
+    ),
+    Setting(
+        "status_format",
+        "str",
+        "status.yml: json = print one JSON document, for programs.",
+        "json",
+        choices=("text", "json"),
+        default="text",
     ),
     Setting(
         "remove_everything",

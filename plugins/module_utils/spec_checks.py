@@ -73,6 +73,7 @@ _BY_PATH = {
     "package_intake_files": "directory",
     "package_intake_on_failure": "command",
     "package_intake_packages[].channel": "channel",
+    "monitoring_listen": "server",
     "package_intake_packages[].conda": "conda",
     "package_intake_packages[].pypi": "package",
     "package_intake_policy.advisories": "advisories",

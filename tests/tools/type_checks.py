@@ -24,6 +24,7 @@ CACHE = ROOT / ".cache" / "mypy"
 PLACE = CACHE / "path"
 COLLECTION = PLACE / "ansible_collections" / "wheelhouse" / "onboarding"
 INDEX_PROGRAM = "roles/pypi_index/files/wheelhouse"
+COLLECTOR = "roles/monitoring/files/collector"
 DOCTOR = "roles/package_client/files/doctor"
 BACKUP = "roles/backup/files"
 
@@ -49,6 +50,7 @@ GROUPS = (
     Group("plugins", "3.10", ("plugins/*.py",)),
     Group("doctor", "3.10", (f"{DOCTOR}/*",), (DOCTOR,)),
     Group("backup", HOSTS, (f"{BACKUP}/*",), (BACKUP,)),
+    Group("monitoring", HOSTS, (f"{COLLECTOR}/*",), (COLLECTOR,)),
     # On a laptop it runs with whatever Python is there.
     Group("laptops", "3.10", ("roles/jupyter_tunnel/files/jupyter-tunnel",)),
     # Programs of hosts, each on its own.
@@ -96,7 +98,7 @@ GROUPS = (
         "unit",
         TESTS,
         ("tests/unit/*.py",),
-        (*SAMPLES, "tests/integration/documentation", "tests/integration", "tests/tools", DOCTOR, BACKUP),
+        (*SAMPLES, "tests/integration/documentation", "tests/integration", "tests/tools", DOCTOR, BACKUP, COLLECTOR),
         ("tests/unit/index/*",),
     ),
 )

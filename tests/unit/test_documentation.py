@@ -24,6 +24,14 @@ BUILT = "reference/"
 """What `make docs` writes; Sphinx checks links to it."""
 
 
+@cache
+def metrics() -> frozenset[str]:
+    """Names of what hosts and the index's program give Prometheus."""
+    sources = [*(ROOT / "roles/monitoring/files/collector/wheelhouse_monitoring").glob("*.py")]
+    sources.append(ROOT / "roles/pypi_index/files/wheelhouse/src/wheelhouse/metrics.py")
+    return frozenset(name for path in sources for name in re.findall(r'"(wheelhouse_\w+)"', path.read_text("utf-8")))
+
+
 def prose(text: str) -> str:
     """Markdown without its blocks of code."""
     return FENCE.sub("", text)
@@ -75,7 +83,7 @@ def test_the_readme_is_short() -> None:
 
 @pytest.mark.parametrize("path", MARKDOWN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_settings_that_are_named_exist(path: Path) -> None:
-    known = {*variables(), *facts(), *ROLES, "index_image_host", *INVENTED}
+    known = {*variables(), *facts(), *ROLES, "index_image_host", *INVENTED, *metrics()}
     files = {file.stem for file in (ROOT / "plugins").rglob("*.py")} | {
         file.stem for file in (ROOT / "playbooks").rglob("*.yml")
     }

@@ -15,6 +15,18 @@ CI_JOBS, CI_JOBS_TEST = "examples/ci/", "tests/integration/index/test_ci_jobs.py
 
 # Run by something else than `as_written`: {command: (the file that does, words in it)}
 ELSEWHERE = {
+    "/opt/wheelhouse/monitoring/wheelhouse-collect --print": (
+        "tests/integration/office/test_monitoring.py",
+        '"/opt/wheelhouse/monitoring/wheelhouse-collect --print"',
+    ),
+    "docker exec wheelhouse-index wheelhouse health": (
+        "tests/integration/index/test_health.py",
+        '"docker exec wheelhouse-index wheelhouse health"',
+    ),
+    "wheelhouse metrics": (
+        "tests/integration/index/test_health.py",
+        '"docker exec wheelhouse-index wheelhouse metrics"',
+    ),
     "ansible-test sanity": ("tests/tools/sanity.py", 'command = [BIN / "ansible-test", "sanity"'),
     "corporate-password": ("tests/integration/clients/test_corporate_password.py", '"ada", "-c", "corporate-password"'),
     "docker build --network host": ("tests/integration/docker_builds.py", "--network host"),

@@ -14,7 +14,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = sorted(path.name for path in (ROOT / "roles").iterdir())
 SUBJECTS = {"people", "packages", "services", "secrets"}
-PARTS = {"offboard", "base", "index", "clients", "jupyter"}
+PARTS = {"offboard", "base", "index", "clients", "jupyter", "monitoring"}
 # A task with one of these modules belongs to the subject.
 MODULES = {
     "packages": {"ansible.builtin.apt", "ansible.builtin.dnf", "wheelhouse.onboarding.virtualenvs"},

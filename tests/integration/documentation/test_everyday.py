@@ -43,6 +43,19 @@ def test_some_hosts(it: Administration) -> None:
     )
 
 
+def test_one_screen(it: Administration) -> None:
+    assert (
+        "on this machine."
+        in it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.status").text
+    )
+    assert (
+        '"expiring"'
+        in it.as_written(
+            "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.status -e status_format=json"
+        ).text
+    )
+
+
 def test_a_new_person(it: Administration, root_of: dict[str, Login]) -> None:
     """dora comes, and is offboarded by a word in her entry."""
     workstation = root_of["workstation"]

@@ -21,6 +21,7 @@ ROOMS = (
     ("web",),
     ("intake",),
     ("housekeeping",),
+    ("metrics",),
     ("cli",),
 )
 """Lowest first. What is in one line may import from the others in it."""

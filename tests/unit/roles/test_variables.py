@@ -132,6 +132,7 @@ def shared() -> frozenset[str]:
 DERIVED = {
     "conda_channel": ("pypi_index",),
     "index_gateway": ("pypi_index",),
+    "monitoring": ("index_gateway", "pypi_index"),
     "package_intake": ("pypi_index",),
     "pypi_index": ("package_intake",),
 }

@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import getpass
 import http.client
+import itertools
 import json
 import os
 import socket
@@ -17,11 +18,11 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import config
+from wheelhouse import config, metrics
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
-from wheelhouse.index import backup, downloads, events, journal
+from wheelhouse.index import backup, downloads, events, journal, queries
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
@@ -198,6 +199,13 @@ def _parser() -> argparse.ArgumentParser:
     read.set_defaults(run=_journal)
     read.add_argument("--json", action="store_true", help="one JSON object on each line, for programs")
     read.add_argument("--follow", action="store_true", help="then print each new event as it happens")
+    read.add_argument(
+        "--after",
+        type=int,
+        metavar="NUMBER",
+        help="only events behind the one with this number, 0 for all; with --json, each has its number",
+    )
+    read.add_argument("--most", type=int, metavar="EVENTS", help="stop after so many")
 
     save = commands.add_parser(
         "backup",
@@ -227,6 +235,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Check that the server in this container answers.",
     )
     health.set_defaults(run=_health)
+    numbers = commands.add_parser(
+        "metrics",
+        help="print what the index counts, for Prometheus",
+        description="Print what the index counts, in the text format of Prometheus: files, refusals, pages to render,"
+        " room on the disk, the last intake.",
+    )
+    numbers.set_defaults(run=_metrics)
+    status = commands.add_parser(
+        "status",
+        help="print when people last published, for status.yml",
+        description="Print as JSON the number of the latest event, and when each person last published something.",
+    )
+    status.set_defaults(run=_status)
     return parser
 
 
@@ -331,8 +352,10 @@ def _housekeeping(options: argparse.Namespace) -> int:
 
 def _journal(options: argparse.Namespace) -> int:
     try:
-        for event in journal.told(_index().database, follow=options.follow):
-            print(events.line(event).rstrip() if options.json else journal.shown(event), flush=options.follow)
+        found = journal.told(_index().database, follow=options.follow, after=options.after or 0)
+        for number, event in itertools.islice(found, options.most):
+            shown = None if options.after is None else number
+            print(events.line(event, shown).rstrip() if options.json else journal.shown(event), flush=options.follow)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever reads has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -369,6 +392,18 @@ def _health(options: argparse.Namespace) -> int:
     answer = connection.getresponse()
     print(answer.read().decode().strip())
     return 0 if answer.status == http.HTTPStatus.OK else 1
+
+
+def _metrics(options: argparse.Namespace) -> int:
+    sys.stdout.write(metrics.text(metrics.collect(_index())))
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    with _index().database.read() as connection:
+        found = {"event_number": events.last(connection), "last_uploads": queries.last_uploads(connection)}
+    print(json.dumps(found, indent=1))
+    return 0
 
 
 def _config() -> Settings:

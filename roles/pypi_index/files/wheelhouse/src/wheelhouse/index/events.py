@@ -113,9 +113,10 @@ def last(connection: Connection) -> int:
     return connection.execute(select(func.max(tables.events.c.id))).scalar() or 0
 
 
-def line(event: Event) -> str:
-    """The event as one line of JSON, without fields that do not apply."""
-    known = {key: value for key, value in asdict(event).items() if value is not None}
+def line(event: Event, number: int | None = None) -> str:
+    """The event as one line of JSON, without fields that do not apply; with its number where that is given."""
+    known: dict[str, Any] = {} if number is None else {"number": number}
+    known |= {key: value for key, value in asdict(event).items() if value is not None}
     return json.dumps(known, ensure_ascii=True) + "\n"
 
 

@@ -13,13 +13,13 @@ _LONGEST = 2000
 """Characters of a line for people."""
 
 
-def told(database: Database, *, follow: bool = False) -> Iterator[Event]:
-    """All events, oldest first; with `follow` also those that come, for ever."""
-    number = 0
+def told(database: Database, *, follow: bool = False, after: int = 0) -> Iterator[tuple[int, Event]]:
+    """Events with their numbers, oldest first, behind the one numbered `after`; with `follow` also those that come."""
+    number = after
     while True:
         with database.read() as connection:
             some = events.since(connection, number)
-        yield from (event for _, event in some)
+        yield from some
         if some:
             number = some[-1][0]
         elif follow:

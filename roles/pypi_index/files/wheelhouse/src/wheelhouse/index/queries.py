@@ -10,7 +10,7 @@ from simple_repository.model import File
 from sqlalchemy import Connection, Row, Select, func, select
 
 from wheelhouse.index import tables
-from wheelhouse.index.events import instant
+from wheelhouse.index.events import PUBLISH, instant
 from wheelhouse.index.projection import INTAKE, simple
 
 NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
@@ -216,6 +216,14 @@ def objection(connection: Connection, place: str, filename: str, sha256: str) ->
 def known_names(connection: Connection, place: str) -> dict[str, str]:
     """File name -> SHA-256 (hex) of all that was ever published of a project, or in a subdir of a channel."""
     return {row.file: row.sha256 for row in connection.execute(_names(place))}
+
+
+def last_uploads(connection: Connection) -> dict[str, str]:
+    """Login name -> when that person last published something, like `Event.time`."""
+    table = tables.events
+    by_people = (table.c.event == PUBLISH) & (func.coalesce(table.c.origin, "") != INTAKE)
+    wanted = select(table.c.who, func.max(table.c.time)).where(by_people).group_by(table.c.who).order_by(table.c.who)
+    return dict(connection.execute(wanted).all())
 
 
 # Conda

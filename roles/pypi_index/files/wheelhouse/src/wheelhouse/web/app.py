@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import BaseConverter, Map, Rule
 from werkzeug.wrappers import Request, Response
@@ -23,6 +22,7 @@ from wheelhouse.config import Config
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.formats import confined
 from wheelhouse.index import permissions
+from wheelhouse.index.health import Health
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
 from wheelhouse.index.transaction import Index
@@ -72,6 +72,7 @@ class Application:
     def __init__(self, config: Config, index: Index, cache: Cache) -> None:
         self._config = config
         self._index = index
+        self._health_of_index = Health(index)
         self._uploads = upload_application(config, index)
         self._catalogue = Catalogue(index.database)
         self._upstream = upstream = UpstreamRoutes(config, index, cache)
@@ -146,13 +147,9 @@ class Application:
         return Response(content_type="text/plain; charset=utf-8")
 
     def _health(self, _: Request) -> Response:
-        if not os.access(self._index.staging.incoming, os.W_OK):
-            raise HTTPError(503, "The shelf cannot be written to.")
-        try:
-            self._catalogue.counts()
-        except SQLAlchemyError as error:
-            log.error("The database cannot be read: %s", type(error).__name__)
-            raise HTTPError(503, "The index's database cannot be read.") from None
+        """The gateway passes on whether it is 200; why it is not, is for this host."""
+        if fault := self._health_of_index.fault():
+            raise HTTPError(503, fault)
         return Response(json.dumps({"status": "ok"}), content_type="application/json")
 
 
