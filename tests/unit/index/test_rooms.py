@@ -20,6 +20,7 @@ ROOMS = (
     ("upstream",),
     ("web",),
     ("intake",),
+    ("transfer",),
     ("cli",),
 )
 """Lowest first. What is in one line may import from the others in it."""

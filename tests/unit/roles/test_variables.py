@@ -133,6 +133,7 @@ DERIVED = {
     "conda_channel": ("pypi_index",),
     "index_gateway": ("pypi_index",),
     "package_intake": ("pypi_index",),
+    "package_transfer": ("package_intake", "pypi_index"),
     "pypi_index": ("package_intake",),
 }
 
