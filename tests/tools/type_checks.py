@@ -64,6 +64,7 @@ GROUPS = (
             "roles/jupyter_host/files/smoke_test.py",
             "roles/jupyter_host/files/wait-until-ready",
             "roles/package_client/files/fetch.py",
+            "roles/package_transfer/files/wheelhouse-transfer",
             "roles/pypi_index/files/wheelhouse-incoming",
         ),
         ("plugins/module_utils",),

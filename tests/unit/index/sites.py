@@ -209,13 +209,14 @@ class Gap:
 
     def content(self) -> dict[str, Any]:
         """Everything of the inside but locks, and what SQLite has beside its rows."""
+        told = [(one.event, one.file, one.reason) for one in self.inside.events()]  # makes the shelf, if there is none
         passing = {*(self.inside.shelf / name for name in ("state", "locks", "incoming"))}
         found: dict[str, Any] = {
             str(path.relative_to(self.inside.root)): path.read_bytes()
             for path in sorted(self.inside.root.rglob("*"))
             if path.is_file() and not passing & {*path.parents}
         }
-        return found | {"events": [(one.event, one.file, one.reason) for one in self.inside.events()]}
+        return found | {"events": told}
 
     def receipt(self, number: int) -> Receipt:
         return bundle.receipt(self.inside.receipt(number).read_bytes(), "receipt")

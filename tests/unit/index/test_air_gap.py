@@ -25,7 +25,7 @@ from .killed_run import forked
 from .samples import Wheel, sdist
 from .sites import Gap, SiteOfTests
 
-ALPHA, BETA = Wheel("alpha"), Wheel("beta")
+ALPHA, BETA = (Wheel(name, members={f"{name}/__init__.py": b"answer = 42\n"}) for name in ("alpha", "beta"))
 OWN = Wheel("acme_tools")
 PACKAGE = CondaPackage("hello", depends=("python",))
 
@@ -657,6 +657,23 @@ def test_extras_are_laid_down_under_their_names(gap: Gap) -> None:
     assert [one.name for one in gap.manifest(2).extras] == ["tools.tar"]
     gap.apply()
     assert len(list((gap.inside.state / "extras").iterdir())) == 2
+
+
+def test_a_bundle_can_be_verified_by_hand(gap: Gap) -> None:
+    """Before there is an index inside."""
+    extras = gap.outside.root / "extras"
+    extras.mkdir()
+    (extras / "wheelhouse-index.tar").write_bytes(b"an image")
+    gap.export("--extras", extras)
+    key = (gap.outside.state / "key.pub").read_text()
+    (gap.bundle(1) / "allowed_signers").write_text(f"wheelhouse-export {key}")
+    command = "ssh-keygen -Y verify -f allowed_signers -I wheelhouse-export -n wheelhouse-export"
+    command += " -s manifest.json.sig < manifest.json"
+    subprocess.run(command, shell=True, cwd=gap.bundle(1), check=True)
+    said = subprocess.run(
+        "sha256sum extras/*", shell=True, cwd=gap.bundle(1), check=True, capture_output=True, text=True
+    )
+    assert said.stdout.split() == [gap.manifest(1).extras[0].sha256, "extras/wheelhouse-index.tar"]
 
 
 def test_an_extra_that_is_no_plain_file_is_said(gap: Gap) -> None:
