@@ -21,12 +21,13 @@ from wheelhouse.index.events import now
 from wheelhouse.index.import_changes import Arrival, ImportChanges, Imported
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake.policy import Policy
-from wheelhouse.store.staging import make_directory, sync_directory, write_file
+from wheelhouse.store.staging import make_directory, sync_directory
 from wheelhouse.transfer import bundle
 from wheelhouse.transfer.bundle import MANIFEST, BadBundle, File, Manifest, Package, Receipt
 from wheelhouse.transfer.incoming import Carried, Copies
 from wheelhouse.transfer.outgoing import ADVISORIES, EVENTS, REPORTS, own_version
 from wheelhouse.transfer.policy import Judge, Judgement
+from wheelhouse.transfer.remembered import replace
 from wheelhouse.web.html import render_static, static_assets
 
 PAGE, DATA, MATERIALS = "index.html", "intake.json", "intake.cdx.json"
@@ -174,11 +175,10 @@ class Import:
         extras = self._state / "extras"
         for directory in (self._state / "bundles", record, extras):
             make_directory(directory, 0o750)
-        write_file(record / MANIFEST, bundle.encoded(carried.manifest), record)
+        replace(record / MANIFEST, bundle.encoded(carried.manifest))
         for one in carried.manifest.attachments:
             if one.name in (*REPORTS, EVENTS, ADVISORIES):
-                write_file(record / one.name, copies.path(one.sha256).read_bytes(), record)
-        sync_directory(record)
+                replace(record / one.name, copies.path(one.sha256).read_bytes())
         for one in carried.manifest.extras:
             part = extras / f".{one.name}.part"
             shutil.copyfile(copies.path(one.sha256), part)
@@ -201,8 +201,7 @@ class Import:
             has=sorted(has | set(self._extras())),
         )
         path = directory / f"receipt-{carried.manifest.number:06}.json"
-        write_file(path, bundle.encoded(receipt), directory)
-        sync_directory(directory)
+        replace(path, bundle.encoded(receipt))
         return path
 
     def _extras(self) -> Iterator[str]:

@@ -27,9 +27,10 @@ from wheelhouse.index import events
 from wheelhouse.index.transaction import Index
 from wheelhouse.progress import progress
 from wheelhouse.store.base import blob
-from wheelhouse.store.staging import make_directory, sync_directory, sync_disk, write_file
+from wheelhouse.store.staging import make_directory, sync_directory, sync_disk
 from wheelhouse.transfer import bundle, selection, signature
 from wheelhouse.transfer.bundle import EXTRA, EXTRAS, FILES, MANIFEST, SIGNATURE, Manifest, Thing
+from wheelhouse.transfer.remembered import replace
 from wheelhouse.transfer.selection import Selection
 
 REPORTS = ("intake.json", "intake.cdx.json", "lock.toml", "last-run.json")
@@ -104,11 +105,10 @@ class Ledger:
 
     def add(self, number: int, content: bytes) -> None:
         """Those behind it were made for a chain that is given up."""
-        write_file(self._path(number), content, self.directory)
+        replace(self._path(number), content)
         for later in self.numbers():
             if later > number:
                 self._path(later).unlink(missing_ok=True)
-        sync_directory(self.directory)
 
     def sent(self, number: int) -> frozenset[str]:
         """SHA-256 of everything in the bundles up to this one."""
@@ -164,7 +164,7 @@ def _adopt(directory: Path, ledger: Ledger, state: Path) -> None:
         return
     signers = state / "key.signers"
     line = f'{signature.SIGNER} namespaces="{signature.NAMESPACE}" {signature.public_key(state / "key")}\n'
-    write_file(signers, line.encode(), state)
+    replace(signers, line.encode())
     try:
         content = (path / MANIFEST).read_bytes()
         signature.verify(content, path / SIGNATURE, signers)
