@@ -67,6 +67,7 @@ _BY_PATH = {
     "package_intake_targets.platforms": "platform",
     "package_intake_targets.python": "python",
     "package_transfer_calendar": "calendar",
+    "package_transfer_extras": "file",
     "package_transfer_internal": "project_pattern",
     "package_transfer_part_size": "size",
     "package_transfer_signers": "public_key",

@@ -54,8 +54,10 @@ class Inside:
 
 
 @pytest.fixture(scope="module")
-def inside(index: Host, settings) -> Iterator[Inside]:
-    settings.apply(package_transfer_direction="export")
+def inside(index: Host, settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    extra = tmp_path_factory.mktemp("extras") / "tools.tar"
+    extra.write_text("wheels")
+    settings.apply(package_transfer_direction="export", package_transfer_extras=[str(extra)])
     index.check_output(
         f"install -d -o root -g wheelhouse {INSIDE} && install -d -o wheelhouse -g wheelhouse {INSIDE}/shelf"
         f" && cp -a /srv/wheelhouse/config {INSIDE}/config"
@@ -130,6 +132,7 @@ def test_pip_and_uv_install_inside_what_the_outside_let_in(exported: str, inside
     repodata = json.loads(index.check_output(f"cat {INSIDE}/shelf/conda/conda-forge/noarch/repodata.json"))
     assert repodata["packages"] or repodata["packages.conda"]
     assert json.loads(index.check_output(f"cat {INSIDE}/shelf/reports/intake.json"))["lines"]
+    assert index.check_output(f"cat {INSIDE}/transfer/state/extras/tools.tar") == "wheels"
 
 
 def test_a_receipt_is_what_the_next_export_goes_by(exported: str, inside: Inside, index: Host, settings) -> None:
@@ -144,7 +147,6 @@ def test_a_receipt_is_what_the_next_export_goes_by(exported: str, inside: Inside
 
 
 def test_the_role_changes_nothing_the_second_time(inside: Inside, settings) -> None:
-    settings.apply(package_transfer_direction="export")
     arguments = ("-e", '{"roles_to_run": ["package_transfer"], "package_transfer_direction": "export"}')
     play(Path(__file__).with_name("roles.yml"), *arguments)
     assert play(Path(__file__).with_name("roles.yml"), *arguments).changed == 0
