@@ -374,6 +374,19 @@ def test_a_bundle_of_another_chain_changes_nothing(carried: Gap) -> None:
     assert carried.content() == before
 
 
+def test_a_bundle_that_follows_another_one_changes_nothing(carried: Gap) -> None:
+    carried.apply()
+    carried.new_medium()
+    carried.outside.admit(BETA)
+    carried.export("--since", "0")  # another bundle 1
+    carried.outside.admit(Wheel("gamma"))
+    carried.export()
+    shutil.rmtree(carried.bundle(1))
+    before = carried.content()
+    assert "was made to follow another bundle 1" in carried.apply(code=1)
+    assert carried.content() == before
+
+
 def test_an_older_bundle_is_passed_over(carried: Gap) -> None:
     carried.outside.admit(BETA)
     carried.export()
