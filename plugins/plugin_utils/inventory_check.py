@@ -47,6 +47,7 @@ ROLE_GROUPS: dict[str, tuple[str, ...]] = {
     "conda_channel": ("index_hosts",),
     "index_gateway": ("index_hosts",),
     "package_intake": ("index_hosts",),
+    "package_transfer": ("index_hosts",),
     "pypi_index": ("index_hosts",),
     "jupyter_host": ("jupyter_hosts",),
 }

@@ -71,6 +71,7 @@ GROUPS = (
             "roles/jupyter_host/files/wait-until-ready",
             "roles/package_client/files/fetch.py",
             "roles/pypi_index/files/wheelhouse-housekeeping",
+            "roles/package_transfer/files/wheelhouse-transfer",
             "roles/pypi_index/files/wheelhouse-incoming",
         ),
         ("plugins/module_utils",),

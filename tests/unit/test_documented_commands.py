@@ -27,6 +27,31 @@ ELSEWHERE = {
         "tests/integration/index/test_health.py",
         '"docker exec wheelhouse-index wheelhouse metrics"',
     ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.export": ("tests/integration/index/test_air_gap.py", 'settings.play("export")'),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.export -e package_transfer_since=/root/receipt-000001.json": (
+        "tests/integration/index/test_air_gap.py",
+        '"export", "-e", "package_transfer_since=/root/receipt-000001.json"',
+    ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.import": ("tests/integration/index/test_air_gap.py", "inside.play()"),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.import -e package_transfer_apply=true": (
+        "tests/integration/index/test_air_gap.py",
+        '"-e", "package_transfer_apply=true"',
+    ),
+    "sha256sum extras/*": ("tests/unit/index/test_air_gap.py", '"sha256sum extras/*"'),
+    "ssh-keygen -Y verify -f allowed_signers -I wheelhouse-export -n wheelhouse-export"
+    " -s manifest.json.sig < manifest.json": (
+        "tests/unit/index/test_air_gap.py",
+        "-s manifest.json.sig < manifest.json",
+    ),
+    "wheelhouse-transfer": ("tests/integration/index/test_air_gap.py", "/usr/local/sbin/wheelhouse-transfer"),
+    "wheelhouse-transfer --since /root/receipt-000001.json --refused-too": (
+        "tests/integration/index/test_air_gap.py",
+        "wheelhouse-transfer --since /root/receipt-000001.json --refused-too",
+    ),
     "ansible-test sanity": ("tests/tools/sanity.py", 'command = [BIN / "ansible-test", "sanity"'),
     "corporate-password": ("tests/integration/clients/test_corporate_password.py", '"ada", "-c", "corporate-password"'),
     "docker build --network host": ("tests/integration/docker_builds.py", "--network host"),

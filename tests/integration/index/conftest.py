@@ -43,7 +43,7 @@ class Settings:
     """How the index is set up: as the inventory says, or for a while otherwise."""
 
     # in the order of playbooks/parts/index.yml; each reads the settings that begin with its name
-    ROLES = ("pypi_index", "conda_channel", "index_gateway", "package_intake")
+    ROLES = ("pypi_index", "conda_channel", "index_gateway", "package_intake", "package_transfer")
 
     def __init__(self, index: Host, file: Path) -> None:
         self._index = index

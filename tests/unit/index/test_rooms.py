@@ -22,6 +22,7 @@ ROOMS = (
     ("intake",),
     ("housekeeping",),
     ("metrics",),
+    ("transfer",),
     ("cli",),
 )
 """Lowest first. What is in one line may import from the others in it."""

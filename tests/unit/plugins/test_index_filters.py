@@ -135,6 +135,10 @@ def test_right_settings_have_no_faults() -> None:
             {"package_intake_packages": [{"pypi": "acme-x"}], "pypi_index_reserved": ["acme-*"]},
             "one of the company's own names",
         ),
+        ("package_transfer", {"package_transfer_signers": ["ada"]}, "package_transfer_signers[0] is 'ada': write one"),
+        ("package_transfer", {"package_transfer_internal": ["acme *"]}, "package_transfer_internal[0] is 'acme *'"),
+        ("package_transfer", {"package_transfer_directory": "medium"}, "package_transfer_directory is 'medium'"),
+        ("package_transfer", {"package_transfer_part_size": "4 GB"}, "package_transfer_part_size is '4 GB': write"),
     ],
 )
 def test_wrong_settings_are_named(role: str, settings: dict[str, object], said: str) -> None:

@@ -10,7 +10,7 @@ import yaml
 
 ROLES = Path(__file__).parents[3] / "roles"
 PROGRAM = ROLES / "pypi_index/files/wheelhouse"
-OTHERS = ("index_gateway", "conda_channel", "package_intake")
+OTHERS = ("index_gateway", "conda_channel", "package_intake", "package_transfer")
 # {constant of another role: constant of pypi_index}
 CONSTANTS = {
     "__conda_channel_container": "__pypi_index_container",
@@ -18,6 +18,8 @@ CONSTANTS = {
     "__index_gateway_program": "__pypi_index_socket",
     "__package_intake_account": "__pypi_index_account",
     "__package_intake_index_container": "__pypi_index_container",
+    "__package_transfer_account": "__pypi_index_account",
+    "__package_transfer_index_container": "__pypi_index_container",
 }
 
 

@@ -134,6 +134,7 @@ DERIVED = {
     "index_gateway": ("pypi_index",),
     "monitoring": ("index_gateway", "pypi_index"),
     "package_intake": ("pypi_index",),
+    "package_transfer": ("package_intake", "pypi_index"),
     "pypi_index": ("package_intake",),
 }
 

@@ -12,5 +12,6 @@ Rooms, lowest first; each imports only from those above it, and a test says so:
     upstream/  the public index: asked, kept, passed through
     web/       the WSGI application; HTTP is nowhere else
     intake/    public packages by a list: resolved, fetched, checked, published as a whole
+    transfer/  bundles for an index without a route to this one: written, verified, applied
     cli        the command line
 """

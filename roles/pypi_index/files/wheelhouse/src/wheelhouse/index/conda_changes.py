@@ -99,7 +99,7 @@ class CondaChanges(Changes):
                 for conflict in done.refused.values():
                     raise conflict
                 keep()
-                replaced = _replace_records(connection, channel, known, records or {})
+                replaced = replace_records(connection, channel, known, records or {})
                 mark_dirty(connection, replaced)
             fresh = {_file(package.name) for package in packages}
             self.render(*done.dirty, *replaced, fresh=fresh)
@@ -166,7 +166,7 @@ class CondaChanges(Changes):
         """Have upstream's packages listed as upstream lists them today, where the SHA-256 is the same."""
         with self.database.change(*{_place(channel, name) for name in records}) as connection:
             known = queries.packages(connection, channel)
-            dirty = _replace_records(connection, channel, known, records)
+            dirty = replace_records(connection, channel, known, records)
             mark_dirty(connection, dirty)
         self.render(*dirty)
 
@@ -295,13 +295,13 @@ def _published(channel: str, package: IncomingPackage, who: str, origin: str) ->
     )
 
 
-def _replace_records(
+def replace_records(
     connection: Connection,
     channel: str,
     known: Mapping[str, PublishedPackage],
     records: Mapping[str, Mapping[str, Any]],
 ) -> set[str]:
-    """Returns the places that look another way now."""
+    """Have upstream's packages listed by these records; returns the places that look another way now."""
     changed = {
         name: json.dumps(record, sort_keys=True, separators=(",", ":"))
         for name, record in records.items()

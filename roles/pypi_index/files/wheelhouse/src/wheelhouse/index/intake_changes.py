@@ -102,15 +102,7 @@ class IntakeChanges(Changes):
         with self.database.change("denied") as connection:
             if queries.denied(connection) == wanted:
                 return False
-            connection.execute(delete(tables.denied_releases))
-            rows = [
-                {"project": project, "version": version, "sentence": sentence, "about": json.dumps(about)}
-                for project, versions in wanted.items()
-                for version, (sentence, about) in versions.items()
-            ]
-            if rows:
-                connection.execute(insert(tables.denied_releases), rows)
-            upsert(connection, tables.meta, [{"key": "denied", "value": str(time.time_ns())}])
+            replace_denied(connection, wanted)
         return True
 
     def remember(self, key: str, value: str) -> None:
@@ -128,6 +120,19 @@ class IntakeChanges(Changes):
         with self.database.change(f"served {project}") as connection:
             insert_missing(connection, table, [{"project": project, "file": filename, "sha256": sha256}])
             return connection.execute(wanted).scalar() or sha256
+
+
+def replace_denied(connection: Connection, wanted: Mapping[str, Mapping[str, tuple[str, tuple[str, ...]]]]) -> None:
+    """Have exactly these releases denied."""
+    connection.execute(delete(tables.denied_releases))
+    rows = [
+        {"project": project, "version": version, "sentence": sentence, "about": json.dumps(about)}
+        for project, versions in wanted.items()
+        for version, (sentence, about) in versions.items()
+    ]
+    if rows:
+        connection.execute(insert(tables.denied_releases), rows)
+    upsert(connection, tables.meta, [{"key": "denied", "value": str(time.time_ns())}])
 
 
 def _sum_up(connection: Connection, hour: int) -> None:

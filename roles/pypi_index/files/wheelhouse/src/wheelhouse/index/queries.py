@@ -10,7 +10,7 @@ from simple_repository.model import File
 from sqlalchemy import Connection, Row, Select, func, select
 
 from wheelhouse.index import tables
-from wheelhouse.index.events import PUBLISH, instant
+from wheelhouse.index.events import IMPORT, PUBLISH, instant
 from wheelhouse.index.projection import INTAKE, simple
 
 NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
@@ -121,10 +121,13 @@ class RollbackRow:
 # Projects
 
 
-def projects(connection: Connection) -> list[str]:
-    """Names of all that have published files, sorted."""
+def projects(connection: Connection, *, removed: bool = False) -> list[str]:
+    """Names of all that have published files, sorted; with `removed` also of those that had some once."""
     table = tables.projects
-    return list(connection.execute(select(table.c.name).where(table.c.files > 0).order_by(table.c.name)).scalars())
+    wanted = select(table.c.name).order_by(table.c.name)
+    if not removed:
+        wanted = wanted.where(table.c.files > 0)
+    return list(connection.execute(wanted).scalars())
 
 
 def is_known(connection: Connection, project: str) -> bool:
@@ -211,6 +214,15 @@ def objection(connection: Connection, place: str, filename: str, sha256: str) ->
     if known in (None, sha256):
         return None
     return f"{filename} was published before with other contents; {NEVER_REPLACED}"
+
+
+def imported_bytes(connection: Connection) -> set[str]:
+    """SHA-256 of all files and conda packages that came by bundles and are published."""
+    found: set[str] = set()
+    for table in (tables.files, tables.conda_packages):
+        mine = (table.c.who == IMPORT) & table.c.removed.is_(None)
+        found |= set(connection.execute(select(table.c.sha256).where(mine)).scalars())
+    return found
 
 
 def known_names(connection: Connection, place: str) -> dict[str, str]:

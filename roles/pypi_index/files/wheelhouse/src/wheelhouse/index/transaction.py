@@ -73,7 +73,7 @@ class Index(CondaChanges, IntakeChanges):
         if not files:
             return []
         (project,) = {one.name.project for one in files}
-        with self._storing(*_stored(files)) as keep:
+        with self._storing(*stored(files)) as keep:
             with self.database.change(project) as connection:
                 done = self._publish(connection, files, who, origin, allow_second_sdist=allow_second_sdist)
                 for conflict in done.refused.values():
@@ -89,11 +89,11 @@ class Index(CondaChanges, IntakeChanges):
         rendered: see `rendering_together`. A version may have a second source distribution. Raises `Busy`, OSError.
         """
         projects = sorted({one.name.project for one in files})
-        with self._storing(*_stored(files), together=True) as keep:
+        with self._storing(*stored(files), together=True) as keep:
             with self.database.change(*projects) as connection:
                 done = self._publish(connection, files, who, origin, allow_second_sdist=True)
                 keep()
-            refused, metadata = _stored([files[number] for number in done.refused])
+            refused, metadata = stored([files[number] for number in done.refused])
             self._sweep({*refused, *dict(metadata)})
         return done
 
@@ -207,7 +207,7 @@ def _of(names: Iterable[str]) -> Callable[[Connection, str], Mapping[str, Publis
     return lambda connection, project: queries.files(connection, project, names=names)
 
 
-def _stored(files: Iterable[Incoming]) -> tuple[dict[str, Path], list[tuple[str, bytes]]]:
+def stored(files: Iterable[Incoming]) -> tuple[dict[str, Path], list[tuple[str, bytes]]]:
     """What is stored of files, by its SHA-256 (hex): the files themselves, and metadata."""
     contents = [(hashlib.sha256(content).hexdigest(), content) for one in files if (content := _metadata(one))]
     return {_sha256(one): one.path for one in files}, contents
