@@ -1,6 +1,8 @@
 """One program takes requests over from another, and no client of either is turned away."""
 
+import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -39,7 +41,7 @@ class Programs:
         environment = {**os.environ, "PYTHONPATH": str(SOURCE), "WHEELHOUSE_LISTEN": f"unix:{self.place}"}
         command = [sys.executable, "-m", "gunicorn", "--config", str(settings), "wheelhouse.web.app:application()"]
         with self.log.open("ab") as log:
-            program = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+            program = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         self.running.append(program)
         end = time.monotonic() + START
         while program.poll() is None and handover.own(self.place) != self.place.with_name(answers_at):
@@ -47,10 +49,15 @@ class Programs:
             time.sleep(0.05)
         return program
 
+    def kill(self, program: subprocess.Popen[bytes]) -> None:
+        """Kill one with its workers, as the end of a container does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        program.wait()
+
     def stop(self) -> None:
         for program in self.running:
-            program.kill()
-            program.wait()
+            self.kill(program)
 
 
 @pytest.fixture
@@ -98,8 +105,7 @@ def test_a_program_that_is_alone_has_the_name(programs: Programs) -> None:
     assert names(programs.place) == {"index.sock"}
     assert cli.main(["health"]) == 0
     assert cli.main(["take-over"]) == 0  # has nothing to do
-    programs.running[0].kill()
-    programs.running[0].wait()
+    programs.kill(programs.running[0])
     programs.start("index.sock")  # after a kill, beside the socket that was left
     assert cli.main(["health"]) == 0
 
