@@ -54,6 +54,10 @@ class Programs:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(program.pid, signal.SIGKILL)
         program.wait()
+        with contextlib.suppress(ProcessLookupError):
+            while True:  # a worker is somebody else's child now
+                os.killpg(program.pid, 0)
+                time.sleep(0.01)
 
     def stop(self) -> None:
         for program in self.running:
