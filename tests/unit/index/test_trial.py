@@ -132,7 +132,7 @@ def test_tables_of_a_later_version(root: Path, config: Path) -> None:
 @pytest.mark.usefixtures("on_sqlite")
 def test_no_room_for_a_copy(root: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     open_index(root)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))  # type: ignore[attr-defined]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 99, 1))
     with pytest.raises(Full, match="needs 64 MiB for a copy of the database, and the disk has 0 MiB"):
         trial.run(root, config, SETTINGS)
 
