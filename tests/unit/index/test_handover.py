@@ -137,6 +137,7 @@ def test_nobody_notices_that_one_replaces_another(programs: Programs) -> None:
     assert clients.failures == []
     assert second.poll() is None
     assert cli.main(["take-over", "--last"]) == 0
+    assert names(programs.place) == {"index.sock"}
     assert cli.main(["verify"]) == 0
 
 

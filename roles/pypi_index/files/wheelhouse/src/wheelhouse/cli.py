@@ -291,9 +291,11 @@ def _take_over(options: argparse.Namespace) -> int:
     address = config.listen()
     if not address.startswith("unix:"):
         raise ConfigError(f"The program listens at {address}; only at a socket can another one take over.")
-    is_new = handover.take_over(Path(address.removeprefix("unix:")), options.patience)
+    place = Path(address.removeprefix("unix:"))
+    is_new = handover.take_over(place, options.patience)
     print("This program answers now." if is_new else "This program answers already.")
     if options.last:
+        handover.forget_previous(place)
         finish_pieces(_index())
     return 0
 

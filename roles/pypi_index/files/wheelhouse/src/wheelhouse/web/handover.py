@@ -94,6 +94,11 @@ def take_over(path: Path, patience: float) -> bool:
     return True
 
 
+def forget_previous(path: Path) -> None:
+    """Remove the name of a program that has ended."""
+    path.with_name(PREVIOUS).unlink(missing_ok=True)
+
+
 def check(path: Path) -> None:
     """See that the program at `path` answers, shows pages and refuses a wrong login; raises `Unreachable`."""
     for method, address, wanted in (
