@@ -153,6 +153,12 @@ def test_the_image_as_a_file(it: Administration) -> None:
     (it.directory / "wheelhouse-index.tar").unlink()
 
 
+def test_an_upgrade(it: Administration) -> None:
+    said = it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.upgrade").text
+    assert "the package index runs 0.1.0, and this collection is 0.1.0. The program is the same in both." in " ".join(said.split())
+    assert "a file was published in the trial" in " ".join(said.split())
+
+
 def test_advisories_are_carried_over(it: Administration, root_of: dict[str, Login]) -> None:
     advisories = sorted((ROOT / "demo" / "osv").glob("*.json"))
     with zipfile.ZipFile(it.directory / "all.zip", "w") as packed:

@@ -6,8 +6,10 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from sqlalchemy import text
+from wheelhouse.errors import Busy, TooNew
 from wheelhouse.index import migrations, simple_pages
-from wheelhouse.index.opening import open_index
+from wheelhouse.index.opening import finish_pieces, open_index
 from wheelhouse.index.tables import metadata
 from wheelhouse.index.transaction import Index
 
@@ -49,3 +51,79 @@ def test_pages_that_are_made_in_another_way_are_made_anew(
     assert later.render_dirty() > 0
     assert page.read_bytes() == before.replace(b'[{"filename"', b'[{ "filename"')
     assert open_index(root).render_dirty() == 0
+
+
+def made_later(index: Index, oldest_reader: str | None) -> None:
+    """Have the tables be those of a later version."""
+    with index.database.change_alone() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        connection.execute(text("DELETE FROM meta WHERE key = 'oldest reader'"))
+        if oldest_reader:
+            connection.execute(text("INSERT INTO meta VALUES ('oldest reader', :it)"), {"it": oldest_reader})
+
+
+def test_revisions_can_be_compared() -> None:
+    scripts = ScriptDirectory(str(migrations.Path(migrations.__file__).parent))
+    inorder = [script.revision for script in scripts.walk_revisions()][::-1]
+    assert inorder == sorted(inorder)
+    assert migrations.OLDEST_READER in inorder
+
+
+def test_tables_of_a_later_version_that_this_one_can_read(index: Index, root: Path) -> None:
+    made_later(index, migrations.HEAD)
+    later = open_index(root)
+    publish(later, Wheel())
+    with later.database.read() as connection:
+        assert migrations.revision(connection) == "9999"
+
+
+@pytest.mark.parametrize("oldest_reader", ["9998", None], ids=["they say so", "they say nothing"])
+def test_tables_of_a_later_version_that_it_cannot(index: Index, root: Path, oldest_reader: str | None) -> None:
+    made_later(index, oldest_reader)
+    with pytest.raises(
+        TooNew, match=f"to 9999, which this one, made for {migrations.HEAD}, cannot read: use the later"
+    ):
+        open_index(root)
+
+
+def test_the_tables_say_who_can_read_them(index: Index) -> None:
+    with index.database.read() as connection:
+        said = connection.execute(text("SELECT value FROM meta WHERE key = 'oldest reader'")).scalar()
+    assert said == migrations.OLDEST_READER
+
+
+def test_a_program_at_work_is_not_left_with_tables_that_it_cannot_read(
+    index: Index, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "HEAD", "9999")
+    monkeypatch.setattr(migrations, "OLDEST_READER", "9999")
+    with pytest.raises(Busy, match=f"cannot read the tables of this version .9999, and it has {index_head()}"):
+        open_index(root, beside=True)
+
+
+def index_head() -> str:
+    scripts = ScriptDirectory(str(migrations.Path(migrations.__file__).parent))
+    [head] = scripts.get_heads()
+    return str(head)
+
+
+def test_what_an_earlier_version_published_meanwhile_is_made_in_the_new_way(
+    index: Index, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(index, Wheel("acme_early"))
+    pieces = simple_pages.pieces
+    with monkeypatch.context() as new:
+        new.setattr(simple_pages, "MADE_BY", "another version")
+        new.setattr(simple_pages, "pieces", lambda file: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1)))
+        later = open_index(root)
+    publish(index, Wheel("acme_late"))
+    pages = [root / "simple" / name / "index.json" for name in ("acme-early", "acme-late")]
+    with monkeypatch.context() as new:
+        new.setattr(simple_pages, "MADE_BY", "another version")
+        new.setattr(simple_pages, "pieces", lambda file: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1)))
+        later.render_dirty()
+        assert [b'[{ "filename"' in page.read_bytes() for page in pages] == [True, False]
+        finish_pieces(later)
+        assert [b'[{ "filename"' in page.read_bytes() for page in pages] == [True, True]
+        finish_pieces(later)
+        assert later.render_dirty() == 0

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from gunicorn.glogging import Logger
 from wheelhouse.config import ConfigError, listen, load
+from wheelhouse.errors import WheelhouseError
 from wheelhouse.index.opening import open_index
 from wheelhouse.logs import OneLine
+from wheelhouse.web import handover
 
 
 class _Log(Logger):
@@ -37,11 +39,17 @@ def on_starting(server):
 
     A worker that took that long would be taken for one that hangs.
     """
+    address = server.cfg.bind[0]
+    place = Path(address.removeprefix("unix:")) if address.startswith("unix:") else None
+    is_beside = place is not None and handover.is_answered(place)
     try:
         load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
-    except ConfigError as error:
+        open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")), beside=is_beside).database.close()
+    except (ConfigError, WheelhouseError) as error:
         raise SystemExit(str(error)) from error
-    open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf"))).database.close()
+    if place:
+        server.cfg.set("bind", [f"fd://{handover.bind(place).detach()}"])
+        server.systemd = True  # as for its sockets: at the end, the name may lead to the program that has taken over
 
 
 def post_worker_init(worker):

@@ -10,9 +10,9 @@ import http.client
 import itertools
 import json
 import os
-import socket
 import sys
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,12 +23,13 @@ from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import backup, downloads, events, journal, queries
-from wheelhouse.index.opening import open_index
+from wheelhouse.index.opening import finish_pieces, open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
 from wheelhouse.maintenance import Maintenance
 from wheelhouse.store.downloads import Cache
 from wheelhouse.store.local import LocalStore
+from wheelhouse.web import handover, trial
 
 
 def run() -> NoReturn:
@@ -250,6 +251,28 @@ def _parser() -> argparse.ArgumentParser:
         description="Print as JSON the number of the latest event, and when each person last published something.",
     )
     status.set_defaults(run=_status)
+    take_over = commands.add_parser(
+        "take-over",
+        help="have the server in this container answer instead of another",
+        description="Wait until the server in this container answers as it should, and have the gateway ask it instead"
+        " of the one that it asked so far. No request is lost. If it does not answer, nothing changes.",
+    )
+    take_over.set_defaults(run=_take_over)
+    take_over.add_argument(
+        "--patience", type=float, default=60, metavar="SECONDS", help="how long to wait (default: %(default)g)"
+    )
+    take_over.add_argument(
+        "--last", action="store_true", help="the other one has ended: also finish what had to wait for that"
+    )
+    try_out = commands.add_parser(
+        "trial",
+        help="try this version on a copy of the database",
+        description="Copy the database to a scratch directory, and start this version of the program on it: change its"
+        " tables, refuse a wrong password, accept a right one, publish a file and find it on its page. Reports how the"
+        " tables change, and whether the earlier version can still read them. Changes nothing.",
+    )
+    try_out.set_defaults(run=_trial)
+    try_out.add_argument("--json", action="store_true", help="one JSON document, for programs")
     return parser
 
 
@@ -445,19 +468,39 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _health(options: argparse.Namespace) -> int:
-    # Not urllib, which would ask a proxy named by the environment.
     address = config.listen()
-    connection = http.client.HTTPConnection("localhost", timeout=4)
     if address.startswith("unix:"):
-        connection.sock = socket.socket(socket.AF_UNIX)
-        connection.sock.settimeout(4)
-        connection.sock.connect(address.removeprefix("unix:"))
+        place = Path(address.removeprefix("unix:"))
+        status, text = handover.ask(handover.own(place) or place, "GET", "/health")
     else:
-        connection.sock = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), 4)
-    connection.request("GET", "/health")
-    answer = connection.getresponse()
-    print(answer.read().decode().strip())
-    return 0 if answer.status == http.HTTPStatus.OK else 1
+        # Not urllib, which would ask a proxy named by the environment.
+        connection = http.client.HTTPConnection("127.0.0.1", int(address.rpartition(":")[2]), timeout=4)
+        connection.request("GET", "/health")
+        answer = connection.getresponse()
+        status, text = answer.status, answer.read().decode().strip()
+    print(text)
+    return 0 if status == http.HTTPStatus.OK else 1
+
+
+def _take_over(options: argparse.Namespace) -> int:
+    address = config.listen()
+    if not address.startswith("unix:"):
+        raise ConfigError(f"The program listens at {address}; only at a socket can another one take over.")
+    place = Path(address.removeprefix("unix:"))
+    is_new = handover.take_over(place, options.patience)
+    print("This program answers now." if is_new else "This program answers already.")
+    if options.last:
+        handover.forget_previous(place)
+        finish_pieces(_index())
+    return 0
+
+
+def _trial(options: argparse.Namespace) -> int:
+    outcome = trial.run(
+        Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")), Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))
+    )
+    print(json.dumps(asdict(outcome)) if options.json else "\n".join(outcome.lines()))
+    return 0
 
 
 def _metrics(options: argparse.Namespace) -> int:

@@ -47,5 +47,9 @@ class BrokenOff(Unreachable):
     """Its answer came, and stopped in the middle."""
 
 
+class TooNew(WheelhouseError):
+    """What is there was made by a later version of this program, and is nothing that this one understands."""
+
+
 class Damaged(WheelhouseError):
     """What is there is not what it was: bytes that do not have their hash, a state that does not fit together."""

@@ -144,13 +144,12 @@ def _replace(connection: Connection, changed: Sequence[tuple[Row | None, Row]]) 
     return {place for projects in batches(by_project.items()) for place in _settle(connection, dict(projects))}
 
 
-def remake_pieces(connection: Connection) -> None:
-    """Make the pieces of pages anew that are kept in rows, and have all pages rendered, which look another way now."""
+def remake_pieces(connection: Connection, projects: Iterable[str]) -> None:
+    """Make the pieces of pages anew that are kept in rows, and have the pages rendered, which look another way now."""
     table = tables.files
-    published = table.c.removed.is_(None)
-    for name in connection.execute(select(table.c.project).where(published).distinct()).scalars().all():
-        rows = connection.execute(select(table).where(published, table.c.project == name)).mappings().all()
-        for some in batches(rows):
+    for name in projects:
+        of_project = table.c.removed.is_(None), table.c.project == name
+        for some in batches(connection.execute(select(table).where(*of_project)).mappings().all()):
             upsert(connection, table, [_finished(dict(row)) for row in some])
         mark_dirty(connection, [name])
 
