@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import config
+from wheelhouse import config, token_commands
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
@@ -157,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     report.add_argument("--json", action="store_true", help="one JSON document, for programs")
 
-    for command in (reindex, verify, channel, yank, unyank, remove, bring_in):
+    changing_tokens = token_commands.add(commands)
+    for command in (reindex, verify, channel, yank, unyank, remove, bring_in, *changing_tokens):
         command.add_argument(
             "--by", default=_login(), metavar="NAME", help="who does this, for the journal (default: %(default)s)"
         )

@@ -19,6 +19,7 @@ REFUSE, QUARANTINE, VERIFY = "refuse", "quarantine", "verify"
 MAX_REASON = 1000
 """Characters of a sentence on somebody else's file."""
 ROLLBACK, ROLL_FORWARD = "rollback", "roll forward"
+TOKEN, TOKEN_END = "create token", "revoke token"
 
 
 @dataclass(frozen=True)
