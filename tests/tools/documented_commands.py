@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # what the collection puts on a path, or into a bundle
 THEIR_NAMES = """
     corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd jupyter-status uninstall.cmd
-    uninstall.sh wheelhouse wheelhouse-doctor wheelhouse-intake
+    uninstall.sh wheelhouse wheelhouse-doctor wheelhouse-intake wheelhouse-token
 """
 OTHERS = """
     ansible ansible-builder ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl

@@ -25,7 +25,7 @@ WITHOUT = {
     "tests/tools/sanity.py": "hands its arguments to ansible-test",
     "tests/tools/type_checks.py": "hands its arguments to mypy",
 }
-INDEX = "check-config health intake journal reindex remove report channel unyank verify yank"
+INDEX = "check-config health intake journal reindex remove report channel token unyank verify yank"
 UNCLEAR = re.compile(
     r"\b(anew|lest|of before|of now|who left|let (?:in|out)|brought in|kept back|tells?|told"
     r"|nobody|somebody|everybody|whoever)\b",
