@@ -41,6 +41,6 @@ _TAKEN = frozenset(f"{_DEBIAN} {_PACKAGES}".split())
 
 def why_reserved(name: str) -> str | None:
     """Half a sentence that says why `name` is nobody's; None for a name that a person can have."""
-    if name in _OURS:
-        return _OURS[name]
-    return "an account of the system" if name in _TAKEN or _PATTERNS.fullmatch(name) else None
+    if name in _TAKEN or (name not in _OURS and _PATTERNS.fullmatch(name)):
+        return "an account of the system"
+    return _OURS.get(name)
