@@ -42,7 +42,8 @@ PROGRAMS = OURS | frozenset(OTHERS.split())
 
 # between backticks, with a blank, and no command: a setting, a line of a configuration file, a request, a path
 NO_COMMAND = re.compile(
-    r"[\w\[\].-]+: .*|~?/Library/[\w/. ]+|[\w.-]+ = .*|[\[{\"'].*|(?:GET|POST) /.*|[~/][\w/~]+/Library/.*|[\w-]+: *|[A-Z_]+=\S*"
+    r"[\w\[\].-]+: .*|~?/Library/[\w/. ]+|[\w.-]+ = .*|"
+    r"[\[{\"'].*|(?:GET|POST) /.*|[~/][\w/~]+/Library/.*|[\w-]+: *|[A-Z_]+=\S*"
     r"|a@b:c/d#e%f\?&\+ \"q|\[\w.*|orange3 3\.29\.3|the first of the group \w+|systemd --user|%pip install"
 )
 ARGUMENTS = re.compile(r"-{1,2}[a-z].* .+")

@@ -13,7 +13,6 @@ import base64
 import getpass
 import json
 import os
-import re
 import shutil
 import ssl
 import subprocess
@@ -28,7 +27,6 @@ from wheelhouse_doctor import credentials
 from wheelhouse_doctor.credentials import Account
 from wheelhouse_doctor.settings import FILE, Missing, Settings, read
 
-TOKEN = re.compile(r"whl_[a-z2-7]{47}")
 SECONDS = 30
 DESCRIPTION = """Manage your tokens at the company's package index. A token installs or publishes in your place until it
 ends, and you can revoke it."""
@@ -171,7 +169,7 @@ def _revoke(options: argparse.Namespace) -> int:
     known = [one for one in index.ask("GET", "/api/tokens")["tokens"] if one["state"] == "in force"]
     found = {}
     for wanted in options.tokens:
-        if TOKEN.fullmatch(wanted):
+        if credentials.TOKEN.fullmatch(wanted):
             raise Refused("Name a token by its id, not by its text, which others may see on a command line.")
         fits = [one for one in known if wanted in (one["id"], one["name"])]
         if not fits:
@@ -265,7 +263,7 @@ def _login(settings: Settings, user: str | None, *, ask: bool) -> Account:
         password = _of_keyring(settings.index_url, name)
         if password:
             return Account(name, password)
-        if stored and stored.name == name and not TOKEN.fullmatch(stored.password):
+        if stored and stored.name == name and not stored.is_token:
             return stored
     if not _has_terminal():
         raise Refused("Your index password is needed, and there is no terminal to ask for it.")
