@@ -136,6 +136,11 @@ def _index_account_faults(settings: Mapping[str, object]) -> Iterator[str]:
     if username in (None, "") and password in (None, ""):
         return
     faults = list(account_faults(username, password, "wheelhouse_index_username", "wheelhouse_index_password"))
+    if username == "__token__":
+        faults.append(
+            "wheelhouse_index_username is '__token__', which tools send with a token in a name's place: "
+            "write another name, such as machines."
+        )
     yield from faults or index_password_faults(password, "wheelhouse_index_password", _min_length(settings))
 
 

@@ -33,6 +33,7 @@ _OURS = {
     "everyone": "which stands for everybody",
     "everybody": "which stands for everybody",
     "nobody": "which stands for nobody",
+    "__token__": "which tools send with a token in a name's place",
     "unknown": "which the index's journal writes where it knows no name",
 }
 _TAKEN = frozenset(f"{_DEBIAN} {_PACKAGES}".split())
@@ -40,6 +41,6 @@ _TAKEN = frozenset(f"{_DEBIAN} {_PACKAGES}".split())
 
 def why_reserved(name: str) -> str | None:
     """Half a sentence that says why `name` is nobody's; None for a name that a person can have."""
-    if name in _TAKEN or _PATTERNS.fullmatch(name):
+    if name in _TAKEN or (name not in _OURS and _PATTERNS.fullmatch(name)):
         return "an account of the system"
     return _OURS.get(name)

@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # what the collection puts on a path, or into a bundle
 THEIR_NAMES = """
     corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd jupyter-status uninstall.cmd
-    uninstall.sh wheelhouse wheelhouse-backup wheelhouse-doctor wheelhouse-intake wheelhouse-transfer
+    uninstall.sh wheelhouse wheelhouse-backup wheelhouse-doctor wheelhouse-intake wheelhouse-token wheelhouse-transfer
 """
 OTHERS = """
     ansible ansible-builder ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl
@@ -42,7 +42,8 @@ PROGRAMS = OURS | frozenset(OTHERS.split())
 
 # between backticks, with a blank, and no command: a setting, a line of a configuration file, a request, a path
 NO_COMMAND = re.compile(
-    r"[\w\[\].-]+: .*|~?/Library/[\w/. ]+|[\w.-]+ = .*|[\[{\"'].*|POST /.*|[~/][\w/~]+/Library/.*|[\w-]+: *|[A-Z_]+=\S*"
+    r"[\w\[\].-]+: .*|~?/Library/[\w/. ]+|[\w.-]+ = .*|"
+    r"[\[{\"'].*|(?:GET|POST) /.*|[~/][\w/~]+/Library/.*|[\w-]+: *|[A-Z_]+=\S*"
     r"|a@b:c/d#e%f\?&\+ \"q|\[\w.*|orange3 3\.29\.3|the first of the group \w+|systemd --user|%pip install"
 )
 ARGUMENTS = re.compile(r"-{1,2}[a-z].* .+")

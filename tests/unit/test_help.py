@@ -27,7 +27,7 @@ WITHOUT = {
 }
 INDEX = (
     "backup channel check-config downloads export health housekeeping import intake journal metrics reindex remove report"
-    " status take-over trial unyank verify yank"
+    " status take-over token trial unyank verify yank"
 )
 UNCLEAR = re.compile(
     r"\b(anew|lest|of before|of now|who left|let (?:in|out)|brought in|kept back|tells?|told"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -162,9 +163,30 @@ def test_every_tool_publishes(ada: Login, root_of: dict[str, Login], library: st
         f"sed -i 's/{library}.1/{library}.2/' pyproject.toml && rm -rf dist && uv build --quiet", "documented/library"
     )
     ada.as_written("uv publish", "documented/library")
+    ada.succeed(
+        f"sed -i 's/{library}.2/{library}.3/' pyproject.toml && rm -rf dist && uv build --quiet", "documented/library"
+    )
+    ada.as_written("wheelhouse-token publish acme-library --for 10m -- uv publish", "documented/library")
     released = root_of["index"].succeed("ls /srv/wheelhouse/shelf/packages/acme-library")
-    for version in (library, f"{library}.1", f"{library}.2"):
+    for version in (library, f"{library}.1", f"{library}.2", f"{library}.3"):
         assert f"acme_library-{version}-" in released
+
+
+def test_tokens(ada: Login, root_of: dict[str, Login]) -> None:
+    name = f"documented-{time.time()}"
+    words = {"NAME": name, "PATTERN": "acme-*", "DAY": time.strftime("%Y-%m-%d")}
+    ada.as_written("wheelhouse-token create NAME --publish PATTERN --until DAY", real=words)
+    assert f"{name}: installs, publishes acme-*, until " in ada.as_written("wheelhouse-token list").text
+    assert name in ada.as_written("wheelhouse-token revoke NAME", real=words).text
+    index = root_of["index"]
+    words["ACCOUNT"] = "ada"
+    index.as_written(
+        "docker exec wheelhouse-index wheelhouse token create ACCOUNT NAME --publish PATTERN --for 90d", real=words
+    )
+    listed = index.as_written("docker exec wheelhouse-index wheelhouse token list ACCOUNT", real=words).text
+    (identity,) = re.findall(f"^([a-z2-7]+)  ada  {name}: ", listed, re.MULTILINE)
+    ended = index.as_written("docker exec wheelhouse-index wheelhouse token revoke ID", real={"ID": identity}).text
+    assert name in ended
 
 
 def test_pipx_installs_and_upgrades(ada: Login) -> None:

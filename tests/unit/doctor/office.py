@@ -113,11 +113,19 @@ class IndexHandler(BaseHTTPRequestHandler):
         index = self.server.state
         authorization = self.headers["Authorization"]
         index.asked.append(authorization)
-        expected = base64.b64encode(f"{INDEX_ACCOUNT}:{INDEX_PASSWORD}".encode()).decode()
+        expected = base64.b64encode(f"{INDEX_ACCOUNT}:{index.password}".encode()).decode()
         right = 404 if index.empty else 200
         self.send_response_only(index.status or (right if authorization == f"Basic {expected}" else 401))
         self.send_header("Date", formatdate(dt.datetime.now().timestamp() - index.behind, usegmt=True))
         self.end_headers()
+
+    def do_GET(self) -> None:
+        """What it says of a token, which is its password at the moment."""
+        content = json.dumps(self.server.state.about).encode()
+        self.send_response_only(200 if self.path == "/api/tokens/current" else 404)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
         pass
@@ -127,13 +135,15 @@ class IndexHandler(BaseHTTPRequestHandler):
 class Index:
     """`asked` has the Authorization headers it was sent; `behind` are the seconds by which its clock is late.
 
-    One that is `empty` answers 404 to those whom it lets in.
+    One that is `empty` answers 404 to those whom it lets in. `about` is what it says of a token.
     """
 
     tls: ssl.SSLContext | None
     status: int = 0
     behind: float = 0
     empty: bool = False
+    password: str = INDEX_PASSWORD
+    about: object = None
     asked: list[str | None] = field(default_factory=list)
 
     def start(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import subprocess
 import sys
 from pathlib import Path
@@ -351,3 +352,33 @@ def test_clock_off_by_minutes_is_worth_a_look(office):
 def test_offered_schemes_are_named_once():
     answer = Answer(407, {"proxy-authenticate": ["NTLM", "Basic realm=x", "Basic realm=y"]})
     assert proxy.offered(answer) == ["NTLM", "Basic"]
+
+
+TOKEN = "whl_" + "a2" * 23 + "a"
+
+
+def use_token(office, **about):
+    office.netrc.write_text(f"machine localhost login ada password {TOKEN}\n")
+    office.index.password = TOKEN
+    office.index.about = {"publishes": [], "token": {"name": "laptop", "until": None}, **about}
+
+
+def test_a_token_that_may_only_install(office):
+    use_token(office)
+    findings = office.ask()
+    assert row(findings, "index answer").sentence == "accepts ada with the token 'laptop', which may only install"
+    assert TOKEN not in str(findings)
+
+
+@pytest.mark.parametrize(("hours", "words"), [(80, "ends in 3 days"), (30, "ends in 1 day."), (3, "ends today")])
+def test_a_token_that_ends_soon(office, hours, words):
+    until = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours)).isoformat()
+    use_token(office, token={"name": "laptop", "until": until})
+    assert words in row(office.ask(), "index answer").sentence
+
+
+def test_a_token_that_has_ended(office):
+    use_token(office)
+    office.index.password = "another"
+    fault = office.only_fault()
+    assert "has ended, or was revoked." in fault.sentence and "wheelhouse-token create" in fault.remedy

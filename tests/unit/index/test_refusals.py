@@ -146,7 +146,7 @@ def test_a_disk_that_fills(environment: None, root: Path, monkeypatch: pytest.Mo
 
 
 def test_only_a_full_disk_is_called_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise OSError(errno.EIO, "I/O error")
 
     monkeypatch.setattr(Index, "publish", broken)

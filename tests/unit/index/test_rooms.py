@@ -16,7 +16,7 @@ ROOMS = (
     ("store",),
     ("index",),
     ("conda",),
-    ("maintenance",),
+    ("maintenance", "token_commands"),
     ("upstream",),
     ("web",),
     ("intake",),

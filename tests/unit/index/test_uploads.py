@@ -181,7 +181,7 @@ def test_changed_rights_and_passwords_count_at_once(
 def test_an_unexpected_error_tells_nothing_about_the_inside(
     client: Client, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("wheelhouse.index.transaction.Index.publish", lambda *_: 1 / 0)
+    monkeypatch.setattr("wheelhouse.index.transaction.Index.publish", lambda *_, **__: 1 / 0)
     before = snapshot(root)
     answer = client.upload(Wheel().filename, Wheel().build())
     assert (answer.status, answer.text) == (500, "The index failed to handle this; its log says why.\n")

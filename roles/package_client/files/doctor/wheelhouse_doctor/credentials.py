@@ -21,12 +21,18 @@ from wheelhouse_doctor.findings import SKIPPED, Finding, fail, ok, warn
 from wheelhouse_doctor.settings import Settings
 
 CHECK = "credentials"
+TOKEN = re.compile(r"whl_[a-z2-7]{47}")
 
 
 @dataclass(frozen=True)
 class Account:
     name: str
     password: str = field(repr=False)
+
+    @property
+    def is_token(self) -> bool:
+        """Whether the password is a token of the index, which may do less and ends."""
+        return TOKEN.fullmatch(self.password) is not None
 
 
 def path_of(environ: Mapping[str, str]) -> str:

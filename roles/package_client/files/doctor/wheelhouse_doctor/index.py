@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from urllib.parse import urlsplit
 
 from wheelhouse_doctor import credentials, machine, tls
@@ -18,6 +20,8 @@ from wheelhouse_doctor.network import Answer, NoAnswer, address_of, ask, connect
 from wheelhouse_doctor.settings import Settings
 
 NAME, REACHED, CERTIFICATE, ANSWER = "index name", "index", "index certificate", "index answer"
+ENDS_SOON = 8
+"""Days before the end of a token from which on it is worth a word."""
 CHECKS = (NAME, REACHED, CERTIFICATE, ANSWER, machine.CLOCK)
 
 
@@ -64,6 +68,9 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         account = credentials.account(settings, environ)
         # what a stranger asks is enough for the time of day, and a stranger gets no password
         answer = _ask(settings, server, encrypted, account if trusted else None, trusted)
+        is_good_token = trusted and account is not None and account.is_token and 200 <= answer.status < 300
+        question = "GET", "/api/tokens/current"
+        about = _ask(settings, server, encrypted, account, trusted, question) if is_good_token else None
         stranger = _ask(settings, server, encrypted, None, trusted) if trusted and answer.status == 404 else answer
     except NoAnswer as problem:
         yield unanswered(
@@ -76,7 +83,9 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
         rest = (ANSWER, machine.CLOCK) if encrypted else (machine.CLOCK,)
         yield from skipped(rest, "the index gives no answer")
         return
-    if trusted and answer.status == 404:
+    if about and account:
+        yield _token(about, account, credentials.path_of(environ))
+    elif trusted and answer.status == 404:
         yield _empty(settings, account, stranger)
     elif trusted:
         yield _judged(settings, environ, account, answer)
@@ -85,8 +94,15 @@ def look(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield machine.clock(answer.first("date"), time.time(), host)
 
 
-def _ask(settings: Settings, server: tls.Server, encrypted: bool, account: Account | None, trusted: bool) -> Answer:
-    """The index's answer to a question for its list of projects; only for its head, the list may be long."""
+def _ask(
+    settings: Settings,
+    server: tls.Server,
+    encrypted: bool,
+    account: Account | None,
+    trusted: bool,
+    question: tuple[str, str] = ("HEAD", "/simple/"),
+) -> Answer:
+    """The index's answer, by default to a question for its list of projects: only its head, the list may be long."""
     headers = {"Host": urlsplit(settings.index_url).netloc, "User-Agent": "wheelhouse-doctor", "Connection": "close"}
     if account:
         headers["Authorization"] = "Basic " + base64.b64encode(f"{account.name}:{account.password}".encode()).decode()
@@ -100,7 +116,24 @@ def _ask(settings: Settings, server: tls.Server, encrypted: bool, account: Accou
     else:
         connection = server.dial()
     with connection:
-        return ask(connection, "HEAD", "/simple/", headers)
+        return ask(connection, *question, headers)
+
+
+def _token(answer: Answer, account: Account, path: str) -> Finding:
+    """A finding about the token that is in the place of a password, from what the index says of it."""
+    again = "Make another one with `wheelhouse-token create`, or ask IT to run site.yml, which writes your password."
+    try:
+        about = json.loads(answer.body)
+        token, publishes = about["token"], about["publishes"]
+        name, until = ascii(token["name"]), token["until"]
+        days = (datetime.fromisoformat(until[:19] + "+00:00") - datetime.now(timezone.utc)).days if until else None
+        may = f"publish {' '.join(publishes)}" if publishes else "only install"
+    except (ValueError, KeyError, TypeError):
+        return ok(ANSWER, path, f"accepts {account.name} with a token, and does not say which")
+    if days is not None and days < ENDS_SOON:
+        soon = "today" if days < 1 else f"in {days} day{'s' if days > 1 else ''}"
+        return warn(ANSWER, path, f"The token {name} in {path} ends {soon}.", again)
+    return ok(ANSWER, path, f"accepts {account.name} with the token {name}, which may {may}")
 
 
 def _empty(settings: Settings, account: Account | None, stranger: Answer) -> Finding:
@@ -126,6 +159,14 @@ def _judged(settings: Settings, environ: Mapping[str, str], account: Account | N
             f"The index asks for an account, and {path} has none for {settings.index_host}.",
             "Ask IT to give you an index_password and to run site.yml, which writes that file.",
             (credentials.CHECK,),
+        )
+    if account and account.is_token and answer.status in (401, 403):
+        why = "may publish, and may not install" if answer.status == 403 else "has ended, or was revoked"
+        return fail(
+            ANSWER,
+            url,
+            f"The token in {path} {why}.",
+            "Make another one with `wheelhouse-token create`, or ask IT to run site.yml, which writes your password.",
         )
     if answer.status == 401 and account:
         return fail(

@@ -85,16 +85,17 @@ def why(error: OSError) -> str:
 
 
 def ask(connection: socket.socket, method: str, target: str, headers: dict[str, str]) -> Answer:
-    """Send a request and read the answer, with the beginning of its body where it refuses; raises `NoAnswer`.
+    """Send a request and read the answer, with the beginning of its body where it refuses or is asked with GET.
 
-    The connection stays open, as a tunnel does after CONNECT.
+    The connection stays open, as a tunnel does after CONNECT. Raises `NoAnswer`.
     """
     lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
     try:
         connection.sendall("\r\n".join(lines).encode("latin-1"))
         response = http.client.HTTPResponse(connection, method=method)
         response.begin()
-        body = response.read(LONGEST_BODY) if response.status >= 400 and method != "HEAD" else b""
+        has_body = method == "GET" or (response.status >= 400 and method != "HEAD")
+        body = response.read(LONGEST_BODY) if has_body else b""
     except socket.timeout:
         why_not = f"it took the connection and then gave no answer within {ANSWER_TIME:g} s"
         raise NoAnswer(why_not, slow=True) from None

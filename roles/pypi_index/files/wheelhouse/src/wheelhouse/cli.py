@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import config, metrics
+from wheelhouse import config, metrics, token_commands
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
@@ -188,7 +188,9 @@ def _parser() -> argparse.ArgumentParser:
 
     bring_over = _transfer_commands(commands)
 
-    for command in (reindex, verify, channel, yank, unyank, remove, bring_in, bring_over):
+    changing_tokens = token_commands.add(commands)
+
+    for command in (reindex, verify, channel, yank, unyank, remove, bring_in, bring_over, *changing_tokens):
         command.add_argument(
             "--by", default=_login(), metavar="NAME", help="who does this, for the journal (default: %(default)s)"
         )

@@ -108,6 +108,11 @@ class Settings:
         return last is not None and last < datetime.now(UTC).date()
 
     @property
+    def accounts(self) -> set[str]:
+        """The names of all who have an account now."""
+        return {str(user) for user in self.passwords[0].users()}
+
+    @property
     def ask(self) -> str:
         """The end of a sentence that sends somebody to the people who run the index."""
         return f"ask {self.contact}" if self.contact else "ask whoever runs this index"

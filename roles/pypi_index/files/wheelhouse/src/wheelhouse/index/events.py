@@ -20,6 +20,7 @@ MAX_REASON = 1000
 """Characters of a sentence on somebody else's file."""
 ROLLBACK, ROLL_FORWARD = "rollback", "roll forward"
 IMPORT = "import"
+TOKEN, TOKEN_END = "create token", "revoke token"
 
 
 @dataclass(frozen=True)

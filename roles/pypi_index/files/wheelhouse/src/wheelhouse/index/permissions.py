@@ -42,3 +42,27 @@ def why_not(user: str, project: str, patterns: Iterable[str], ask: str) -> str |
 def nothing(user: str, ask: str) -> str:
     """The sentence for somebody who may only install."""
     return f"{user} may not publish anything; to change that, {ask}."
+
+
+def token_why_not(token: str, project: str, patterns: Iterable[str], where: str) -> str | None:
+    """The sentence that tells why the token of this name may not publish `project`; None if it may.
+
+    `where` is the address at which its owner makes tokens.
+    """
+    patterns = tuple(patterns)
+    if covers(patterns, project):
+        return None
+    if not patterns:
+        return token_nothing(token, where)
+    return (
+        f"The token {token!r} may not publish {canonicalize_name(project)}: it may publish {', '.join(patterns)}; "
+        f"make one for this project at {where}."
+    )
+
+
+def token_nothing(token: str, where: str) -> str:
+    """The sentence for a token that may only install."""
+    return (
+        f"The token {token!r} may not publish anything: publish with your password, with `wheelhouse-token publish`, "
+        f"or with a token for the project from {where}."
+    )

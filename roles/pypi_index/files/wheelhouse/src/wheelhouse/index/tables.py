@@ -225,6 +225,24 @@ counted_logs = Table(
     Column("at", Text, nullable=False),
 )
 """Logs of the gateway that are in `downloads`: none is counted twice."""
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("owner", NAME, nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False),  # of its text
+    Column("reads", Boolean, nullable=False),
+    Column("publishes", Text, nullable=False),  # a JSON list of patterns
+    Column("manages", Boolean, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("until", Text),
+    Column("last_used", Text),  # a day
+    Column("revoked", Text),
+    Column("revoked_by", Text),
+)
+"""Every token that there ever was, see `tokens`."""
 meta = Table(
     "meta",
     metadata,

@@ -64,9 +64,11 @@ class Index(CondaChanges, IntakeChanges):
         origin: str,
         *,
         allow_second_sdist: bool = False,
+        note: str | None = None,
     ) -> list[str]:
         """Publish files of one project, all on its page at once; the same bytes again are fine, and heal what is lost.
 
+        `note` is what the audit says beside that, such as the token that was used.
         Returns the names of those that were not published before. When this returns they are on the disk and listed.
         Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
         """
@@ -75,7 +77,7 @@ class Index(CondaChanges, IntakeChanges):
         (project,) = {one.name.project for one in files}
         with self._storing(*stored(files)) as keep:
             with self.database.change(project) as connection:
-                done = self._publish(connection, files, who, origin, allow_second_sdist=allow_second_sdist)
+                done = self._publish(connection, files, who, origin, note, allow_second_sdist=allow_second_sdist)
                 for conflict in done.refused.values():
                     raise conflict
                 keep()
@@ -91,14 +93,21 @@ class Index(CondaChanges, IntakeChanges):
         projects = sorted({one.name.project for one in files})
         with self._storing(*stored(files), together=True) as keep:
             with self.database.change(*projects) as connection:
-                done = self._publish(connection, files, who, origin, allow_second_sdist=True)
+                done = self._publish(connection, files, who, origin, None, allow_second_sdist=True)
                 keep()
             refused, metadata = stored([files[number] for number in done.refused])
             self._sweep({*refused, *dict(metadata)})
         return done
 
     def _publish(
-        self, connection: Connection, files: Sequence[Incoming], who: str, origin: str, *, allow_second_sdist: bool
+        self,
+        connection: Connection,
+        files: Sequence[Incoming],
+        who: str,
+        origin: str,
+        note: str | None,
+        *,
+        allow_second_sdist: bool,
     ) -> Together:
         """Have rows that name those files that nothing speaks against, all of whose bytes are in the store."""
         known = conflicts.releases(connection, [one.name for one in files])
@@ -120,7 +129,7 @@ class Index(CondaChanges, IntakeChanges):
                 conflicts.publish(known, one.checked)
             elif same.is_missing:
                 lost.setdefault(one.name.project, {})[one.filename] = False
-        places = self._write_down(connection, [_published(one, who, origin) for one in new])
+        places = self._write_down(connection, [_published(one, who, origin, note) for one in new])
         for project, names in lost.items():
             places |= note_missing(connection, project, names)
         return Together([one.filename for one in new], refused, {**dict.fromkeys(places, ()), **dirty})
@@ -222,7 +231,7 @@ def _metadata(one: Incoming) -> bytes | None:
     return one.checked.distribution.metadata if one.checked.distribution.name.kind == "wheel" else None
 
 
-def _published(one: Incoming, who: str, origin: str) -> Event:
+def _published(one: Incoming, who: str, origin: str, note: str | None) -> Event:
     checked = one.checked
     name = checked.distribution.name
     metadata = _metadata(one)
@@ -242,6 +251,7 @@ def _published(one: Incoming, who: str, origin: str) -> Event:
         requires_python=checked.requires_python,
         findings=checked.warnings or None,
         uploaded=written(one.uploaded) if one.uploaded else None,
+        reason=note,
     )
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,11 +26,14 @@ from wheelhouse.index import permissions
 from wheelhouse.index.health import Health
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
+from wheelhouse.index.tokens import Tokens
 from wheelhouse.index.transaction import Index
 from wheelhouse.logs import OneLine
 from wheelhouse.store.downloads import Cache
 from wheelhouse.web import xmlrpc
+from wheelhouse.web.account import Account
 from wheelhouse.web.html import Pages
+from wheelhouse.web.logins import Login, Logins
 from wheelhouse.web.responses import HTTPError, http_error, path_of
 from wheelhouse.web.upload import upload_application
 from wheelhouse.web.upstream_routes import UpstreamRoutes
@@ -39,6 +43,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_AT_TOKENS = 5.0
+"""Seconds after which the tokens of an account that was removed end for good."""
 FOREIGN_PAGE = "A page of another web site sent this: upload with twine, uv or the like, not by a browser."
 
 
@@ -73,10 +79,13 @@ class Application:
         self._config = config
         self._index = index
         self._health_of_index = Health(index)
-        self._uploads = upload_application(config, index)
+        self._tokens = Tokens(index.database)
+        self._logins = Logins(config, self._tokens)
+        self._uploads = upload_application(config, index, self._logins)
         self._catalogue = Catalogue(index.database)
         self._upstream = upstream = UpstreamRoutes(config, index, cache)
         pages = Pages(config, index, self._catalogue)
+        self._account = Account(config, self._tokens, self._logins, pages)
         routes: dict[str, Callable[..., Response]] = {
             "/": pages.home,
             "/search": pages.search,
@@ -88,6 +97,8 @@ class Application:
             "/cached/<rest:path>": upstream.file,
             "/health": self._health,
             "/publishers/<rest:user>": self._publisher,
+            "/logins/check": self._login,
+            "/logins/used/<name>": self._token_used,
             "/<name>": pages.named,
         }
         """What answers GET and HEAD. `rest` may be empty, and have slashes in it."""
@@ -98,6 +109,7 @@ class Application:
         """Do now what the first visitor would have to wait for, and what nobody waits for."""
         confined.warm_up()
         threading.Thread(target=self._upstream.watch, daemon=True).start()
+        threading.Thread(target=self._watch_tokens, daemon=True).start()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -121,6 +133,8 @@ class Application:
         path = path_of(request.environ)
         if path == "/RPC2" and request.method == "POST":
             return xmlrpc.answer(self._catalogue, request)
+        if self._account.is_asked(path):
+            return self._account.answer(request, path)
         if request.method not in ("GET", "HEAD"):
             raise HTTPError(405, f"Uploads go to {self._config.current().index_url}/ and nothing else is sent here.")
         try:
@@ -140,11 +154,32 @@ class Application:
             raise HTTPError(403, FOREIGN_PAGE)
 
     def _publisher(self, _: Request, user: str) -> Response:
-        """Whether somebody may publish anything. The gateway asks before it reads an upload."""
+        """Whether somebody, or the token `:ID`, may publish anything. The gateway asks before it reads an upload."""
         settings = self._config.current()
-        if not settings.publishes.get(user):
-            raise HTTPError(403, permissions.nothing(user, settings.ask))
+        login = self._logins.of_token(user[1:]) if user.startswith(":") else Login(user)
+        if sentence := login.why_nothing(settings) if login else permissions.nothing(user, settings.ask):
+            raise HTTPError(403, sentence)
         return Response(content_type="text/plain; charset=utf-8")
+
+    def _login(self, request: Request) -> Response:
+        """Whether a login with a token is right. The gateway asks, and remembers the answer; see logins.lua."""
+        self._logins.require(request)
+        return Response(content_type="text/plain; charset=utf-8")
+
+    def _token_used(self, _: Request, name: str) -> Response:
+        """The gateway says once a day that a token is in use whose login it remembers."""
+        if token := self._tokens.find(name):
+            self._tokens.note_used(token)
+        return Response(content_type="text/plain; charset=utf-8")
+
+    def _watch_tokens(self) -> None:
+        """See to it that the tokens of those who leave end, and that the gateway knows which are in force."""
+        while True:
+            try:
+                self._tokens.refresh(self._config.current().accounts)
+            except Exception:  # the database may be away; what is wrong now may be right in a while
+                log.exception("The tokens in force could not be looked at.")
+            time.sleep(LOOK_AT_TOKENS)
 
     def _health(self, _: Request) -> Response:
         """The gateway passes on whether it is 200; why it is not, is for this host."""

@@ -20,6 +20,7 @@ from werkzeug.wrappers import Request, Response
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import NotFound
 from wheelhouse.index import downloads, queries
+from wheelhouse.index.events import instant
 from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
 from wheelhouse.index.transaction import Index
@@ -143,6 +144,10 @@ class Pages:
         raise NotFound("There is no such file on this index.")
 
     def _page(self, template: str, status: int = HTTPStatus.OK, **shown: Any) -> Response:
+        return self.render(template, status, HEADERS, **shown)
+
+    def render(self, template: str, status: int, headers: Mapping[str, str], **shown: Any) -> Response:
+        """A page of this index."""
         settings = self._config.current()
         address = urlsplit(settings.index_url)
         text = self._templates.get_template(template).render(
@@ -153,7 +158,7 @@ class Pages:
             has_reports=self._index.site.reports.is_dir(),
             **shown,
         )
-        return Response(text, status, HEADERS, content_type=HTML)
+        return Response(text, status, headers, content_type=HTML)
 
     def _elsewhere(self, name: str) -> Whereabouts:
         """What happens to an installer that asks for a name that is not on the shelf: see `elsewhere` in parts.html."""
@@ -195,6 +200,7 @@ def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
         "size": _size,
         "instant": _instant,
         "path": quote,
+        "at": instant,
         "thousands": "{:,}".format,
         "came_from": project_page.came_from,
         "safe_html": Markup,  # only of what `formats.description` rendered

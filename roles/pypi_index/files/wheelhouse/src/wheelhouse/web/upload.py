@@ -22,9 +22,9 @@ from wheelhouse.errors import Busy, Conflict, Full, WheelhouseError
 from wheelhouse.formats import confined, distribution, reading
 from wheelhouse.formats.distribution import BadDistribution
 from wheelhouse.formats.validation import Claims, Origin
-from wheelhouse.index import permissions
 from wheelhouse.index.events import MAX_REASON, REFUSE, Event, now
 from wheelhouse.index.transaction import Incoming, Index
+from wheelhouse.web.logins import Login, Logins
 from wheelhouse.web.responses import HTTPError, http_error
 from wheelhouse.web.upload_form import FORM_OVERHEAD, NO_ROOM, UploadForm, received
 
@@ -36,13 +36,14 @@ log = logging.getLogger(__name__)
 BUSY = "The index is too busy to look at the file: upload it again in a minute."
 DIGEST_FIELDS = {"sha256": "sha256_digest", "blake2_256": "blake2_256_digest", "md5": "md5_digest"}
 _AT_HAND = "wheelhouse.upload"
-"""What of a request is thrown away when it has been answered, and its form: keys of its environment."""
+"""What of a request is thrown away when it has been answered, its form, and its `Login`: keys of its environment."""
 _FORM = "wheelhouse.upload.form"
+_LOGIN = "wheelhouse.upload.login"
 
 
-def upload_application(config: Config, index: Index) -> "WSGIApplication":
+def upload_application(config: Config, index: Index, logins: Logins) -> "WSGIApplication":
     """pypiserver's WSGI application, publishing to `index`; raises `HTTPError`."""
-    uploads = _Uploads(config, index)
+    uploads = _Uploads(config, index, logins)
     pypiserver_config = PypiserverConfig.default_with_overrides(auther=uploads.admit, disable_fallback=True)
     pypiserver_config.backend = BackendProxy(uploads)
     app = app_from_config(pypiserver_config)
@@ -61,9 +62,10 @@ def upload_application(config: Config, index: Index) -> "WSGIApplication":
 class _Uploads(Backend):  # type: ignore[misc]
     """pypiserver's view of the index: files come in and none are shown, since reads never get here."""
 
-    def __init__(self, config: Config, index: Index) -> None:
+    def __init__(self, config: Config, index: Index, logins: Logins) -> None:
         self._config = config
         self._index = index
+        self._logins = logins
 
     def admit(self, user: str, password: str) -> bool:
         """pypiserver's authenticator, which is called once, before anything of the body is read.
@@ -72,18 +74,20 @@ class _Uploads(Backend):  # type: ignore[misc]
         who may upload it ends here. Raises `HTTPError`.
         """
         settings = self._config.current()
-        if not settings.knows(user, password):
-            raise HTTPError(401, f"The user name or the password is wrong; if you have none, {settings.ask}.")
-        if not settings.publishes.get(user):
-            raise HTTPError(403, permissions.nothing(user, settings.ask))
+        login = self._logins.find(user, password)
+        if login is None:
+            raise HTTPError(401, self._logins.why_wrong(password))
+        if sentence := login.why_nothing(settings):
+            raise HTTPError(403, sentence)
+        request.environ[_LOGIN] = login
         form = self._receive(settings.max_file_size)
         if form.fields.get(":action") != "file_upload" or form.path is None or form.filename is None:
             raise HTTPError(
                 400, "This is not an upload: send :action=file_upload and the file as content, as twine and uv do."
             )
-        with self._refusing(user, form.filename):
+        with self._refusing(login.user, form.filename):
             name = distribution.parse_filename(form.filename)
-            if sentence := permissions.why_not(user, name.project, settings.publishes.get(user, ()), settings.ask):
+            if sentence := login.why_not(name.project, settings):
                 raise HTTPError(403, sentence)
             if form.path.stat().st_size > settings.max_file_size:
                 raise HTTPError(413, _too_big(settings.max_file_size))
@@ -121,14 +125,15 @@ class _Uploads(Backend):  # type: ignore[misc]
 
         `stream` is the file that the form was received to. Raises `HTTPError`, and then nothing has changed.
         """
-        user = request.auth[0]
+        login: Login = request.environ[_LOGIN]
+        user, note = login.user, f"with the token {login.token.id}" if login.token else None
         with self._refusing(user, filename):
             path = request.environ[_FORM].sync()
             try:
                 checked = reading.check(path, filename, _claims(), Origin.UPLOAD)
             except confined.Busy as error:
                 raise Busy(BUSY) from error
-            published = self._index.publish([Incoming(path, checked)], user, _origin())
+            published = self._index.publish([Incoming(path, checked)], user, _origin(), note=note)
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 
     @contextlib.contextmanager

@@ -1,0 +1,90 @@
+"""Who sends a request: an account with its password, or with one of its tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from werkzeug.wrappers import Request
+
+from wheelhouse.config import Config, Settings
+from wheelhouse.index import permissions
+from wheelhouse.index.tokens import ANY_OWNER, Token, Tokens, is_token
+from wheelhouse.web.responses import HTTPError
+
+TOKENS_PATH = "/account/tokens"
+"""Where people find their tokens."""
+WRONG_TOKEN = "This token has ended, was revoked, or is not complete: make another one"
+
+
+@dataclass(frozen=True)
+class Login:
+    """An account, and the token that was used in the place of its password."""
+
+    user: str
+    token: Token | None = None
+
+    def why_nothing(self, settings: Settings) -> str | None:
+        """The sentence for a login that may publish nothing at all; None if it may publish something."""
+        if not settings.publishes.get(self.user):
+            return permissions.nothing(self.user, settings.ask)
+        if self.token and not self.token.publishes:
+            return permissions.token_nothing(self.token.name, _where(settings))
+        return None
+
+    def why_not(self, project: str, settings: Settings) -> str | None:
+        """The sentence that says why it may not publish `project`; None if it may."""
+        of_owner = permissions.why_not(self.user, project, settings.publishes.get(self.user, ()), settings.ask)
+        if of_owner or not self.token:
+            return of_owner
+        return permissions.token_why_not(self.token.name, project, self.token.publishes, _where(settings))
+
+    def grantable(self, settings: Settings) -> Sequence[str]:
+        """The patterns that a token may have which is made with this login."""
+        of_owner = settings.publishes.get(self.user, ())
+        if not self.token:
+            return of_owner
+        return [one for one in self.token.publishes if permissions.covers(of_owner, one)]
+
+
+class Logins:
+    """Finds out whose a login is."""
+
+    def __init__(self, config: Config, tokens: Tokens) -> None:
+        self._config = config
+        self._tokens = tokens
+
+    def find(self, user: str, password: str) -> Login | None:
+        """None for a login that is wrong."""
+        settings = self._config.current()
+        if not is_token(password):
+            return Login(user) if settings.knows(user, password) else None
+        token = self._tokens.check(password)
+        if token is None or user not in (ANY_OWNER, token.owner) or token.owner not in settings.accounts:
+            return None
+        return Login(token.owner, token)
+
+    def of_token(self, identity: str) -> Login | None:
+        """The login with the token of this id; None if it is not in force."""
+        token = self._tokens.find(identity)
+        is_good = token and token.is_live() and token.owner in self._config.current().accounts
+        return Login(token.owner, token) if token and is_good else None
+
+    def require(self, request: Request) -> Login:
+        """The login of a request; raises `HTTPError`."""
+        given = request.authorization
+        if given is None or given.type != "basic":
+            raise HTTPError(401, "This page takes a user name and a password.")
+        login = self.find(given.username or "", given.password or "")
+        if login is None:
+            raise HTTPError(401, self.why_wrong(given.password or ""))
+        return login
+
+    def why_wrong(self, password: str) -> str:
+        """The sentence for a login that is wrong."""
+        settings = self._config.current()
+        if is_token(password):
+            return f"{WRONG_TOKEN} at {_where(settings)}."
+        return f"The user name or the password is wrong; if you have none, {settings.ask}."
+
+
+def _where(settings: Settings) -> str:
+    return f"{settings.index_url}{TOKENS_PATH}"
