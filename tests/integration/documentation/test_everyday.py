@@ -155,7 +155,9 @@ def test_the_image_as_a_file(it: Administration) -> None:
 
 def test_an_upgrade(it: Administration) -> None:
     said = it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.upgrade").text
-    assert "the package index runs 0.1.0, and this collection is 0.1.0. The program is the same in both." in " ".join(said.split())
+    assert "the package index runs 0.1.0, and this collection is 0.1.0. The program is the same in both." in " ".join(
+        said.split()
+    )
     assert "a file was published in the trial" in " ".join(said.split())
 
 
