@@ -20,6 +20,8 @@ from working import people_at_work
 NAME = "wheelhouse-index"
 PACKAGE = "/opt/wheelhouse/lib/python3.*/site-packages/wheelhouse"
 IMAGE = "wheelhouse-index:tried"
+OTHER = "cached"
+"""A setting for which the container is another one: it gets the host's network."""
 VERSION = yaml.safe_load((ROOT / "galaxy.yml").read_text())["version"]
 
 
@@ -63,11 +65,12 @@ class Container:
 
 
 @pytest.fixture
-def container(index: Host, settings) -> Iterator[Container]:
+def container(index: Host, settings, tmp_path: Path) -> Iterator[Container]:
     settings.apply()
     container = Container(index)
     yield container
     settings.apply()
+    assert apply(tmp_path).rc == 0
     index.run("docker rm --force made; docker image rm --force %s", IMAGE)
     assert container.all == [NAME]
 
@@ -84,7 +87,7 @@ def test_nobody_notices_a_new_setting(
 ) -> None:
     before = container.id
     with people_at_work(gateway, version) as work:
-        settings.apply(pypi_index_memory="900m")
+        settings.apply(pypi_index_upstream=OTHER)
         assert container.id != before and container.all == [NAME]
         work.goes_on()
         settings.apply()  # and back again
@@ -142,7 +145,7 @@ def test_a_container_that_ends_by_itself_is_not_waited_for(
     """A setting with which it cannot start, which the trial does not see."""
     before = container.id
     with people_at_work(gateway, f"{version}.3"):
-        run = apply(tmp_path, pypi_index_memory="8m")
+        run = apply(tmp_path, pypi_index_upstream=OTHER, pypi_index_memory="16m")
     assert run.rc != 0
     assert "The new container of the package index does not work" in " ".join(run.output.split())
     assert (container.id, container.all) == (before, [NAME])
@@ -152,7 +155,7 @@ def test_an_interrupted_replacement_is_finished(
     container: Container, gateway: Gateway, index: Host, settings, version: str
 ) -> None:
     """As after a kill of the run at its worst moments."""
-    settings.apply(pypi_index_memory="900m")
+    settings.apply(pypi_index_upstream=OTHER)
     with people_at_work(gateway, f"{version}.4") as work:
         # the second one answers already
         image = container.image
@@ -168,7 +171,7 @@ def test_an_interrupted_replacement_is_finished(
         work.goes_on()
         # the first one has lost its name, and nothing has it
         index.check_output("docker rename wheelhouse-index wheelhouse-index-first")
-        settings.apply(pypi_index_memory="900m")
+        settings.apply(pypi_index_upstream=OTHER)
         assert container.all == [NAME]
 
 
