@@ -87,11 +87,26 @@ ELSEWHERE = {
         "tests/integration/clients/test_relay.py",
         '"systemctl status wheelhouse-relay wheelhouse-relay-ntlm"',
     ),
+    "runuser -u ada -- mkdir /home/ada/restored": (
+        "tests/integration/office/test_backup_of_homes.py",
+        "runuser -u ada -- mkdir /home/ada/restored",
+    ),
+    "runuser -u ada -- tar --extract --directory /home/ada/restored < /root/ada.tar": (
+        "tests/integration/office/test_backup_of_homes.py",
+        "runuser -u ada -- tar --extract --directory /home/ada/restored < /root/ada.tar",
+    ),
+    "wheelhouse-backup home ada > /root/ada.tar": (
+        "tests/integration/office/test_backup_of_homes.py",
+        "wheelhouse-backup home ada > /root/ada.tar",
+    ),
     "uninstall.cmd": ("tests/unit/bundles/conftest.py", '"cmd", "/c", "uninstall.cmd"'),
 }  # fmt: skip
 
 # What sentences speak of, for nobody to type: {words: where it is tried}
 SPOKEN_OF = {
+    "-e damaged=accepted": "what restore.yml hands to wheelhouse-backup: unit/backup/test_index.py",
+    "restic restore": "what the program runs in each drill: unit/backup/test_index.py",
+    "restore.yml -e from=latest": "the same with the inventory: documentation/test_hosts.py",
     "--override-channels -c other": "conda's arguments in the table of what is refused: clients/test_conda.py",
     "-b -p PREFIX": "how the role calls an installer of conda: demo/conda-installer.sh takes it so",
     "-c other": "conda's argument in the same table: clients/test_conda.py",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import trustme
+from acme import Administration
 from company import STATE, address_of, eventually
 from index.conda_samples import CondaPackage
 from index.samples import Wheel
@@ -72,28 +73,27 @@ def test_what_was_copied_in_is_told(copied: Login, index: Login) -> None:
     assert "acme_spoilt" in said, "what is wrong has its reason there"
 
 
-def test_backing_up_and_restoring(copied: Login, index: Login, version: str) -> None:
+def test_backing_up_and_restoring(it: Administration, copied: Login, index: Login, version: str) -> None:
     """What was published comes back whole, with its two names for one file, and the index goes on with it."""
     served = f"{SHELF}/packages/{PROJECT}/acme_documented-{version}-py3-none-any.whl"
-    before = index.succeed(f"cd {SHELF} && find blobs conda packages simple -type f -exec sha256sum {{}} + | sort")
-    index.as_written("systemctl stop wheelhouse-incoming.timer wheelhouse-incoming.service")
+    look = f"cd {SHELF} && find blobs conda packages simple -type f -exec sha256sum {{}} + | sort"
+    before = index.succeed(look)
+    said = it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.backup")
+    assert "files and" in said.words
     index.as_written("docker stop wheelhouse-index")
-    index.as_written(
-        "tar --create --numeric-owner --file /var/backups/wheelhouse-shelf.tar --directory /srv/wheelhouse shelf"
-    )
-    index.as_written("rm -rf /srv/wheelhouse/shelf")
-    index.as_written(
-        "tar --extract --numeric-owner --file /var/backups/wheelhouse-shelf.tar --directory /srv/wheelhouse"
-    )
-    index.as_written("docker start wheelhouse-index")
-    index.as_written("systemctl start wheelhouse-incoming.timer")
+    index.as_written("wheelhouse-backup run")
+    index.as_written("wheelhouse-backup check")
+    assert "Restored and proven" in index.as_written("wheelhouse-backup drill").text
+    assert "events" in index.as_written("wheelhouse-backup snapshots").text
+    assert '"outcome": "ok"' in index.succeed("cat /var/lib/wheelhouse/runs/backup.json")
+    index.as_written("journalctl -u wheelhouse-backup")
+    it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.restore -e from=latest")
     eventually(
         lambda: index.run("docker exec wheelhouse-index wheelhouse verify").code == 0, "the index has all that it had"
     )
-    after = index.succeed(f"cd {SHELF} && find blobs conda packages simple -type f -exec sha256sum {{}} + | sort")
-    assert after == before
+    assert index.succeed(look) == before
     assert index.succeed(f"stat -c %h {served}").strip() == "2"
-    index.succeed("rm /var/backups/wheelhouse-shelf.tar")
+    index.succeed("rm -r /srv/wheelhouse/shelf.before-*")
 
 
 def test_looking_after_the_shelf(copied: Login, index: Login, version: str) -> None:

@@ -30,7 +30,7 @@ def start(index: Host, unit: str) -> None:
 def saved(index: Host, gateway: Gateway, shelf: Shelf, version: str) -> str:
     """A version of acme-saved that is in the newest backup."""
     wheel = Wheel("acme_saved", version)
-    assert gateway.upload("ada", wheel.filename, wheel.build()).status == 200
+    assert gateway.upload(wheel.filename, wheel.build()).status == 200
     said = site(playbook="backup").output
     assert "files and" in said
     assert "homes" in said
@@ -88,7 +88,7 @@ def test_a_backup_that_is_not_there_changes_nothing(shelf: Shelf, saved: str) ->
 def test_restoring_under_a_running_index(index: Host, gateway: Gateway, shelf: Shelf, saved: str) -> None:
     """People go on installing; what came after the backup is kept aside and named."""
     later = Wheel("acme_saved", f"{saved}.post1")
-    assert gateway.upload("ada", later.filename, later.build()).status == 200
+    assert gateway.upload(later.filename, later.build()).status == 200
     before = shelf.journal()
     statuses, done = set(), threading.Event()
     path = f"/packages/acme-saved/{Wheel('acme_saved', saved).filename}"
@@ -116,7 +116,7 @@ def test_restoring_under_a_running_index(index: Host, gateway: Gateway, shelf: S
         assert index.file(f"{kept}/packages/acme-saved/{later.filename}").exists
         assert index.file(f"{PLACE}/state/index.sqlite").user == "wheelhouse"
         # and it takes uploads again
-        assert gateway.upload("ada", later.filename, later.build()).status == 200
+        assert gateway.upload(later.filename, later.build()).status == 200
         eventually(lambda: len(gateway.page("acme-saved")["files"]) == 2, "the file is listed again")
         assert outcome(index, "restore")["outcome"] == "problems"
     finally:

@@ -8,6 +8,7 @@ from company import Office, eventually, site
 from gateway import Gateway
 from index.samples import Wheel
 from shelf import PLACE, Shelf
+from test_certificates import BY_THE_COMPANY
 from testinfra.host import Host
 
 SERVED = "cd %s && find packages simple conda -type f -exec sha256sum {} + | sort"
@@ -16,10 +17,10 @@ SERVED = "cd %s && find packages simple conda -type f -exec sha256sum {} + | sor
 def test_a_lost_index_comes_back(
     index: Host, gateway: Gateway, shelf: Shelf, office: Office, version: str, settings
 ) -> None:
-    settings.apply(index_gateway_certificate_source="self_signed")
+    settings.apply(**BY_THE_COMPANY)
     first, second = Wheel("acme_lost", version), Wheel("acme_lost", f"{version}.post1")
     for wheel in (first, second):
-        assert gateway.upload("ada", wheel.filename, wheel.build()).status == 200
+        assert gateway.upload(wheel.filename, wheel.build()).status == 200
     shelf.run("yank", "acme-lost", version, "--reason", "it is broken")
     sets = index.check_output("wheelhouse-intake --sets")
     settings.play("backup")
@@ -36,17 +37,17 @@ def test_a_lost_index_comes_back(
     try:
         assert re.search(f"Restored: {len(events)} events", said)
         assert index.check_output("cat /etc/nginx/wheelhouse/index.pem") == certificate
-        settings.apply()  # the certificate that clients trust
         assert index.check_output(SERVED, PLACE) == served
         assert shelf.journal()[: len(events)] == events
         assert index.check_output("wheelhouse-intake --sets") == sets
         files = {file["filename"]: file["yanked"] for file in gateway.page("acme-lost")["files"]}
         assert files == {first.filename: "it is broken", second.filename: False}
-        assert gateway.ask("/simple/", login="nobody").status == 401
+        assert gateway.ask("/simple/", login=("nobody", "nothing")).status == 401
         eventually(lambda: office.run_as("leo", installing).rc == 0, "clients go on")
-        assert gateway.upload("ada", second.filename, second.build()).status == 200
+        assert gateway.upload(second.filename, second.build()).status == 200
         assert shelf.run("verify").strip().endswith(" 0 problems.")
     finally:
+        settings.apply()
         index.run("rm -rf /srv/wheelhouse/shelf.before-* /etc/nginx/wheelhouse/*.before-*")
         office.run_as("leo", "rm -rf /tmp/lost")
     assert site("--limit", "index_hosts", "--tags", "index").changed == 0

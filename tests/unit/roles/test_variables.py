@@ -130,6 +130,7 @@ def shared() -> frozenset[str]:
 
 # Roles of one host that go by each other's variables; tests/unit/roles/test_index_settings.py has their defaults.
 DERIVED = {
+    "backup": ("pypi_index", "index_gateway"),
     "conda_channel": ("pypi_index",),
     "index_gateway": ("pypi_index",),
     "monitoring": ("index_gateway", "pypi_index"),
