@@ -202,7 +202,7 @@ def test_jobs(tmp_path: Path) -> None:
     "content",
     [
         *("", "[]", "{}", "null", "[" * 100_000),
-        *(json.dumps(RUN | wrong) for wrong in ({"outcome": "fine"}, {"ended": "x"}, {"facts": []}, {"last_ok": 5})),
+        *(json.dumps({**RUN, **wrong}) for wrong in ({"outcome": "fine"}, {"ended": "x"}, {"facts": []}, {"last_ok": 5})),
     ],
     ids=range(9),
 )
