@@ -89,6 +89,10 @@ class Person:
             "lock it where it is kept."
         )
 
+    def runs(self) -> bool:
+        """Whether there are processes of the person."""
+        return bool(processes.running(self.uids))
+
     def is_locked(self) -> bool:
         password, _changed, expires = self.shadow()
         return password == LOCKED and expires == EXPIRED and os.path.basename(self.shell) in ("nologin", "false")
@@ -308,7 +312,7 @@ def offboard(person: Person, state: str, home: str, check_mode: bool) -> bool:
     if processes.is_above_us(person.uids):
         raise Fault(f"This run came to the host as {person.name}, who is to leave; run it as somebody else.")
     if check_mode:
-        return state == "left" or not person.is_locked() or bool(processes.running(person.uids))
+        return state == "left" or not person.is_locked() or person.runs()
     was_locked = person.is_locked()
     before = len(person.said)
     person.lock()

@@ -198,11 +198,14 @@ def test_jobs(tmp_path: Path) -> None:
     }
 
 
+WRONG: tuple[dict[str, object], ...] = ({"outcome": "fine"}, {"ended": "x"}, {"facts": []}, {"last_ok": 5})
+
+
 @pytest.mark.parametrize(
     "content",
     [
         *("", "[]", "{}", "null", "[" * 100_000),
-        *(json.dumps({**RUN, **wrong}) for wrong in ({"outcome": "fine"}, {"ended": "x"}, {"facts": []}, {"last_ok": 5})),
+        *(json.dumps({**RUN, **wrong}) for wrong in WRONG),
     ],
     ids=range(9),
 )
