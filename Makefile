@@ -110,6 +110,7 @@ unit: setup ## unit tests; T=… chooses some of them, as pytest's arguments
 
 .PHONY: test-long
 test-long: WHEELHOUSE_TESTS := long or not long
+test-long: export WHEELHOUSE_OFFICE_TESTS := long or not long
 test-long: SETS += core220
 test-long: export on_trixie += verify:documentation
 test-long: test ## the same, with the exhaustive forms of the tests and the documentation's commands
@@ -159,6 +160,9 @@ on-%: setup
 	fi
 	$(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
 	rm -rf .demo-$*
+
+# The same office on the other Debian: what the demo shows of it, and all tests with `make test-long`.
+on-trixie: export WHEELHOUSE_OFFICE_TESTS ?= proof
 
 # the ansible-core between those that the other sets are set up with
 on-core220: export WHEELHOUSE_CONTROLLER = 2.20
