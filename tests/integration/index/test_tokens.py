@@ -27,7 +27,7 @@ def wheelhouse(index: Host) -> Callable[..., str]:
 
     def run(*arguments: str) -> str:
         words = " ".join("%s" for _ in arguments)
-        return index.check_output(f"docker exec wheelhouse-index wheelhouse {words}", *arguments)
+        return str(index.check_output(f"docker exec wheelhouse-index wheelhouse {words}", *arguments))
 
     return run
 
