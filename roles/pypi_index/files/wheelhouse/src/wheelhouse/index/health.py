@@ -74,13 +74,13 @@ def is_writable(database: Database) -> bool:
             return connection.execute(text("SHOW transaction_read_only")).scalar() == "off"
     # Changes no row, and fails where the file may not be written to, or is broken.
     try:
-        connection = sqlite3.connect(f"{database.file.as_uri()}?mode=rw", timeout=0, isolation_level=None, uri=True)
+        file = sqlite3.connect(f"{database.file.as_uri()}?mode=rw", timeout=0, isolation_level=None, uri=True)
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            connection.execute("DELETE FROM meta WHERE key = ''")
-            connection.execute("ROLLBACK")
+            file.execute("BEGIN IMMEDIATE")
+            file.execute("DELETE FROM meta WHERE key = ''")
+            file.execute("ROLLBACK")
         finally:
-            connection.close()
+            file.close()
     except sqlite3.OperationalError as error:
         return "locked" in str(error)
     except sqlite3.DatabaseError:
