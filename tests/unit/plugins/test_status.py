@@ -15,8 +15,8 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.status_repor
 
 NOW = datetime(2026, 3, 7, 12, tzinfo=UTC)
 IMAGE, OTHER = "a" * 64, "b" * 64
-BACKUP: dict[str, object] = {"job": "backup", "started": "2026-03-07T01:00:00Z", "ended": "2026-03-07T01:10:00Z", "outcome": "ok"}
-BACKUP |= {"last_ok": "2026-03-07T01:10:00Z", "problems": [], "facts": {}}
+BACKUP: dict[str, object] = {"job": "backup", "started": "2026-03-07T01:00:00Z", "ended": "2026-03-07T01:10:00Z"}
+BACKUP |= {"outcome": "ok", "last_ok": "2026-03-07T01:10:00Z", "problems": [], "facts": {}}
 SITE = {**BACKUP, "job": "site", "facts": {"version": "0.2.0"}, "ended": "2026-03-05T11:00:00Z"}
 PEOPLE = [
     {"name": "ada", "index_password": "S3ntinel-of-ada"},

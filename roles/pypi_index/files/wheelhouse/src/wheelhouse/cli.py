@@ -216,8 +216,8 @@ def _parser() -> argparse.ArgumentParser:
         "backup",
         help="copy the database for a backup",
         description="Write a copy of the database, as of one moment, to a directory, with a backup.json that says what"
-        " is in it. People may publish meanwhile. Back the directory up together with blobs/ of the shelf, which is to be"
-        " read afterwards.",
+        " is in it. People may publish meanwhile. Back the directory up together with blobs/ of the shelf, which is to"
+        " be read afterwards.",
     )
     save.set_defaults(run=_backup)
     save.add_argument("destination", metavar="DESTINATION", type=Path, help="a directory that exists")
