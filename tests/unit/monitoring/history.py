@@ -1,4 +1,7 @@
-"""Half an hour of a demo: what its hosts wrote once, made into a history in which counters grow."""
+"""An hour and a half of an office: what its hosts wrote once, made into a history in which counters grow.
+
+What is in `demo/index.prom` a host wrote; `demo/jupyter.prom` is made up in the same form.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ MINUTES = 90
 
 
 def hosts() -> dict[str, str]:
-    """What each host of a demo wrote, see CONTRIBUTING: {host: text}."""
+    """What each host wrote: {host: text}."""
     return {path.stem: path.read_text() for path in sorted(HERE.glob("*.prom"))}
 
 
