@@ -35,7 +35,19 @@ def imported(path: Path) -> set[Path]:
 
 
 def test_these_are_what_people_call():
-    names = {"site", "preflight", "people", "rotate", "doctor", "intake", "report", "bundles", "index_image", "remove", "status"}
+    names = {
+        "site",
+        "preflight",
+        "people",
+        "rotate",
+        "doctor",
+        "intake",
+        "report",
+        "bundles",
+        "index_image",
+        "remove",
+        "status",
+    }
     assert {path.stem for path in ENTRIES} == names
 
 
