@@ -337,12 +337,10 @@ OPTIONS = (
         "bob,eve",
     ),
     Setting(
-        "status_format",
+        "status_file",
         "str",
-        "status.yml: json = print one JSON document, for programs.",
-        "json",
-        choices=("text", "json"),
-        default="text",
+        "status.yml: also write the report to this file on the controller, as one JSON document for programs.",
+        "status.json",
     ),
     Setting(
         "remove_everything",

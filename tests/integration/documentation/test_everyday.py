@@ -48,12 +48,6 @@ def test_one_screen(it: Administration) -> None:
         "on this machine."
         in it.as_written("ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.status").text
     )
-    assert (
-        '"expiring"'
-        in it.as_written(
-            "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.status -e status_format=json"
-        ).text
-    )
 
 
 def test_a_new_person(it: Administration, root_of: dict[str, Login]) -> None:

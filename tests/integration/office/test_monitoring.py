@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from pathlib import Path
 
 import pytest
 from company import ROLES, Office, eventually, host_of, site
@@ -17,7 +18,7 @@ FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], t
 def metrics(host: Host) -> dict[str, float]:
     """What the exporter passes on, after the collector has run once more."""
     host.check_output("systemctl start wheelhouse-collect.service")
-    text = host.check_output("env no_proxy=127.0.0.1 python3 -c '%s' http://127.0.0.1:9100/metrics", FETCH)
+    text = host.check_output("env no_proxy=127.0.0.1 python3 -c %s http://127.0.0.1:9100/metrics", FETCH)
     lines = (line.rpartition(" ") for line in text.splitlines() if line.startswith(("wheelhouse_", "node_textfile")))
     return {name: float(value) for name, _, value in lines}
 
@@ -86,7 +87,8 @@ def test_status_is_one_screen_and_changes_nothing() -> None:
     assert "People (" in said.output and "ada" in said.output
 
 
-def test_status_as_json() -> None:
-    said = site("-e", "status_format=json", "--check", playbook="status")
-    found = json.loads(said.output[said.output.index('{\n    "msg": {') : said.output.index("\n}\n") + 3])["msg"]
-    assert {"hosts", "people", "expiring", "version"} <= found.keys()
+def test_status_as_json(tmp_path: Path) -> None:
+    file = tmp_path / "status.json"
+    assert site("-e", f"status_file={file}", "--check", playbook="status").changed == 0
+    assert {"hosts", "people", "expiring", "version"} <= json.loads(file.read_text()).keys()
+    assert file.stat().st_mode & 0o777 == 0o600
