@@ -64,7 +64,7 @@ def _tasks_in(tasks: list[dict], path: Path, inherited: frozenset[str], above: f
             if way in task and "absent" not in path.stem:
                 given = task[way] if isinstance(task[way], dict) else {"file": task[way]}
                 passed = tags if "import" in way else frozenset(tags_of(given.get("apply", {})))
-                # a name that is worked out is one of those that are written there, or one of few, and none that leads here
+                # a name that is worked out is one of those written there, or one of few, and none that leads here
                 name = re.sub(r"\{\{.*?\}\}", "*", given["file"])
                 written = re.findall(r"'(\w+\.yml)'", given["file"]) or ["apt.yml", "dnf.yml"]
                 for other in sorted(set(path.parent.glob(name)) - above):
