@@ -28,6 +28,7 @@ _OURS = {
     "intake": "which the index's journal calls the intake",
     "administrator": "which the index's journal calls the administrator of its host",
     "machines": "which stands for the machines' own account",
+    "housekeeping": "which the index's journal calls the housekeeping",
     "timer": "which the index's journal calls the timer",
     "all": "which stands for everybody",
     "everyone": "which stands for everybody",

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SPECS = role_specs()
 ROLE_OPTIONS = role_options(SPECS)
 # Files, modules and containers of the collection that are called so, and are no variables.
-NO_VARIABLES = re.compile(r"wheelhouse_(backup|doctor|onboarding|keyring)\b")
+NO_VARIABLES = re.compile(r"wheelhouse_(backup|doctor|index|index_once|onboarding|keyring)(?!\w)")
 
 
 def with_nested(options: dict, prefix: str = ""):

@@ -59,6 +59,7 @@ REVIEWED_PROGRAMS = {
     "plugins/modules/ssh_key_pairs.py": "goes by way of homes",
     "plugins/modules/doctor_reports.py": "goes by way of homes",
     "plugins/modules/virtualenvs.py": "goes by way of homes",
+    "roles/backup/files/wheelhouse_backup/homes.py": "starts tar as the person, in a unit with limits",
     "roles/corporate_proxy/files/corporate-password": "a person runs it, as that person",
     "roles/package_client/files/doctor": "a person runs it, as that person",
     "roles/jupyter_tunnel/files/jupyter-tunnel": "a person runs it, as that person",

@@ -72,4 +72,4 @@ def test_the_index_has_no_login_at_the_proxy_unless_it_fetches() -> None:
         }
         assert {"proxy.env", "ca.pem"} <= files.keys()
         if role == "pypi_index":
-            assert "'present' if pypi_index_upstream == 'cached' and " in files["proxy.env"]
+            assert "'present' if pypi_index_upstream == 'cached' else 'absent'" in files["proxy.env"]

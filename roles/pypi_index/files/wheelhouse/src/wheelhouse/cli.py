@@ -179,7 +179,7 @@ def _parser() -> argparse.ArgumentParser:
         "housekeeping",
         help="remove old nightly builds, unused copies and refused files",
         description="Remove what the settings have go: pre-releases beyond the newest few (pypi_index_retention),"
-        " copies of public files that nobody used, files in quarantine, and sets of earlier intake runs. What a lock on"
+        " unused copies of public files, files in quarantine, and sets of earlier intake runs. What a lock on"
         " the shelf names and the newest release of a project stay. wheelhouse-housekeeping.timer does it every hour.",
     )
     tidy.set_defaults(run=_housekeeping)
