@@ -89,7 +89,7 @@ class ImportChanges(Index):
                 if _imported(connection) != arrival.before:
                     raise Busy("Another import came between: run it again.")
                 for some, origin in ((arrival.public, INTAKE), (arrival.internal, IMPORT)):
-                    done = self._publish(connection, some, IMPORT, origin, allow_second_sdist=True)
+                    done = self._publish(connection, some, IMPORT, origin, None, allow_second_sdist=True)
                     for conflict in done.refused.values():
                         raise conflict
                     outcome.published += done.new
