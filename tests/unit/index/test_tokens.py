@@ -46,7 +46,7 @@ def change(root: Path, identity: str, **values: Any) -> None:
 
 
 def live_file(root: Path) -> str:
-    return (root / "state/tokens").read_text()
+    return (root / "logins/tokens").read_text()
 
 
 def check(client: Client, user: str, password: str) -> int:
@@ -163,10 +163,10 @@ def test_the_server_looks_for_those_who_left(
 
 def test_the_gateways_file_comes_back(root: Path, index: object) -> None:
     token, _ = make_one(root)
-    (root / "state/tokens").write_text("somebody:1:0:eve\n")
+    (root / "logins/tokens").write_text("somebody:1:0:eve\n")
     Tokens(open_index(root).database).refresh({"ada"})
     assert live_file(root) == f"{token.id}:1:0:ada\n"
-    assert (root / "state/tokens").stat().st_mode & 0o777 == 0o640
+    assert (root / "logins/tokens").stat().st_mode & 0o777 == 0o640
 
 
 def test_the_last_use_is_noted_once_a_day(client: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,8 +36,8 @@ MAX_TOKENS = 100
 LONGEST = timedelta(days=366)
 """How long a token lasts that people make for themselves."""
 SHORTEST = timedelta(minutes=1)
-LIVE_FILE = "tokens"
-"""In the directory of the state: which tokens are in force, for the gateway."""
+LIVE_FILE = "logins/tokens"
+"""On the shelf: which tokens are in force, for the gateway, which may not look into the directory of the state."""
 _PLACE = "tokens"
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _ID, _SECRET, _CHECK = 8, 32, 7
@@ -107,6 +107,7 @@ class Tokens:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._live_file = database.state.parent / LIVE_FILE
 
     def create(self, wanted: Wanted, granted: Sequence[str], by: str, origin: str | None = None) -> tuple[Token, str]:
         """A new token and its text, which is nowhere else.
@@ -224,19 +225,20 @@ class Tokens:
         content = _lines(_live(connection))
         if content == self._read_live():
             return
-        descriptor, path = tempfile.mkstemp(dir=self._database.state, prefix=f"{LIVE_FILE}.")
+        self._live_file.parent.mkdir(mode=0o750, exist_ok=True)
+        descriptor, path = tempfile.mkstemp(dir=self._live_file.parent, prefix=f"{self._live_file.name}.")
         try:
             with open(descriptor, "w", encoding="utf-8") as stream:
                 stream.write(content)
                 os.fchmod(stream.fileno(), 0o640)
-            os.replace(path, self._database.state / LIVE_FILE)
+            os.replace(path, self._live_file)
         except BaseException:
             os.unlink(path)
             raise
 
     def _read_live(self) -> str | None:
         try:
-            return (self._database.state / LIVE_FILE).read_text(encoding="utf-8")
+            return self._live_file.read_text(encoding="utf-8")
         except OSError:
             return None
 
