@@ -66,7 +66,6 @@ class Container:
 
 @pytest.fixture
 def container(index: Host, settings, tmp_path: Path) -> Iterator[Container]:
-    settings.apply()
     container = Container(index)
     yield container
     settings.apply()
