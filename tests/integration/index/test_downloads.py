@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-import pytest
-from company import Office, eventually
+from company import eventually
+from gateway import PAGE, Gateway
 from index.samples import Wheel
 from testinfra.host import Host
 
@@ -20,48 +20,34 @@ def downloads(index: Host, wheel: Wheel) -> int:
     return found
 
 
-@pytest.fixture(name="ask")
-def _ask(office: Office, index: Host):
-    ada = office.person("ada")
-
-    def ask(path: str, arguments: str = "") -> str:
-        command = (
-            "curl --silent --insecure --output /dev/null --write-out '%%{http_code}'"
-            f" --resolve packages.acme.example:443:127.0.0.1 {arguments} --user %s https://packages.acme.example%s"
-        )
-        return index.check_output(command, f"ada:{ada.index_password}", path)
-
-    return ask
-
-
-def test_what_counts_as_a_download(index: Host, ask, wheel: Wheel, file: str) -> None:
+def test_what_counts_as_a_download(index: Host, gateway: Gateway, wheel: Wheel, file: str) -> None:
     before = downloads(index, wheel)
-    assert ask(file) == "200"
-    assert ask(file, "--header 'Range: bytes=0-99'") == "206"
+    assert gateway.ask(file).status == 200
+    assert gateway.ask(file, headers={"Range": "bytes=0-99"}).status == 206
     # these do not
-    assert ask(file, "--header 'Range: bytes=100-199'") == "206"
-    assert ask(file, "--head") == "200"
-    assert ask(f"{file}.metadata") == "200"
-    assert ask(f"{file}.missing") == "404"
-    assert ask("/simple/acme-gateway/") == "200"
+    assert gateway.ask(file, headers={"Range": "bytes=100-199"}).status == 206
+    assert gateway.ask(file, "HEAD").status == 200
+    assert gateway.ask(f"{file}.metadata").status == 200
+    assert gateway.ask(f"{file}.missing").status == 404
+    assert gateway.ask(PAGE).status == 200
     # nginx writes its log after a second
     eventually(lambda: index.run(f"test -s {LOG}").rc == 0, "the log is written", 15)
     assert downloads(index, wheel) == before + 2
     assert downloads(index, wheel) == before + 2
 
 
-def test_the_log_names_nobody(index: Host, ask, file: str) -> None:
-    assert ask(file) == "200"
+def test_the_log_names_nobody(index: Host, gateway: Gateway, file: str) -> None:
+    assert gateway.ask(file).status == 200
     eventually(lambda: index.run(f"test -s {LOG}").rc == 0, "the log is written", 15)
     (line, *_) = index.check_output(f"cat {LOG}").splitlines()
     seconds, path = line.split(" ")
     assert float(seconds) > 1_700_000_000 and path.startswith(("/packages/", "/conda/"))
 
 
-def test_downloads_go_on_while_the_log_is_changed(index: Host, ask, wheel: Wheel, file: str) -> None:
+def test_downloads_go_on_while_the_log_is_changed(index: Host, gateway: Gateway, wheel: Wheel, file: str) -> None:
     before = downloads(index, wheel)
     for _ in range(5):
-        assert ask(file) == "200"
+        assert gateway.ask(file).status == 200
         index.check_output("systemctl start wheelhouse-housekeeping.service")
     eventually(lambda: downloads(index, wheel) == before + 5, "each is counted once", 30)
 
