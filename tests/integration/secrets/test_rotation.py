@@ -55,7 +55,9 @@ def test_the_old_ca_is_trusted_nowhere(rotated, before) -> None:
 @pytest.mark.parametrize("role", HOSTS)
 def test_the_old_ones_are_in_no_file(rotated, before, role) -> None:
     hashes = [line.split(":")[1] for line in before["hashes"]]
-    old = [form for one in (*before["vault"].values(), *before["tokens"].values()) for form in forms(one)]
+    # a repository of backups keeps its password: no backup could be read without it
+    replaced = [one for name, one in before["vault"].items() if name != "backup"]
+    old = [form for one in (*replaced, *before["tokens"].values()) for form in forms(one)]
     found = files_with(role, [*old, *hashes]).splitlines()
     # nobody could enter this home, so its old files are still there, with a password that is refused
     assert [file for file in found if not file.startswith("/home/mallory-locked/")] == []
