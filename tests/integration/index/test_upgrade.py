@@ -17,6 +17,8 @@ from shelf import Shelf
 from testinfra.host import Host
 from working import people_at_work
 
+pytestmark = pytest.mark.long
+
 NAME = "wheelhouse-index"
 PACKAGE = "/opt/wheelhouse/lib/python3.*/site-packages/wheelhouse"
 IMAGE = "wheelhouse-index:tried"
