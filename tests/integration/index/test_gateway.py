@@ -285,7 +285,6 @@ def hidden(index: Host, wheel: Wheel) -> Iterator[None]:
         "/cached/x/..%2f..%2f..%2fprobe",
         "/_login",
         "/_upload",
-        "/health",
         "/packages/",
         "/packages/acme-gateway/",
         "/packages",

@@ -135,7 +135,7 @@ def test_addresses_that_lead_on(gateway: Gateway, wheel: Wheel, path: str, locat
 
 
 @pytest.mark.parametrize(
-    "path", ["/pypi/acme-gateway/json", "/pypi/acme-gateway/1.0/json", "/health", "/publishers/ada", "/searchx"]
+    "path", ["/pypi/acme-gateway/json", "/pypi/acme-gateway/1.0/json", "/publishers/ada", "/searchx"]
 )
 def test_addresses_that_do_not(gateway: Gateway, wheel: Wheel, path: str) -> None:
     assert gateway.ask(path).status == 404
