@@ -13,10 +13,10 @@ from test_existing_files import FOREIGN
 OURS = re.compile(
     r"wheelhouse|jupyter|corporate-(env|password)|user-environment-generators|pip\.conf$|/etc/uv|/usr/local/bin/|/home/(ada|leo)$|docker\.service\.d/|/etc/docker/daemon|nginx/conf\.d/wheelhouse|sshd_config\.d/|\.netrc|\.pypirc|authorized_keys\.d|known_hosts"
 )
-# People's data stays: the shelf with what they published, the advisories that IT has put there, and the homes.
+# Data stays: the shelf with what people published, the advisories that IT has put there, backups, and the homes.
 # So do the files in which others wrote, as they wrote them (test_existing_files.py).
 KEPT = re.compile(
-    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/home/[a-z-]+($|/)|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
+    r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/var/backups/wheelhouse($|/)|^/home/[a-z-]+($|/)|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
 )
 
 
