@@ -95,10 +95,16 @@ def _prove(index: Index, done: restored.Restored, job: Job, snapshot: Snapshot, 
 def _swap(new: Path, current: Path, stamp: str) -> list[Path]:
     """Put the new one in the place of the current one, which is kept beside it under another name."""
     kept = current.with_name(f"{current.name}.before-{stamp}")
-    if current.exists():
-        current.rename(kept)
-    new.rename(current)
-    return [kept] if kept.exists() else []
+    if not current.exists():
+        new.rename(current)
+        return []
+    current.rename(kept)
+    try:
+        new.rename(current)
+    except OSError:
+        kept.rename(current)
+        raise
+    return [kept]
 
 
 def _later(index: Index, done: restored.Restored, job: Job) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ def count(database: Database, name: str, lines: Iterable[str]) -> int | None:
     A log of a `name` that was counted before is not counted again: None. Lines that are not such, and paths of files
     that were never published, count nothing.
     """
-    # Only what is there was fetched: there are no more different ones than there are files.
+    # nginx logs only files that exist, so there are at most as many keys as there are files.
     found = Counter(key for line in lines if (key := _key(line)))
     with database.change("downloads") as connection:
         logs = tables.counted_logs

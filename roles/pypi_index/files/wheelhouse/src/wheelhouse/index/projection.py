@@ -145,7 +145,7 @@ def _replace(connection: Connection, changed: Sequence[tuple[Row | None, Row]]) 
 
 
 def remake_pieces(connection: Connection, projects: Iterable[str]) -> None:
-    """Make the pieces of pages anew that are kept in rows, and have the pages rendered, which look another way now."""
+    """Rebuild the pieces of pages that are kept in rows, and mark the pages that contain them as dirty."""
     table = tables.files
     for name in projects:
         of_project = table.c.removed.is_(None), table.c.project == name

@@ -132,7 +132,7 @@ def _revision(database: Path, *, is_earlier: bool = False) -> str | None:
 
 
 def _configure(live: Path, copy: Path, probe: "_Probe") -> None:
-    """The configuration of now, with an account for the trial; upstream is not asked."""
+    """The current configuration, with an account for the trial and without an upstream."""
     copy.mkdir(mode=0o700)
     try:
         settings = json.loads((live / "config.json").read_text())

@@ -1,4 +1,4 @@
-"""How often files were fetched. Only adds tables: programs of before can read and write all others."""
+"""How often files were downloaded. It only adds tables: earlier programs can read and change all others."""
 
 import sqlalchemy as sa
 from alembic import op

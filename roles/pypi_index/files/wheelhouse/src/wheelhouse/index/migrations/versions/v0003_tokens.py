@@ -1,4 +1,4 @@
-"""Tokens. A program of before can read the tables: it does not know this one."""
+"""Tokens. It only adds a table: earlier programs can read and change all others."""
 
 import sqlalchemy as sa
 from alembic import op
