@@ -63,6 +63,8 @@ def inside(index: Host, settings, tmp_path_factory: pytest.TempPathFactory) -> I
     index.check_output(
         f"install -d -o root -g wheelhouse {INSIDE} && install -d -o wheelhouse -g wheelhouse {INSIDE}/shelf"
         f" && cp -a /srv/wheelhouse/config {INSIDE}/config"
+        # its policy is the outside's, which names a directory of advisories
+        f" && install -d {INSIDE}/intake && cp -a /srv/wheelhouse/intake/osv {INSIDE}/intake/osv"
     )
     yield Inside(index, settings)
     settings.apply()
