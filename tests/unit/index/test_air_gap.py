@@ -563,7 +563,9 @@ def test_a_directory_of_advisories_without_any_about_the_shelf_blocks_nothing(ga
 
 def test_a_directory_of_advisories_that_is_not_there_is_named_with_its_setting(carried: Gap) -> None:
     carried.inside.policy(advisories="/nowhere/osv")
-    refused(carried, "package_intake_policy.advisories is '/nowhere/osv', and there is no such directory")
+    said = carried.apply(code=1)
+    assert "package_intake_policy.advisories is '/nowhere/osv', and there is no such directory" in said
+    assert not carried.inside.listed()
 
 
 def test_the_inside_says_when_nobody_looked_for_advisories(carried: Gap) -> None:

@@ -288,8 +288,8 @@ class Judge:
             return _None()
         if where and not Path(where).is_dir():
             raise WheelhouseError(
-                f"package_intake_policy.advisories is {where!r}, and there is no such directory: copy the files of the OSV"
-                " there, or leave it out for the advisories that bundles bring."
+                f"package_intake_policy.advisories is {where!r}, and there is no such directory: copy the files of the"
+                " OSV there, or leave it out for the advisories that bundles bring."
             )
         with httpx.Client(trust_env=False) as nobody:
             return Advisories(where or str(carried), nobody)
