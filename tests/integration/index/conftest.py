@@ -39,13 +39,15 @@ def version() -> str:
     return f"1.{int(time.time())}"
 
 
+# settings of one role that another one reads as well
+READ_BY = {"index_gateway_certificate_source": "backup"}  # where the certificates are
+
+
 class Settings:
     """How the index is set up: as the inventory says, or for a while otherwise."""
 
     # in the order of playbooks/parts/index.yml; each reads the settings that begin with its name
     ROLES = ("pypi_index", "conda_channel", "index_gateway", "package_intake", "backup", "package_transfer")
-    # what another role reads as well
-    ALSO = {"index_gateway_certificate_source": "backup"}  # where the certificates are
 
     def __init__(self, index: Host, file: Path) -> None:
         self._index = index
@@ -78,7 +80,7 @@ class Settings:
 
     def _roles_of(self, variable: str) -> list[str | None]:
         role = next((role for role in self.ROLES if variable.startswith(f"{role}_")), None)
-        return [role, self.ALSO[variable]] if variable in self.ALSO else [role]
+        return [role, READ_BY[variable]] if variable in READ_BY else [role]
 
 
 @pytest.fixture(scope="session")
