@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from company import STATE, Office, Run, address_of, eventually, play, site
+from company import STATE, Office, Run, address_of, play, site
 from gateway import Gateway
 from index.samples import Wheel
-from shelf import Shelf
+from shelf import Shelf, wait_for_the_intake
 from testinfra.host import Host
 
 
@@ -19,12 +19,6 @@ from testinfra.host import Host
 def gateway(office: Office) -> Gateway:
     passwords = {person.name: person.index_password for person in office.people.values()}
     return Gateway(address_of("index"), office.index_url.partition("://")[2], STATE / "ca.pem", passwords)
-
-
-def wait_for_the_intake(index: Host) -> None:
-    """What site.yml begins for a new list, and does not wait for, would change the shelf while a test looks at it."""
-    activity = "systemctl is-active wheelhouse-intake"
-    eventually(lambda: index.run(activity).stdout.strip() != "activating", "public packages are brought in", 300)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import base64
 import json
 from typing import Any
 
+from company import eventually
 from testinfra.host import Host
 
 PLACE = "/srv/wheelhouse/shelf"
@@ -63,3 +64,9 @@ class Shelf:
             f"{directory}/.{name}.copying",
             target,
         )
+
+
+def wait_for_the_intake(index: Host) -> None:
+    """What site.yml begins for a new list, and does not wait for, would change the shelf while a test looks at it."""
+    activity = "systemctl is-active wheelhouse-intake"
+    eventually(lambda: index.run(activity).stdout.strip() != "activating", "public packages are brought in", 300)

@@ -7,7 +7,7 @@ import re
 from company import Office, eventually, site
 from gateway import Gateway
 from index.samples import Wheel
-from shelf import PLACE, Shelf
+from shelf import PLACE, Shelf, wait_for_the_intake
 from test_certificates import BY_THE_COMPANY
 from testinfra.host import Host
 
@@ -39,6 +39,7 @@ def test_a_lost_index_comes_back(
         assert index.check_output("cat /etc/nginx/wheelhouse/index.pem") == certificate
         assert index.check_output(SERVED, PLACE) == served
         assert shelf.journal()[: len(events)] == events
+        wait_for_the_intake(index)  # its timer starts it again
         assert index.check_output("wheelhouse-intake --sets") == sets
         files = {file["filename"]: file["yanked"] for file in gateway.page("acme-lost")["files"]}
         assert files == {first.filename: "it is broken", second.filename: False}
