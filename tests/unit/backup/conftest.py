@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from host_programs import JOB_RECORD
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "roles" / "backup" / "files"
@@ -97,7 +98,12 @@ class Host:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PATH": self.path, "FAKE_LOG": str(self.place / "log"), "PYTHONPATH": str(PROGRAM)}
+        return {
+            **os.environ,
+            "PATH": self.path,
+            "FAKE_LOG": str(self.place / "log"),
+            "PYTHONPATH": f"{PROGRAM}:{self.place}/library",
+        }
 
     def configure(self, **changes: Any) -> None:
         """Write the settings, with changes."""
@@ -176,6 +182,8 @@ def host(place: Path) -> Host:
     for name, text in (("docker", DOCKER), ("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN)):
         (programs / name).write_text(text.replace("{python}", sys.executable).replace("{sources}", str(SOURCES)))
         (programs / name).chmod(0o755)
+    (place / "library").mkdir()
+    shutil.copy(JOB_RECORD, place / "library")
     host = Host(place, f"{programs}:{os.environ['PATH']}")
     for directory in (host.config, host.directory / "intake" / "osv", place / "certificates"):
         directory.mkdir(parents=True)
