@@ -71,7 +71,7 @@ def test_the_earlier_record_stays_when_there_is_no_room(tmp_path: Path, monkeypa
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(job_record.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         write(tmp_path, "failed")
     assert read(tmp_path) == good
