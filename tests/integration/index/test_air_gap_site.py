@@ -66,8 +66,10 @@ class Site:
         self.medium = place / "medium"
         self._inventory = place / "inventory"
         self._inventory.mkdir()
-        (place / "password").write_text(PASSWORD)
-        password = f"{{{{ lookup('ansible.builtin.file', '{place}/password') }}}}"
+        secret = place / "password"
+        secret.touch(0o600)
+        secret.write_text(PASSWORD)
+        password = f"{{{{ lookup('ansible.builtin.file', '{secret}') }}}}"
         image = json.loads((STATE / "images.json").read_text(encoding="utf-8"))
         name = Path(image["index_archive"]).name
         variables = {
