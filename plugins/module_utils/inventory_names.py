@@ -34,9 +34,9 @@ class Spec(TypedDict):
 def role_options(specs: Mapping[str, Spec]) -> dict[str, Option]:
     """{variable: option} of all roles and entry points; `specs` is {role: content of its argument_specs.yml}."""
     return {
-        name: option
+        name: option if entry_point == "main" else {**option, "on_command_line": True}
         for spec in specs.values()
-        for entry in spec["argument_specs"].values()
+        for entry_point, entry in spec["argument_specs"].items()
         for name, option in (entry.get("options") or {}).items()
     }
 

@@ -15,7 +15,7 @@ PASSWORD_MIN_LENGTH = 12
 
 
 class Option(TypedDict, total=False):
-    """An option, as it stands in a role's argument_specs; `check` is ours."""
+    """An option, as it stands in a role's argument_specs; the last two are ours."""
 
     type: str
     elements: str
@@ -25,6 +25,7 @@ class Option(TypedDict, total=False):
     choices: list[str]
     options: dict[str, Option]
     check: str | None
+    on_command_line: bool  # people write it behind `-e`, where each value is text
 
 
 @dataclass(frozen=True)

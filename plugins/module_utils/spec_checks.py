@@ -112,6 +112,8 @@ _BY_ENDING = (
     ("_environment_file", "path"),
 )
 _FILES = ("directory", "file", "key_file", "pem_file")
+# What `-e name=true` hands on; roles convert it with the filter `bool`.
+_TRUTHS = ("true", "false", "True", "False", "yes", "no")
 # Dictionaries whose values have a form; their keys are names.
 _OF_VALUES = {
     "corporate_proxy_regions": "server",
@@ -140,6 +142,8 @@ def value_faults(
             yield f"{where} has nothing behind its colon: write a value, or take the line out for the default."
         elif spec.get("required"):
             yield f"{where} is missing: {_what(spec)}."
+        return
+    if spec.get("on_command_line") and spec["type"] == "bool" and value in _TRUTHS:
         return
     wrong = _type_fault(value, spec["type"], path.endswith("mode"))
     if wrong:

@@ -39,11 +39,15 @@ def version() -> str:
     return f"1.{int(time.time())}"
 
 
+# settings of one role that another one reads as well
+READ_BY = {"index_gateway_certificate_source": "backup"}  # where the certificates are
+
+
 class Settings:
     """How the index is set up: as the inventory says, or for a while otherwise."""
 
     # in the order of playbooks/parts/index.yml; each reads the settings that begin with its name
-    ROLES = ("pypi_index", "conda_channel", "index_gateway", "package_intake", "package_transfer")
+    ROLES = ("pypi_index", "conda_channel", "index_gateway", "package_intake", "backup", "package_transfer")
 
     def __init__(self, index: Host, file: Path) -> None:
         self._index = index
@@ -57,7 +61,7 @@ class Settings:
         different = [name for name in variables | self._now if variables.get(name) != self._now.get(name)]
         if different:
             self._now |= dict.fromkeys(different, object())  # neither, until the run has come to its end
-            self._run(variables, [self._role_of(name) for name in different])
+            self._run(variables, [role for name in different for role in self._roles_of(name)])
             self._now = variables
             wait_for_the_intake(self._index)
 
@@ -74,8 +78,9 @@ class Settings:
         self._file.write_text(json.dumps(variables | {"roles_to_run": in_order}))
         return play(playbook, "--extra-vars", f"@{self._file}", *whole)
 
-    def _role_of(self, variable: str) -> str | None:
-        return next((role for role in self.ROLES if variable.startswith(f"{role}_")), None)
+    def _roles_of(self, variable: str) -> list[str | None]:
+        role = next((role for role in self.ROLES if variable.startswith(f"{role}_")), None)
+        return [role, READ_BY[variable]] if variable in READ_BY else [role]
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ import pytest
 from company import Run, play
 from testinfra.host import Host
 
-pytestmark = pytest.mark.long
-
 BUNDLES, INSIDE = "/srv/wheelhouse/bundles", "/srv/inside"
 STATE = "/srv/wheelhouse/transfer/state"
 RUNS = "/var/lib/wheelhouse/runs"

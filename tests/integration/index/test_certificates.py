@@ -88,7 +88,6 @@ def renewed_early(index: Host, days: int) -> None:
         index.check_output(f"rm -r {drop_in} && systemctl daemon-reload")
 
 
-@pytest.mark.long
 def test_the_host_renews_it_without_a_run(gateway: Gateway, settings, index: Host) -> None:
     """Signed by a CA that the company's signed: clients that trust the company need nothing new."""
     settings.apply(**BY_THE_COMPANY, index_gateway_issuer=True)

@@ -131,7 +131,6 @@ def test_the_last_use_is_noted(gateway: Gateway, make: Callable[..., str], wheel
     assert re.search("last used 20[0-9-]{8}$", line)
 
 
-@pytest.mark.long
 def test_programs_make_tokens(gateway: Gateway, index: Host, make: Callable[..., str]) -> None:
     def ask(path: str, given: object = None, login: str | tuple[str, str] = "ada", **headers: str) -> tuple[int, str]:
         body = json.dumps(given).encode()

@@ -17,8 +17,6 @@ from shelf import Shelf
 from testinfra.host import Host
 from working import people_at_work
 
-pytestmark = pytest.mark.long
-
 NAME = "wheelhouse-index"
 PACKAGE = "/opt/wheelhouse/lib/python3.*/site-packages/wheelhouse"
 IMAGE = "wheelhouse-index:tried"
@@ -79,6 +77,7 @@ def apply(directory: Path, **variables: object) -> Run:
     return play(Path(__file__).with_name("roles.yml"), "--extra-vars", f"@{file}", check=False)
 
 
+@pytest.mark.long
 def test_nobody_notices_a_new_setting(
     container: Container, gateway: Gateway, shelf: Shelf, settings, version: str
 ) -> None:
@@ -107,20 +106,26 @@ def test_nobody_notices_a_new_version(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (
+        pytest.param(
             "echo 'raise SystemExit(\"it is of no use\")' >>/opt/wheelhouse/gunicorn.conf.py",
             "does not start: it is of no use",
+            marks=pytest.mark.long,
         ),
-        (
+        pytest.param(
             f"echo 'def parse_filename(_): raise BadDistribution(\"no file is right\")' >>$(ls {PACKAGE}/formats/distribution.py)",
             "does not take an upload: it answers 400, no file is right",
+            marks=pytest.mark.long,
         ),
         (
             f"echo 'def is_current(_): return False' >>$(ls {PACKAGE}/index/migrations/__init__.py);"
             f" echo 'def upgrade(_): raise OSError(28, \"No space left on device\")' >>$(ls {PACKAGE}/index/migrations/__init__.py)",
             "No space left on device",
         ),
-        ("rm -r /opt/wheelhouse/lib/python3.*/site-packages/wheelhouse", "ModuleNotFoundError"),
+        pytest.param(
+            "rm -r /opt/wheelhouse/lib/python3.*/site-packages/wheelhouse",
+            "ModuleNotFoundError",
+            marks=pytest.mark.long,
+        ),
     ],
     ids=["does not start", "takes no uploads", "cannot change the tables", "has no program"],
 )
@@ -136,6 +141,7 @@ def test_a_version_that_is_of_no_use(
     assert (container.id, container.all) == (before, [NAME])
 
 
+@pytest.mark.long
 def test_a_container_that_ends_by_itself_is_not_waited_for(
     container: Container, gateway: Gateway, version: str, tmp_path: Path
 ) -> None:
@@ -148,6 +154,7 @@ def test_a_container_that_ends_by_itself_is_not_waited_for(
     assert (container.id, container.all) == (before, [NAME])
 
 
+@pytest.mark.long
 def test_an_interrupted_replacement_is_finished(
     container: Container, gateway: Gateway, index: Host, settings, version: str
 ) -> None:
@@ -172,7 +179,6 @@ def test_an_interrupted_replacement_is_finished(
         assert container.all == [NAME]
 
 
-@pytest.mark.long
 def test_an_upgrade_and_the_way_back(
     container: Container, gateway: Gateway, index: Host, settings, version: str
 ) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from company import Office, eventually, site
 from gateway import Gateway
 from index.samples import Wheel
 from shelf import PLACE, Shelf
 from test_certificates import BY_THE_COMPANY
 from testinfra.host import Host
-
-pytestmark = pytest.mark.long
 
 SERVED = "cd %s && find packages simple conda -type f -exec sha256sum {} + | sort"
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 from company import ROOT, site
 
-pytestmark = pytest.mark.long
-
 
 def test_a_run_without_changes_is_few_tasks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Also where homes are hostile, which the office of the tests has."""

@@ -38,7 +38,6 @@ def lou(**settings: object) -> dict:
 ASK = """
 import base64, http.client, sys
 
-pytestmark = pytest.mark.long
 index = http.client.HTTPSConnection("packages.acme.example")
 login = base64.b64encode(sys.argv[1].encode()).decode()
 index.request("GET", "/simple/", headers={"Authorization": f"Basic {login}"})

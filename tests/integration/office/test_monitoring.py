@@ -11,8 +11,6 @@ import pytest
 from company import ROLES, Office, eventually, host_of, site
 from testinfra.host import Host
 
-pytestmark = pytest.mark.long
-
 MANAGED = [role for role in ROLES if role != "proxy"]
 FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).read().decode())"
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -75,12 +76,18 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.requests: list[Request] = []
+        self.errors: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def taken(self) -> list[Request]:
         """What came in since this was asked last."""
+        assert not self.errors, self.errors
         taken, self.requests = self.requests, []
         return taken
+
+    def handle_error(self, *_: object) -> None:
+        """Fail the test instead of closing the connection, which looks like a client that sent nothing."""
+        self.errors.append(traceback.format_exc())
 
 
 @pytest.fixture(scope="session")

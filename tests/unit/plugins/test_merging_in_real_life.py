@@ -286,8 +286,8 @@ def test_uv_ignores_a_file_with_such_a_word_until_it_is_mended(tmp_path: Path, a
     theirs = f"machine git.example {word} x login ada password y\nmachine 127.0.0.1 login bob password theirs\n"
     path.write_text(theirs)
     server.taken()
-    ask_with_uv(f"{server.url}/simple", {"NETRC": str(path)})
-    assert {request.account for request in server.taken()} == {None}
+    asked = ask_with_uv(f"{server.url}/simple", {"NETRC": str(path)})
+    assert {request.account for request in server.taken()} == {None}, asked
     path.write_text(merged(theirs, NETRC, "netrc"))
-    ask_with_uv(f"{server.url}/simple", {"NETRC": str(path)})
-    assert b"bob:theirs" in {request.account for request in server.taken()}
+    asked = ask_with_uv(f"{server.url}/simple", {"NETRC": str(path)})
+    assert b"bob:theirs" in {request.account for request in server.taken()}, asked

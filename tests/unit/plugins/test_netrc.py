@@ -93,10 +93,10 @@ def assert_sent(tmp_path, server, run, ask_with_uv, login, password):
     path.chmod(0o600)
     account = f"{login}:{password}".encode()
     server.taken()
-    run(["curl", "--silent", "--netrc-file", str(path), server.url])
-    assert [request.account for request in server.taken()] == [account]
-    ask_with_uv(server.url, {"NETRC": str(path)})
-    assert account in [request.account for request in server.taken()]
+    asked = run(["curl", "--silent", "--show-error", "--netrc-file", str(path), server.url])
+    assert [request.account for request in server.taken()] == [account], asked
+    asked = ask_with_uv(server.url, {"NETRC": str(path)})
+    assert account in [request.account for request in server.taken()], asked
 
 
 @pytest.mark.parametrize(

@@ -204,6 +204,15 @@ def test_an_index_whose_address_is_an_ip(inventory):
     assert any("'https://192.0.2.7', an IP address, and pip from 24.2 on cannot verify" in text for text in warnings)
 
 
+@pytest.mark.parametrize(("text", "is_right"), [("true", True), ("yes", True), ("False", True), ("later", False)])
+def test_what_people_write_behind_e_is_text(inventory, text, is_right):
+    """`-e package_transfer_apply=true`, which docs/air-gap.md says, hands on a string."""
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": f"package_transfer_apply: '{text}'"})
+    faults, _warnings = check(inventory)
+    wrong = "package_transfer_apply is 'later', a string: write true or false, without quotes."
+    assert faults == ([] if is_right else [wrong])
+
+
 def test_what_is_only_known_later_is_not_wrong(inventory):
     spoil(
         inventory,
