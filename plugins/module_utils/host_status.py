@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypedDict
 
-RUNS = "/var/lib/wheelhouse/runs"
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.job_record import RUNS
+
 REQUESTS = "/var/lib/wheelhouse/monitoring/requests.json"
 CERTIFICATES = ("/etc/nginx/wheelhouse/index.pem", "/usr/local/share/ca-certificates/*.crt")
 UNITS = ("wheelhouse-*", "jupyterlab*", "nginx.service", "docker.service")

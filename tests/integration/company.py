@@ -99,9 +99,9 @@ def site(*arguments: str, playbook: str = "site", check: bool = True) -> Run:
     return play(f"wheelhouse.onboarding.{playbook}", *arguments, check=check)
 
 
-def play(playbook: str | Path, *arguments: str, check: bool = True) -> Run:
+def play(playbook: str | Path, *arguments: str, inventory: Path = INVENTORY, check: bool = True) -> Run:
     """Run a playbook, by its name or file, on the hosts."""
-    command = ["ansible-playbook", "-i", str(INVENTORY), str(playbook), *arguments]
+    command = ["ansible-playbook", "-i", str(inventory), str(playbook), *arguments]
     # molecule asks for colours, which would stand between the words that tests look for
     environment = os.environ | {"ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOLOR": "1"}
     done = subprocess.run(

@@ -49,7 +49,7 @@ APART = ("clients", "documentation", "index", "secrets", "team")
 GROUPS = (
     Group("plugins", "3.10", ("plugins/*.py",)),
     Group("doctor", "3.10", (f"{DOCTOR}/*",), (DOCTOR,)),
-    Group("backup", HOSTS, (f"{BACKUP}/*",), (BACKUP,)),
+    Group("backup", HOSTS, (f"{BACKUP}/*",), (BACKUP, "plugins/module_utils")),
     Group("monitoring", HOSTS, (f"{COLLECTOR}/*",), (COLLECTOR,)),
     # On a laptop it runs with whatever Python is there.
     Group("laptops", "3.10", ("roles/jupyter_tunnel/files/jupyter-tunnel",)),

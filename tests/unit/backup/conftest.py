@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from host_programs import JOB_RECORD
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "roles" / "backup" / "files"
@@ -32,7 +33,10 @@ with open(os.environ["FAKE_LOG"], "a") as log:
 if arguments[0] == "inspect":
     if os.path.exists(os.environ["FAKE_LOG"] + ".gone"):
         sys.exit("Error: No such object: wheelhouse-index")
-    print("true" if "Running" in arguments[2] else "sha256:fake")
+    if "Config.Env" in arguments[2]:
+        print(os.environ.get("FAKE_VARIABLES", "PATH=/usr/bin"))
+    else:
+        print("true" if "Running" in arguments[2] else "sha256:fake")
 elif arguments[0] == "run":
     volumes = dict(arguments[n + 1].split(":")[1::-1] for n, word in enumerate(arguments) if word == "--volume")
     command = arguments[arguments.index("wheelhouse") + 1:]
@@ -97,7 +101,12 @@ class Host:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {**os.environ, "PATH": self.path, "FAKE_LOG": str(self.place / "log"), "PYTHONPATH": str(PROGRAM)}
+        return {
+            **os.environ,
+            "PATH": self.path,
+            "FAKE_LOG": str(self.place / "log"),
+            "PYTHONPATH": f"{PROGRAM}:{self.place}/library",
+        }
 
     def configure(self, **changes: Any) -> None:
         """Write the settings, with changes."""
@@ -176,6 +185,8 @@ def host(place: Path) -> Host:
     for name, text in (("docker", DOCKER), ("systemctl", SYSTEMCTL), ("systemd-run", SYSTEMD_RUN)):
         (programs / name).write_text(text.replace("{python}", sys.executable).replace("{sources}", str(SOURCES)))
         (programs / name).chmod(0o755)
+    (place / "library").mkdir()
+    shutil.copy(JOB_RECORD, place / "library")
     host = Host(place, f"{programs}:{os.environ['PATH']}")
     for directory in (host.config, host.directory / "intake" / "osv", place / "certificates"):
         directory.mkdir(parents=True)

@@ -95,6 +95,17 @@ def test_restoring_under_a_running_index_keeps_what_is_newer_aside_and_names_it(
     assert "journal" in after
 
 
+def test_an_index_with_its_state_in_postgresql_is_refused(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its shelf may hold an older SQLite, whose backup would prove nothing. The address has a password."""
+    publish(host, "1.0")
+    host.backup("run")
+    monkeypatch.setenv("FAKE_VARIABLES", "PATH=/usr/bin\nWHEELHOUSE_DATABASE=postgresql://it:sesame@db/index")
+    for command in (["run"], ["drill"], ["restore", "latest"]):
+        said = host.backup(*command, code=1)
+        assert "is a PostgreSQL" in said and "pg_dump" in said and "sesame" not in said
+    assert host.outcome("backup")["outcome"] == "failed"
+
+
 @pytest.mark.long
 def test_a_second_backup_adds_what_is_new(host: Host) -> None:
     publish(host, "1.0")

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from wheelhouse import cli, config
+from wheelhouse import cli
 from wheelhouse.errors import Unreachable
 from wheelhouse.index import migrations
 from wheelhouse.web import handover
@@ -115,6 +115,45 @@ def test_a_program_that_is_alone_has_the_name(programs: Programs) -> None:
     assert cli.main(["health"]) == 0
 
 
+# What Docker runs several times a minute: the command as it is installed, and then what it has loaded.
+HEALTH = """
+import sys
+sys.argv[1:] = ["health"]
+from wheelhouse import command
+try:
+    command.run()
+except SystemExit as ended:
+    names = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+    names |= {name for name in sys.modules if name.startswith("wheelhouse.")}
+    print(ended.code, *sorted(names - set(sys.argv[2:])))
+"""
+
+
+def test_health_loads_next_to_nothing(programs: Programs) -> None:
+    programs.start("index.sock")
+    plain = "import sys; print(*{name.partition('.')[0] for name in sys.modules})"
+    always = subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True, check=True).stdout.split()
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    command = [sys.executable, "-c", HEALTH]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    text, names = done.stdout.splitlines()
+    code, *loaded = names.split()
+    assert (text, code) == ('{"status": "ok"}', "0")
+    rooms = {"wheelhouse", "wheelhouse.web"}
+    assert set(loaded) - set(always) - rooms == {
+        "wheelhouse.command",
+        "wheelhouse.errors",
+        "wheelhouse.web.handover",
+        "wheelhouse.web.own_health",
+    }
+
+
+def test_health_says_that_nothing_answers(programs: Programs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["health"]) == 1
+    said = capsys.readouterr().err
+    assert said == f"wheelhouse: The program does not answer at unix:{programs.place}: No such file or directory.\n"
+
+
 def test_nobody_notices_that_one_replaces_another(programs: Programs) -> None:
     first = programs.start("index.sock")
     clients = Clients(programs.place)
@@ -201,6 +240,6 @@ def test_where_it_listens(tmp_path: Path) -> None:
 
 def test_only_a_socket_is_handed_over(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("WHEELHOUSE_LISTEN", "0.0.0.0:8080")
-    assert config.listen() == "0.0.0.0:8080"
+    assert handover.listen() == "0.0.0.0:8080"
     assert cli.main(["take-over"]) == 1
     assert "only at a socket" in capsys.readouterr().err

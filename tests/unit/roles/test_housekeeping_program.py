@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 
 import pytest
+from host_programs import install
 
 ROOT = Path(__file__).resolve().parents[3]
-PROGRAM = ROOT / "roles/pypi_index/files/wheelhouse-housekeeping"
 SOURCES = ROOT / "roles/pypi_index/files/wheelhouse/src"
 LINE = "1790000000.000 /packages/acme-tools/acme_tools-1.0-py3-none-any.whl\n"
 DOCKER = f"""#!/bin/sh
@@ -28,6 +28,7 @@ class Host:
     """Directories in place of those of a host, and the two commands that are asked."""
 
     def __init__(self, top: Path) -> None:
+        self.program = install("pypi_index/files/wheelhouse-housekeeping", top)
         self.log = top / "log" / "downloads.log"
         self.runs = top / "runs"
         self.signals = top / "signals"
@@ -59,7 +60,7 @@ class Host:
         }
 
     def run(self, **environment: str) -> dict:
-        command = [sys.executable, "-I", str(PROGRAM), "wheelhouse-index", str(self.log), "--runs", str(self.runs)]
+        command = [sys.executable, "-I", str(self.program), "wheelhouse-index", str(self.log), "--runs", str(self.runs)]
         done = subprocess.run(
             command, env=self.environment | environment, capture_output=True, text=True, check=False, timeout=300
         )
@@ -82,7 +83,7 @@ def test_a_log_is_moved_counted_and_deleted(host: Host) -> None:
     assert not host.signals.exists()  # nothing to begin anew for
     host.log.write_text(LINE)
     found = host.run()
-    assert (found["outcome"], found["problems"], found["last_ok"]) == ("ok", [], found["started"])
+    assert (found["outcome"], found["problems"], found["last_ok"]) == ("ok", [], found["ended"])
     assert host.left() == []
     assert host.signals.read_text() == "kill --kill-whom=main --signal=USR1 nginx.service\n"
 

@@ -52,7 +52,7 @@ def test_no_other_role_names_the_directory_itself() -> None:
 
 def test_the_program_listens_where_the_gateway_asks() -> None:
     socket = variables("pypi_index")["__pypi_index_socket"]
-    assert f'"unix:{socket}"' in (PROGRAM / "src/wheelhouse/config.py").read_text(encoding="utf-8")
+    assert f'"unix:{socket}"' in (PROGRAM / "src/wheelhouse/web/handover.py").read_text(encoding="utf-8")
     assert str(Path(socket).parent) in (PROGRAM / "Dockerfile").read_text(encoding="utf-8")
 
 

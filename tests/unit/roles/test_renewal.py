@@ -14,8 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from host_programs import install
 
-PROGRAM = Path(__file__).resolve().parents[3] / "roles/index_gateway/files/wheelhouse-renew-certificate"
 NAME = "packages.acme.example"
 PEM = serialization.Encoding.PEM
 
@@ -38,6 +38,7 @@ class Host:
 
     def __init__(self, top: Path, leaf_days: float, issuer_days: float = 1000) -> None:
         self.top, self.runs = top, top / "runs"
+        self.program = install("index_gateway/files/wheelhouse-renew-certificate", top)
         self.directory = top / "wheelhouse"
         self.directory.mkdir()
         root_key, issuer_key, self.key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
@@ -72,7 +73,7 @@ class Host:
 
     def renew(self, **environment: str) -> dict:
         path = f"{self.top}/bin:{os.environ['PATH']}"
-        command: list[str | Path] = [sys.executable, "-I", PROGRAM, self.directory, "--days=365", "--before=30"]
+        command: list[str | Path] = [sys.executable, "-I", self.program, self.directory, "--days=365", "--before=30"]
         command.append(f"--runs={self.runs}")
         done = subprocess.run(command, env={"PATH": path, **environment}, capture_output=True, text=True, check=False)
         assert "Traceback" not in done.stderr, done.stderr

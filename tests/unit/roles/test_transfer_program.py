@@ -10,8 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-PROGRAM = Path(__file__).parents[3] / "roles/package_transfer/files/wheelhouse-transfer"
+from host_programs import install
 
 # stands in for Docker: notes what it is asked, and says what the program in the container would
 DOCKER = """\
@@ -48,7 +47,8 @@ class Host:
         self.says({"outcome": "ok", "problems": [], "facts": {"number": 1}})
 
     def _program(self) -> ModuleType:
-        loader = SourceFileLoader("wheelhouse_transfer", str(PROGRAM))
+        program = install("package_transfer/files/wheelhouse-transfer", self.directory)
+        loader = SourceFileLoader("wheelhouse_transfer", str(program))
         spec = spec_from_loader(loader.name, loader)
         assert spec
         module = module_from_spec(spec)

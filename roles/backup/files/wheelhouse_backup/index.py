@@ -8,9 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import job_record
+
 from . import container
 from .failure import Failure, size
-from .job import Job, now
+from .job import Job
 from .restic import Restic, Snapshot
 from .settings import Index, Settings
 
@@ -99,7 +101,7 @@ def _copy(settings: Settings, index: Index, job: Job) -> dict[str, Any]:
     job.say(done.stdout.strip())
     manifest = {
         "format": 1,
-        "made": now(),
+        "made": job_record.now(),
         "host": settings.host,
         "copy": str(place / COPY),
         "shelf": str(index.shelf),

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
+
+import job_record  # beside this package
 
 from .failure import Failure, of_system
 from .settings import Settings
@@ -22,7 +19,7 @@ class Job:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.started = now()
+        self.started = job_record.now()
         self.problems: list[str] = []
         """Sentences: what was not done, while the rest was."""
         self.facts: dict[str, float | int | str] = {}
@@ -35,11 +32,6 @@ class Job:
     def say(self, sentence: str) -> None:
         """Say how far it is."""
         print(sentence, flush=True)
-
-
-def now() -> str:
-    """The present, in UTC."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 @contextmanager
@@ -76,38 +68,6 @@ def recorded(settings: Settings, name: str) -> Iterator[Job]:
         raise Failure(failure) from error
     finally:
         job.facts["seconds"] = round(time.monotonic() - began, 1)
-        _write(settings.runs, job, failure)
-
-
-def _write(runs: Path, job: Job, failure: str) -> None:
-    file = runs / f"{job.name}.json"
-    ended = now()
-    outcome = "failed" if failure else "problems" if job.problems else "ok"
-    record = {
-        "job": job.name,
-        "started": job.started,
-        "ended": ended,
-        "outcome": outcome,
-        "last_ok": ended if outcome == "ok" else _last_ok(file),
-        "problems": [*([failure] if failure else []), *job.problems],
-        "facts": job.facts,
-    }
-    runs.mkdir(mode=0o755, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=runs, prefix=f".{job.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            json.dump(record, stream, indent=1)
-            stream.write("\n")
-            os.fchmod(stream.fileno(), 0o644)
-        Path(name).rename(file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _last_ok(file: Path) -> str | None:
-    try:
-        known = json.loads(file.read_text(encoding="utf-8")).get("last_ok")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return known if isinstance(known, str) else None
+        outcome = "failed" if failure else "problems" if job.problems else "ok"
+        problems = [*([failure] if failure else []), *job.problems]
+        job_record.write(str(settings.runs), name, job.started, outcome, problems, job.facts)

@@ -5,7 +5,7 @@ import threading
 from pathlib import Path
 
 from gunicorn.glogging import Logger
-from wheelhouse.config import ConfigError, listen, load
+from wheelhouse.config import ConfigError, load
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index.opening import open_index
 from wheelhouse.logs import OneLine
@@ -20,7 +20,7 @@ class _Log(Logger):
         super()._set_handler(log, output, fmt, stream)
 
 
-bind = listen()
+bind = handover.listen()
 logger_class = _Log
 workers = 2
 threads = 32  # downloads that are on their way wait for the network, and hold one each

@@ -13,5 +13,5 @@ Rooms, lowest first; each imports only from those above it, and a test says so:
     web/       the WSGI application; HTTP is nowhere else
     intake/    public packages by a list: resolved, fetched, checked, published as a whole
     transfer/  bundles for an index without a route to this one: written, verified, applied
-    cli        the command line
+    cli        the command line                              command          what it loads for `wheelhouse health`
 """

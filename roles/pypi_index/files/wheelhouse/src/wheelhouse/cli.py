@@ -6,7 +6,6 @@ Exit codes: 0 done, 1 something needs looking at (it says what), 2 wrong usage.
 import argparse
 import contextlib
 import getpass
-import http.client
 import itertools
 import json
 import os
@@ -29,7 +28,7 @@ from wheelhouse.intake import last_report
 from wheelhouse.maintenance import Maintenance
 from wheelhouse.store.downloads import Cache
 from wheelhouse.store.local import LocalStore
-from wheelhouse.web import handover, trial
+from wheelhouse.web import handover, own_health, trial
 
 
 def run() -> NoReturn:
@@ -470,22 +469,11 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _health(options: argparse.Namespace) -> int:
-    address = config.listen()
-    if address.startswith("unix:"):
-        place = Path(address.removeprefix("unix:"))
-        status, text = handover.ask(handover.own(place) or place, "GET", "/health")
-    else:
-        # Not urllib, which would ask a proxy named by the environment.
-        connection = http.client.HTTPConnection("127.0.0.1", int(address.rpartition(":")[2]), timeout=4)
-        connection.request("GET", "/health")
-        answer = connection.getresponse()
-        status, text = answer.status, answer.read().decode().strip()
-    print(text)
-    return 0 if status == http.HTTPStatus.OK else 1
+    return own_health.report()
 
 
 def _take_over(options: argparse.Namespace) -> int:
-    address = config.listen()
+    address = handover.listen()
     if not address.startswith("unix:"):
         raise ConfigError(f"The program listens at {address}; only at a socket can another one take over.")
     place = Path(address.removeprefix("unix:"))

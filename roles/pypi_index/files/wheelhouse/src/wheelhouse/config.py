@@ -34,11 +34,6 @@ _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
 
-def listen() -> str:
-    """Where the program listens, in gunicorn's notation: by default a socket that the gateway alone gets at."""
-    return os.environ.get("WHEELHOUSE_LISTEN", "unix:/run/wheelhouse-index/index.sock")
-
-
 class ConfigError(Exception):
     """The configuration cannot be used; the text is one sentence for the administrator."""
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Channels: an index of another shape."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Where bytes are: received, kept by their content, linked into what is served."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The public index: asked, kept and passed through."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The WSGI application, and what asks it: HTTP is nowhere else."""

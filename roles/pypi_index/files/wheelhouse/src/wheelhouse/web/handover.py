@@ -3,7 +3,7 @@
 The gateway knows one name. What it leads to is changed in one step, so each request reaches one of the two: the new
 program before the old one stops, and nobody is turned away.
 
-    index.sock      the name, `config.listen`
+    index.sock      the name, `listen`
     second.sock     what a program listens at that was started while another one answers
     previous.sock   the program that answered before, which may be given the name again
 """
@@ -24,6 +24,11 @@ SECOND, PREVIOUS = "second.sock", "previous.sock"
 _TIMEOUT = 30.0
 """Seconds that one answer may take: the first ones load much."""
 _NO_ACCOUNT = "Basic bm8gc3VjaCBhY2NvdW50Om5vdGhpbmc="
+
+
+def listen() -> str:
+    """Where the program listens, in gunicorn's notation: by default a socket that the gateway alone gets at."""
+    return os.environ.get("WHEELHOUSE_LISTEN", "unix:/run/wheelhouse-index/index.sock")
 
 
 def bind(path: Path) -> socket.socket:
