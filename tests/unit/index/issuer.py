@@ -44,14 +44,14 @@ GITHUB = {
 }
 ENTRY: dict[str, Any] = {"claims": {"project_path": "acme/hello"}, "publishes": ["acme-hello"]}
 REQUEST_TOKEN = "of-this-run"
+FIRST_KEY = rsa.generate_private_key(65537, 2048)
 
 
 class Issuer(Public):
     """Signs what it is asked to, with any of its keys."""
 
     def __init__(self, certificate: Path) -> None:
-        self.private: dict[str, Any] = {}
-        self.add_key("first")
+        self.private: dict[str, Any] = {"first": FIRST_KEY}
         self.pages: dict[str, tuple[int, dict[str, str], bytes]] = {}
         """Path -> status, headers and body of another answer than the right one."""
         self.job: Callable[[str], str] = lambda audience: self.identity(GITHUB, aud=audience)

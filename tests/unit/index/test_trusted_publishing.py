@@ -165,7 +165,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no end": ({"exp": None}, "is not as OpenID Connect has it"),
     "a number of another kind": ({"jti": 7}, "is not as OpenID Connect has it"),
     "another issuer": ({"iss": "https://gitlab.example"}, "No job of 'https://gitlab.example' may publish here;"),
-    "no issuer": ({"iss": None}, "No job of nothing may publish here;"),
+    "no issuer": ({"without": ("iss",)}, "No job of nothing may publish here;"),
 }
 
 

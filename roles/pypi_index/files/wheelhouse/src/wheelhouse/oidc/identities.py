@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import jwt
+from jwt.exceptions import InvalidJTIError, InvalidSubjectError, MissingRequiredClaimError
 
 from wheelhouse.config import Settings
 from wheelhouse.errors import Forbidden, Rejected
@@ -98,7 +99,7 @@ def _claims(text: str, key: jwt.PyJWK, issuer: str, audience: str) -> Mapping[st
             issuer=issuer,
             options={"require": ["exp", "iat"], "verify_aud": False, **{f"verify_{one}": False for one in _TIMES}},
         )
-    except (jwt.MissingRequiredClaimError, jwt.InvalidJTIError, jwt.InvalidSubjectError) as error:
+    except (MissingRequiredClaimError, InvalidJTIError, InvalidSubjectError) as error:
         raise Rejected(f"The identity is not as OpenID Connect has it: {error}.") from None
     except (jwt.PyJWTError, ValueError, TypeError):
         raise Rejected(f"The signature of the identity is not that of {issuer}.") from None
