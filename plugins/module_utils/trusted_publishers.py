@@ -84,7 +84,7 @@ def _pattern_faults(patterns: object, reserved: Sequence[str], where: str) -> It
         elif not _is_within(reserved, pattern):
             yield (
                 f"{where}.publishes has {shown(pattern)} in it, which is none of the company's own names "
-                f"(pypi_index_reserved has {', '.join(map(shown, reserved)) or 'none'}): add it there, or write another."
+                f"(pypi_index_reserved: {', '.join(map(shown, reserved)) or 'none'}): add it there, or write another."
             )
 
 
