@@ -11,22 +11,21 @@ from company import ROOT, STATE
 from testinfra.backend.base import CommandResult
 from testinfra.host import Host
 
-EXAMPLES = ROOT / "examples/ci"
 IMAGE = "wheelhouse-test-ci"
 FOLDER = "/root/publishing-job"
 
 
-def gitlab(name: str = "gitlab-ci.yml") -> tuple[dict[str, str], str]:
+def gitlab(path: str) -> tuple[dict[str, str], str]:
     """The job's variables, and its lines as one script."""
-    job = yaml.safe_load((EXAMPLES / name).read_text())["publish"]
+    job = yaml.safe_load((ROOT / path).read_text())["publish"]
     # a variable of type file holds the name of one
     setting_up = 'printf %s "$COMPANY_CA_TEXT" >/tmp/ca && export COMPANY_CA=/tmp/ca'
     return job["variables"], "\n".join([setting_up, *job["before_script"], *job["script"]])
 
 
-def github(name: str = "github-actions.yml", secret: str = "INDEX_PASSWORD") -> tuple[dict[str, str], str]:
+def github(path: str, secret: str) -> tuple[dict[str, str], str]:
     """The same; each step is a shell of its own, and the only one with its secret."""
-    job = yaml.safe_load((EXAMPLES / name).read_text())["jobs"]["publish"]
+    job = yaml.safe_load((ROOT / path).read_text())["jobs"]["publish"]
     trust, login, publish = (step for step in job["steps"] if "run" in step)
     assert trust["env"] == {"COMPANY_CA": "${{ vars.COMPANY_CA }}"}
     assert login["env"] == {secret: "${{ secrets." + secret + " }}"}

@@ -17,7 +17,10 @@ from testinfra.host import Host
 
 pytestmark = pytest.mark.usefixtures("as_in_the_inventory")
 
-SYSTEMS = {"gitlab": gitlab, "github": github}
+SYSTEMS = {
+    "gitlab": lambda: gitlab("examples/ci/gitlab-ci.yml"),
+    "github": lambda: github("examples/ci/github-actions.yml", "INDEX_PASSWORD"),
+}
 
 
 @pytest.fixture(scope="module")

@@ -114,13 +114,13 @@ def reading(index: Host) -> Iterator[str]:
 
 
 def of_gitlab(issuer: Issuer) -> tuple[dict[str, str], str]:
-    variables, script = gitlab("gitlab-ci-identity.yml")
+    variables, script = gitlab("examples/ci/gitlab-ci-identity.yml")
     identity = issuer.identity(GITLAB)
     return {**variables, "GITLAB_CI": "true", "PACKAGES_ACME_EXAMPLE_ID_TOKEN": identity}, script
 
 
 def of_github(issuer: Issuer) -> tuple[dict[str, str], str]:
-    variables, script = github("github-actions-identity.yml", "INDEX_TOKEN")
+    variables, script = github("examples/ci/github-actions-identity.yml", "INDEX_TOKEN")
     issuer.put("job", json.dumps({"value": issuer.identity(GITHUB)}))
     given = {"ACTIONS_ID_TOKEN_REQUEST_URL": f"{ISSUER}/job?version=2", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": GITHUBS_OWN}
     return {**variables, **given, "GITHUB_ACTIONS": "true"}, script
