@@ -234,6 +234,13 @@ def test_a_key_for_another_algorithm(client: Client, issuer: Issuer) -> None:
     assert sentence(mint(client, forged)).endswith("signed in another way than " + issuer.origin + " signs.")
 
 
+def test_a_key_that_says_what_it_is_for(client: Client, issuer: Issuer) -> None:
+    (key,) = json.loads(issuer.answer("/keys")[2])["keys"]
+    for changes in ({"alg": "RS512"}, {"use": "enc"}):
+        issuer.pages["/keys"] = 200, {}, json.dumps({"keys": [{**key, **changes}]}).encode()
+        sentence(mint(Client(application()), issuer.identity(GITLAB)))
+
+
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "....", "eyJhbGciOiJub25lIn0.W10.", "\0", "é.é.é"])
 def test_what_is_no_identity(client: Client, issuer: Issuer, text: str) -> None:
     assert "send the ID token that the CI system makes for packages.acme.example" in sentence(mint(client, text))
