@@ -50,6 +50,8 @@ _BY_PATH = {
     "package_client_index_url": "address",
     "pypi_index_cache_days": "not_negative",
     "pypi_index_cache_size": "size",
+    "pypi_index_publishers[].issuer": "issuer",
+    "pypi_index_publishers[].publishes": "project_pattern",
     "pypi_index_quarantine_days": "not_negative",
     "pypi_index_quarantine_size": "size",
     "pypi_index_retention[].keep": "positive",
@@ -120,6 +122,7 @@ _OF_VALUES = {
     "jupyter_host_ssh_public_keys": "public_key",
     "jupyter_tunnel_host_keys": "public_key",
     "package_intake_channels": "url",
+    "pypi_index_publishers[].claims": "claim",
     "wheelhouse_proxy.regions": "server",
 }
 

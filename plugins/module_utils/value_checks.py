@@ -268,6 +268,7 @@ CHECKS: dict[str, Check] = {
     "issuer_days": _between(91, 36500, "write more than 90: the CA is renewed that many days before its end"),
     "certificate_name": _certificate_name,
     "channel": _matches(_CHANNEL.pattern, "write names of a-z, 0-9, - _ and . that begin with a letter"),
+    "claim": _matches(r"[^\x00-\x1f\x7f]+", "write the text that the claim has to be"),
     "command": _matches(r"[^\x00\r\n]*", "write it on one line"),
     "conda": _conda,
     "contact": _contact,
@@ -277,6 +278,10 @@ CHECKS: dict[str, Check] = {
     "file_or_url": _file_or_url,
     "image": _matches(
         _IMAGE.pattern, "write the name and tag of an image, like registry.acme.example/wheelhouse-index:0.1.0"
+    ),
+    "issuer": _matches(
+        r"https://[^/@?#\s]+(/[^@?#\s]*)?",
+        "write the https address that the issuer has in its identities, like https://gitlab.acme.example",
     ),
     "key_file": _key_file,
     "licence": _licence,

@@ -10,8 +10,13 @@ from documented_commands import Found, Typed, found, of_markdown, of_settings, r
 
 ROOT = Path(__file__).resolve().parents[2]
 
-CI_JOBS, CI_JOBS_TEST = "examples/ci/", "tests/integration/index/test_ci_jobs.py"
-"""The lines of these files are read by that test, and run."""
+CI_JOBS = "examples/ci/"
+CI_JOBS_TESTS = (
+    "tests/integration/index/test_ci_jobs.py",
+    "tests/integration/index/test_trusted_publishing.py",
+    "tests/unit/index/test_ci_clients.py",
+)
+"""The lines of the files in that directory are read by these tests, and run."""
 
 # Run by something else than `as_written`: {command: (the file that does, words in it)}
 ELSEWHERE = {
@@ -209,7 +214,7 @@ def test_what_runs_elsewhere_is_run_there(text: str) -> None:
 
 def test_the_jobs_of_ci_are_run_from_their_files() -> None:
     files = [path.name for path in (ROOT / CI_JOBS).iterdir()]
-    source = (ROOT / CI_JOBS_TEST).read_text(encoding="utf-8")
+    source = "".join((ROOT / test).read_text(encoding="utf-8") for test in CI_JOBS_TESTS)
     assert [name for name in files if f'"{CI_JOBS}{name}"' not in source] == []
 
 

@@ -11,7 +11,7 @@ import pytest
 from . import postgresql
 
 HERE = Path(__file__).parent
-LONG = ["test_channels.py", "test_file_names.py", "test_together.py", "test_upkeep.py"]
+LONG = ["test_channels.py", "test_file_names.py", "test_together.py", "test_trusted_publishing.py", "test_upkeep.py"]
 FILES = [
     "test_catalogue.py",
     "test_exclusion.py",

@@ -10,7 +10,7 @@ import wheelhouse
 ROOT = Path(wheelhouse.__file__).parent
 ROOMS = (
     ("errors", "logs", "processors", "progress"),
-    ("network",),
+    ("network", "trusted_publishers"),
     ("config",),
     ("formats",),
     ("store",),
@@ -18,6 +18,7 @@ ROOMS = (
     ("conda",),
     ("maintenance", "token_commands"),
     ("upstream",),
+    ("oidc",),
     ("web",),
     ("intake",),
     ("housekeeping",),

@@ -72,4 +72,7 @@ def test_the_index_has_no_login_at_the_proxy_unless_it_fetches() -> None:
         }
         assert {"proxy.env", "ca.pem"} <= files.keys()
         if role == "pypi_index":
-            assert "'present' if pypi_index_upstream == 'cached' else 'absent'" in files["proxy.env"]
+            assert "'present' if __pypi_index_goes_out | bool else 'absent'" in files["proxy.env"]
+            variables = yaml.safe_load((ROLES / role / "vars/main.yml").read_text(encoding="utf-8"))
+            asks_others = "pypi_index_upstream == 'cached' or pypi_index_publishers | length > 0"
+            assert variables["__pypi_index_goes_out"] == f"{{{{ {asks_others} }}}}"

@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse import network
+from wheelhouse import network, trusted_publishers
 from wheelhouse.network import CA_FILE, PROXY_FILE, Network
+from wheelhouse.trusted_publishers import TrustedPublisher
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ class Settings:
     """Days that the sets of earlier intake runs are kept for a rollback; 0 for no limit."""
     retention: tuple["Retention", ...]
     """Which nightly builds are removed."""
+    publishers: tuple[TrustedPublisher, ...]
+    """Which jobs of CI systems may publish what."""
     index_url: str
     contact: str | None
     """Who to ask, for the sentences people are shown."""
@@ -106,6 +109,11 @@ class Settings:
     def accounts(self) -> set[str]:
         """The names of all who have an account now."""
         return {str(user) for user in self.passwords[0].users()}
+
+    @property
+    def audience(self) -> str:
+        """What an identity of a CI job has to be for: this index, by its host, and its port if that is another one."""
+        return urlsplit(self.index_url).netloc
 
     @property
     def ask(self) -> str:
@@ -218,6 +226,7 @@ def _settings(
         quarantine_size=reader.number("quarantine_size", 0),
         set_days=reader.number("set_days", 0),
         retention=reader.retention("retention"),
+        publishers=reader.publishers("publishers"),
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,
@@ -297,6 +306,14 @@ class _Reader:
                         ' {"projects": "acme-*", "versions": "*.dev*", "keep": 5}.'
                     )
         return tuple(rules)
+
+    def publishers(self, key: str) -> tuple[TrustedPublisher, ...]:
+        """The entries; there may be none."""
+        self.taken.add(key)
+        try:
+            return trusted_publishers.read(self._raw.get(key, []), self._raw["reserved"])
+        except ValueError as error:
+            raise ConfigError(f"{self._path}: {error}") from None
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
         value = self.take(key, str)

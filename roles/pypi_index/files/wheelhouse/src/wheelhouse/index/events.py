@@ -4,8 +4,8 @@ What the events add up to is in the other tables, see `projection`.
 """
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -53,6 +53,8 @@ class Event:
     """What the checks remarked on and let pass."""
     uploaded: str | None = None
     """When a file from outside was uploaded there, like `time`; for what was published here first, that is `time`."""
+    job: Mapping[str, str] | None = field(default=None, hash=False)
+    """Of a CI system, that did it without a password: its issuer, repository, commit and so on."""
 
     @property
     def at(self) -> datetime:
@@ -93,7 +95,8 @@ def append(connection: Connection, events: Iterable[Event]) -> list[int]:
 def row(event: Event) -> dict[str, Any]:
     """An event as `tables.events` has it, but for its number."""
     known = {key: _storable(value) if isinstance(value, str) else value for key, value in event.__dict__.items()}
-    return {**known, "findings": None if event.findings is None else json.dumps(event.findings)}
+    lists = {"findings": event.findings, "job": event.job}
+    return {**known, **{name: None if value is None else json.dumps(value) for name, value in lists.items()}}
 
 
 def _storable(text: str) -> str:
@@ -133,10 +136,12 @@ def _of_row(row: Any) -> Event:
     known = {field.name: row[field.name] for field in fields(Event)}
     if known["findings"] is not None:
         known["findings"] = tuple(json.loads(known["findings"]))
+    if known["job"] is not None:
+        known["job"] = json.loads(known["job"])
     return Event(**known)
 
 
-_FIELDS = {field.name for field in fields(Event)}
+_FIELDS = {field.name for field in fields(Event)} - {"job"}
 _TEXTS = _FIELDS - {"size", "findings"}
 
 

@@ -193,6 +193,16 @@ def file(connection: Connection, project: str, filename: str) -> PublishedFile |
     return _file(row) if row else None
 
 
+def jobs(connection: Connection, project: str) -> dict[str, dict[str, str]]:
+    """File name -> the CI job that published it, see `Event.job`, of those files of a project that one did."""
+    wanted = (
+        select(tables.files.c.file, tables.events.c.job)
+        .join(tables.events, tables.events.c.id == tables.files.c.event)
+        .where(tables.files.c.project == project, tables.events.c.job.is_not(None))
+    )
+    return {row.file: json.loads(row.job) for row in connection.execute(wanted)}
+
+
 def is_own(connection: Connection, project: str) -> bool:
     """Whether anybody but the intake published a file of it that is still there: it is the company's."""
     table = tables.projects

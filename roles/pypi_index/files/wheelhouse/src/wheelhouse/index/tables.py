@@ -42,6 +42,7 @@ events = Table(
     *(Column(name, Text) for name in ("sha256", "metadata_sha256", "requires_python", "reason")),
     Column("findings", Text),  # a JSON list
     Column("uploaded", Text),
+    Column("job", Text),  # JSON
     sqlite_autoincrement=True,
 )
 """The fields of `events.Event`, in the order in which they happened."""
@@ -241,8 +242,17 @@ tokens = Table(
     Column("last_used", Text),  # a day
     Column("revoked", Text),
     Column("revoked_by", Text),
+    Column("job", Text),  # JSON: what is known of the CI job that it was made for; NULL for people's
+    Column("publishers", Text),  # a JSON list: by which entries of the settings it was made for that job
 )
-"""Every token that there ever was, see `tokens`."""
+"""Every token that people ever had, see `tokens`, and those of CI jobs of late, see `ci_tokens`."""
+used_identities = Table(
+    "used_identities",
+    metadata,
+    Column("sha256", NAME, primary_key=True),  # of the issuer and its number for the identity
+    Column("until", Text, nullable=False, index=True),  # when it would have ended anyway
+)
+"""Identities of CI jobs that a token was made for: none counts twice."""
 meta = Table(
     "meta",
     metadata,

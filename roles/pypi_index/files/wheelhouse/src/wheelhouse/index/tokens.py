@@ -13,8 +13,8 @@ import re
 import secrets
 import tempfile
 import zlib
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -38,7 +38,8 @@ LONGEST = timedelta(days=366)
 SHORTEST = timedelta(minutes=1)
 LIVE_FILE = "logins/tokens"
 """On the shelf: which tokens are in force, for the gateway, which may not look into the directory of the state."""
-_PLACE = "tokens"
+PLACE = "tokens"
+"""What transactions that change tokens keep others away from."""
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 _ID, _SECRET, _CHECK = 8, 32, 7
 _TEXT = re.compile(rf"{PREFIX}[a-z2-7]{{{_ID + _SECRET + _CHECK}}}")
@@ -67,6 +68,10 @@ class Token:
     """A day."""
     revoked: str | None
     revoked_by: str | None
+    job: Mapping[str, str] | None = field(default=None, hash=False)
+    """What is known of the CI job that it was made for, which is its owner then. None for the tokens of people."""
+    publishers: tuple[str, ...] = ()
+    """By which entries of the settings, `TrustedPublisher.id`, it was made for that job."""
 
     def is_live(self) -> bool:
         """Whether it may be used, as far as it depends on the token itself."""
@@ -115,6 +120,24 @@ class Tokens:
         `granted` are the patterns that its owner may publish. Raises `Rejected`, `Forbidden`, `Conflict`.
         """
         _check(wanted, granted)
+        with self._database.change(PLACE) as connection:
+            live = [one for one in _select(connection, owner=wanted.owner) if one.is_live()]
+            if any(one.name == wanted.name for one in live):
+                raise Conflict(f"{wanted.owner} has a token {wanted.name!r} already: revoke it, or take another name.")
+            if len(live) >= MAX_TOKENS:
+                raise Conflict(f"{wanted.owner} has {MAX_TOKENS} tokens: revoke those that are not used.")
+            return self.add(connection, wanted, by, origin)
+
+    def add(
+        self,
+        connection: Connection,
+        wanted: Wanted,
+        by: str,
+        origin: str | None,
+        job: Mapping[str, str] | None = None,
+        publishers: Sequence[str] = (),
+    ) -> tuple[Token, str]:
+        """The same as `create` in a transaction that keeps others away from `PLACE`; nothing is checked here."""
         identity, text = _new_text()
         row = {
             "id": identity,
@@ -130,25 +153,21 @@ class Tokens:
             "last_used": None,
             "revoked": None,
             "revoked_by": None,
+            "job": json.dumps(job) if job else None,
+            "publishers": json.dumps(list(publishers)) if job else None,
         }
         token = _token(row)
-        with self._database.change(_PLACE) as connection:
-            live = [one for one in _select(connection, owner=wanted.owner) if one.is_live()]
-            if any(one.name == wanted.name for one in live):
-                raise Conflict(f"{wanted.owner} has a token {wanted.name!r} already: revoke it, or take another name.")
-            if len(live) >= MAX_TOKENS:
-                raise Conflict(f"{wanted.owner} has {MAX_TOKENS} tokens: revoke those that are not used.")
-            connection.execute(insert(tables.tokens).values(row))
-            until = f"until {token.until[:16]}Z" if token.until else "without an end"
-            append(connection, [_event(TOKEN, token, by, origin, f"{token.rights}, {until}")])
-            self._write_live(connection)
+        connection.execute(insert(tables.tokens).values(row))
+        until = f"until {token.until[:16]}Z" if token.until else "without an end"
+        append(connection, [_event(TOKEN, token, by, origin, f"{token.rights}, {until}")])
+        self._write_live(connection)
         return token, text
 
     def revoke(
         self, identities: Collection[str], by: str, *, owner: str | None = None, origin: str | None = None
     ) -> list[Token]:
         """End tokens, of `owner` alone if one is named; returns those that were in force. Raises `NotFound`."""
-        with self._database.change(_PLACE) as connection:
+        with self._database.change(PLACE) as connection:
             found = {one.id: one for one in _select(connection, owner=owner, identities=identities)}
             for identity in identities:
                 if identity not in found:
@@ -157,21 +176,21 @@ class Tokens:
 
     def revoke_all(self, owner: str, by: str) -> list[Token]:
         """End all tokens of an account; returns those that were in force."""
-        with self._database.change(_PLACE) as connection:
+        with self._database.change(PLACE) as connection:
             return self._revoke(connection, _select(connection, owner=owner), by, None)
 
     def refresh(self, accounts: Collection[str]) -> None:
-        """End the tokens of those who have no account any more, and have the gateway's file as it should be.
+        """End the tokens of people who have no account any more, and have the gateway's file as it should be.
 
         Costs one question where there is nothing to do.
         """
         with self._database.read() as connection:
             live = _live(connection)
             is_right = self._read_live() == _lines(live)
-        if is_right and all(one.owner in accounts for one in live):
+        if is_right and all(one.job or one.owner in accounts for one in live):
             return
-        with self._database.change(_PLACE) as connection:
-            left = [one for one in _live(connection) if one.owner not in accounts]
+        with self._database.change(PLACE) as connection:
+            left = [one for one in _live(connection) if not (one.job or one.owner in accounts)]
             self._revoke(connection, left, "offboarding", None)
             self._write_live(connection)
 
@@ -195,7 +214,7 @@ class Tokens:
         today = datetime.now(UTC).date().isoformat()
         if token.last_used != today:
             # It is no reason to refuse a login that others write at the moment.
-            with contextlib.suppress(Busy), self._database.change(_PLACE, durable=False) as connection:
+            with contextlib.suppress(Busy), self._database.change(PLACE, durable=False) as connection:
                 connection.execute(update(tables.tokens).where(tables.tokens.c.id == token.id).values(last_used=today))
 
     def find(self, identity: str) -> Token | None:
@@ -328,18 +347,23 @@ def _live(connection: Connection) -> list[Token]:
 
 
 def _lines(live: Iterable[Token]) -> str:
-    """The gateway's file: `id:1 if it may install:end in seconds since 1970 or 0:owner` of each token."""
+    """The gateway's file: `id:kind:end in seconds since 1970 or 0:owner` of each token.
+
+    The kind is 1 if it may install, 0 if not, and 2 if it is that of a CI job, which has no account and never installs.
+    """
     return "".join(
-        f"{one.id}:{int(one.reads)}:{int(instant(one.until).timestamp()) if one.until else 0}:{one.owner}\n"
+        f"{one.id}:{2 if one.job else int(one.reads)}:{int(instant(one.until).timestamp()) if one.until else 0}:"
+        f"{'ci' if one.job else one.owner}\n"
         for one in live
     )
 
 
 def _token(row: Any) -> Token:
     fields = {name: row[name] for name in Token.__dataclass_fields__}
-    return Token(**{**fields, "publishes": tuple(json.loads(fields["publishes"]))})
+    lists = {name: tuple(json.loads(fields[name] or "[]")) for name in ("publishes", "publishers")}
+    return Token(**{**fields, **lists, "job": json.loads(fields["job"]) if fields["job"] else None})
 
 
 def _event(what: str, token: Token, by: str, origin: str | None, rights: str | None = None) -> Event:
     about = f"{token.id} {token.name!r} of {token.owner}"
-    return Event(what, by, now(), origin, reason=f"{about}, which {rights}" if rights else about)
+    return Event(what, by, now(), origin, reason=f"{about}, which {rights}" if rights else about, job=token.job)

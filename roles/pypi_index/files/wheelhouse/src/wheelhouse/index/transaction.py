@@ -65,10 +65,11 @@ class Index(CondaChanges, IntakeChanges):
         *,
         allow_second_sdist: bool = False,
         note: str | None = None,
+        job: Mapping[str, str] | None = None,
     ) -> list[str]:
         """Publish files of one project, all on its page at once; the same bytes again are fine, and heal what is lost.
 
-        `note` is what the audit says beside that, such as the token that was used.
+        `note` is what the audit says beside that, such as the token that was used; `job` is the CI job that sent them.
         Returns the names of those that were not published before. When this returns they are on the disk and listed.
         Raises `Conflict`, and then nothing has changed; `Busy`, OSError.
         """
@@ -77,7 +78,8 @@ class Index(CondaChanges, IntakeChanges):
         (project,) = {one.name.project for one in files}
         with self._storing(*stored(files)) as keep:
             with self.database.change(project) as connection:
-                done = self._publish(connection, files, who, origin, note, allow_second_sdist=allow_second_sdist)
+                by = _By(who, origin, note, job)
+                done = self._publish(connection, files, by, allow_second_sdist=allow_second_sdist)
                 for conflict in done.refused.values():
                     raise conflict
                 keep()
@@ -93,7 +95,7 @@ class Index(CondaChanges, IntakeChanges):
         projects = sorted({one.name.project for one in files})
         with self._storing(*stored(files), together=True) as keep:
             with self.database.change(*projects) as connection:
-                done = self._publish(connection, files, who, origin, None, allow_second_sdist=True)
+                done = self._publish(connection, files, _By(who, origin), allow_second_sdist=True)
                 keep()
             refused, metadata = stored([files[number] for number in done.refused])
             self._sweep({*refused, *dict(metadata)})
@@ -103,9 +105,7 @@ class Index(CondaChanges, IntakeChanges):
         self,
         connection: Connection,
         files: Sequence[Incoming],
-        who: str,
-        origin: str,
-        note: str | None,
+        by: "_By",
         *,
         allow_second_sdist: bool,
     ) -> Together:
@@ -129,7 +129,7 @@ class Index(CondaChanges, IntakeChanges):
                 conflicts.publish(known, one.checked)
             elif same.is_missing:
                 lost.setdefault(one.name.project, {})[one.filename] = False
-        places = self._write_down(connection, [_published(one, who, origin, note) for one in new])
+        places = self._write_down(connection, [_published(one, by) for one in new])
         for project, names in lost.items():
             places |= note_missing(connection, project, names)
         return Together([one.filename for one in new], refused, {**dict.fromkeys(places, ()), **dirty})
@@ -231,15 +231,25 @@ def _metadata(one: Incoming) -> bytes | None:
     return one.checked.distribution.metadata if one.checked.distribution.name.kind == "wheel" else None
 
 
-def _published(one: Incoming, who: str, origin: str, note: str | None) -> Event:
+@dataclass(frozen=True)
+class _By:
+    """What the audit says of whoever publishes."""
+
+    who: str
+    origin: str
+    note: str | None = None
+    job: Mapping[str, str] | None = None
+
+
+def _published(one: Incoming, by: _By) -> Event:
     checked = one.checked
     name = checked.distribution.name
     metadata = _metadata(one)
     return Event(
         event=PUBLISH,
-        who=who,
+        who=by.who,
         time=now(),
-        origin=origin,
+        origin=by.origin,
         project=name.project,
         version=str(name.version),
         name=checked.name if checked.name != name.project else None,
@@ -251,7 +261,8 @@ def _published(one: Incoming, who: str, origin: str, note: str | None) -> Event:
         requires_python=checked.requires_python,
         findings=checked.warnings or None,
         uploaded=written(one.uploaded) if one.uploaded else None,
-        reason=note,
+        reason=by.note,
+        job=by.job,
     )
 
 

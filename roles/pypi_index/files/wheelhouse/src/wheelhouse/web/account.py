@@ -13,7 +13,7 @@ from wheelhouse.errors import Rejected, WheelhouseError
 from wheelhouse.index.tokens import LONGEST, Token, Tokens, Wanted, lasting, until_day
 from wheelhouse.web.html import HEADERS, Pages
 from wheelhouse.web.logins import TOKENS_PATH, Login, Logins
-from wheelhouse.web.responses import HTTPError, http_error, redirect
+from wheelhouse.web.responses import HTTPError, http_error, origin_of, redirect
 
 API_PATH = "/api/tokens"
 MAX_BODY = 16 * 2**10
@@ -67,7 +67,7 @@ class Account:
         identity, _, verb = rest.strip("/").partition("/")
         if verb != "revoke":
             raise HTTPError(404, "There is no such page on this index.")
-        self._tokens.revoke([identity], login.user, owner=login.user, origin=_origin(request))
+        self._tokens.revoke([identity], login.user, owner=login.user, origin=origin_of(request))
         return redirect(TOKENS_PATH, HTTPStatus.SEE_OTHER)
 
     def _create_by_form(self, request: Request, login: Login) -> Response:
@@ -128,7 +128,7 @@ class Account:
                     identity = login.token.id  # a token may always end itself
                 else:
                     self._refuse_tokens(login, unless_they_manage=True)
-                ended = self._tokens.revoke([identity], login.user, owner=login.user, origin=_origin(request))
+                ended = self._tokens.revoke([identity], login.user, owner=login.user, origin=origin_of(request))
                 return _json({"revoked": [one.id for one in ended]})
         raise HTTPError(404, "There is no such address on this index.")
 
@@ -169,7 +169,7 @@ class Account:
                 raise HTTPError(403, f"The token {parent.name!r} can make none that may do more than it may itself.")
             if parent.until and wanted.until and wanted.until > datetime.fromisoformat(parent.until):
                 raise HTTPError(403, f"The token {parent.name!r} can make none that lasts longer than itself.")
-        return self._tokens.create(wanted, login.grantable(self._config.current()), login.user, _origin(request))
+        return self._tokens.create(wanted, login.grantable(self._config.current()), login.user, origin_of(request))
 
     def _refuse_tokens(self, login: Login, *, unless_they_manage: bool = False) -> None:
         if login.token and not (unless_they_manage and login.token.manages):
@@ -210,9 +210,3 @@ def _not_too_late(until: datetime) -> datetime:
     if until > datetime.now(UTC) + LONGEST + timedelta(minutes=1):
         raise Rejected(f"A token lasts for at most {LONGEST.days} days.")
     return until
-
-
-def _origin(request: Request) -> str:
-    """The client's address, as the gateway in front of us saw it."""
-    forwarded = request.headers.get("X-Forwarded-For", "")
-    return forwarded.rpartition(",")[2].strip() or request.remote_addr or ""

@@ -35,6 +35,7 @@ from wheelhouse.web.account import Account
 from wheelhouse.web.html import Pages
 from wheelhouse.web.logins import Login, Logins
 from wheelhouse.web.responses import HTTPError, http_error, path_of
+from wheelhouse.web.trusted_publishing import TrustedPublishing
 from wheelhouse.web.upload import upload_application
 from wheelhouse.web.upstream_routes import UpstreamRoutes
 
@@ -81,6 +82,7 @@ class Application:
         self._health_of_index = Health(index)
         self._tokens = Tokens(index.database)
         self._logins = Logins(config, self._tokens)
+        self._trusted_publishing = TrustedPublishing(config, index.database, self._tokens)
         self._uploads = upload_application(config, index, self._logins)
         self._catalogue = Catalogue(index.database)
         self._upstream = upstream = UpstreamRoutes(config, index, cache)
@@ -133,6 +135,8 @@ class Application:
         path = path_of(request.environ)
         if path == "/RPC2" and request.method == "POST":
             return xmlrpc.answer(self._catalogue, request)
+        if self._trusted_publishing.is_asked(path):
+            return self._trusted_publishing.answer(request, path)
         if self._account.is_asked(path):
             return self._account.answer(request, path)
         if request.method not in ("GET", "HEAD"):

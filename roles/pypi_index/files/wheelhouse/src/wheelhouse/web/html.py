@@ -104,14 +104,16 @@ class Pages:
         description = self._descriptions.of(project.best)
         with self._index.database.read() as connection:
             fetched = downloads.of_project(connection, name_)
+            jobs = queries.jobs(connection, name_)
         return self._page(
             "project.html",
             project=project,
             description=description,
             requirements=project_page.by_extra(description.requires) if description else {},
             commands=project_page.install_commands(name_, settings, is_prerelease=project.is_prerelease),
-            may_publish=project_page.publishers(name_, settings.publishes),
+            may_publish=project_page.publishers(name_, settings),
             downloads=fetched,
+            jobs=jobs,
         )
 
     def published(self, _: Request, path: str) -> Response:
@@ -203,6 +205,7 @@ def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
         "at": instant,
         "thousands": "{:,}".format,
         "came_from": project_page.came_from,
+        "job_of": project_page.job_of,
         "safe_html": Markup,  # only of what `formats.description` rendered
     }
     return templates

@@ -1,4 +1,4 @@
-"""Who sends a request: an account with its password, or with one of its tokens."""
+"""Who sends a request: an account with its password, or with one of its tokens; or a CI job with a token of its own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,21 @@ WRONG_TOKEN = "This token has ended, was revoked, or is not complete: make anoth
 
 @dataclass(frozen=True)
 class Login:
-    """An account, and the token that was used in the place of its password."""
+    """An account, and the token that was used in the place of its password; or a CI job, which has no account."""
 
     user: str
     token: Token | None = None
 
+    def of_owner(self, settings: Settings) -> Sequence[str]:
+        """The patterns that the account, or the job, may publish at the moment."""
+        if self.token and self.token.job:
+            mine = (one for one in settings.publishers if one.id in self.token.publishers)
+            return [pattern for one in mine for pattern in one.publishes]
+        return settings.publishes.get(self.user, ())
+
     def why_nothing(self, settings: Settings) -> str | None:
         """The sentence for a login that may publish nothing at all; None if it may publish something."""
-        if not settings.publishes.get(self.user):
+        if not self.of_owner(settings):
             return permissions.nothing(self.user, settings.ask)
         if self.token and not self.token.publishes:
             return permissions.token_nothing(self.token.name, _where(settings))
@@ -32,14 +39,14 @@ class Login:
 
     def why_not(self, project: str, settings: Settings) -> str | None:
         """The sentence that says why it may not publish `project`; None if it may."""
-        of_owner = permissions.why_not(self.user, project, settings.publishes.get(self.user, ()), settings.ask)
+        of_owner = permissions.why_not(self.user, project, self.of_owner(settings), settings.ask)
         if of_owner or not self.token:
             return of_owner
         return permissions.token_why_not(self.token.name, project, self.token.publishes, _where(settings))
 
     def grantable(self, settings: Settings) -> Sequence[str]:
         """The patterns that a token may have which is made with this login."""
-        of_owner = settings.publishes.get(self.user, ())
+        of_owner = self.of_owner(settings)
         if not self.token:
             return of_owner
         return [one for one in self.token.publishes if permissions.covers(of_owner, one)]
@@ -58,14 +65,14 @@ class Logins:
         if not is_token(password):
             return Login(user) if settings.knows(user, password) else None
         token = self._tokens.check(password)
-        if token is None or user not in (ANY_OWNER, token.owner) or token.owner not in settings.accounts:
+        if token is None or user not in (ANY_OWNER, token.owner) or not _has_owner(token, settings):
             return None
         return Login(token.owner, token)
 
     def of_token(self, identity: str) -> Login | None:
         """The login with the token of this id; None if it is not in force."""
         token = self._tokens.find(identity)
-        is_good = token and token.is_live() and token.owner in self._config.current().accounts
+        is_good = token and token.is_live() and _has_owner(token, self._config.current())
         return Login(token.owner, token) if token and is_good else None
 
     def require(self, request: Request) -> Login:
@@ -84,6 +91,11 @@ class Logins:
         if is_token(password):
             return f"{WRONG_TOKEN} at {_where(settings)}."
         return f"The user name or the password is wrong; if you have none, {settings.ask}."
+
+
+def _has_owner(token: Token, settings: Settings) -> bool:
+    """Whether there is, as there was when it was made, an account that it belongs to."""
+    return token.job is not None or token.owner in settings.accounts
 
 
 def _where(settings: Settings) -> str:

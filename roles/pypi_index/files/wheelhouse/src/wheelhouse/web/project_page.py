@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from shutil import copyfileobj
+from urllib.parse import urlsplit
 
 from packaging.version import Version
 
@@ -129,9 +130,11 @@ def _releases(files: Iterable[PublishedFile]) -> tuple[Release, ...]:
     return tuple(Release(one, tuple(sorted(by_version[one], key=lambda file: file.file))) for one in ordered)
 
 
-def publishers(name: str, publishes: Mapping[str, tuple[str, ...]]) -> tuple[list[str], int]:
+def publishers(name: str, settings: Settings) -> tuple[list[str], int]:
     """Some of those who may publish the project, in order, and how many more there are."""
-    found = sorted(user for user, patterns in publishes.items() if covers(patterns, name))
+    found = sorted(user for user, patterns in settings.publishes.items() if covers(patterns, name))
+    jobs = {urlsplit(one.issuer).hostname for one in settings.publishers if covers(one.publishes, name)}
+    found += [f"CI jobs of {host}" for host in sorted(filter(None, jobs))]
     return found[:MAX_PUBLISHERS], max(0, len(found) - MAX_PUBLISHERS)
 
 
@@ -185,6 +188,12 @@ def came_from(file: PublishedFile) -> str:
     if file.who == file.origin:
         return ", from the public index"
     return f", {file.origin}" if file.origin == "copied in" else f", sent from {file.origin}"
+
+
+def job_of(job: Mapping[str, str] | None) -> str:
+    """Which commit and run a CI job had, as the end of a sentence that says who published it; may be empty."""
+    known = [f"{name} {job[name]}" for name in ("commit", "ref", "run") if name in job] if job else []
+    return f", {', '.join(known)}" if known else ""
 
 
 def install_commands(name: str, settings: Settings, *, is_prerelease: bool) -> list[tuple[str, str, str]]:

@@ -83,3 +83,9 @@ def redirect(location: str, status: int) -> Response:
 def path_of(environ: "WSGIEnvironment") -> str:
     """The path that is asked for, with one slash at its beginning."""
     return "/" + Request(environ).path.lstrip("/")
+
+
+def origin_of(request: Request) -> str:
+    """The client's address, as the gateway in front of us saw it."""
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    return forwarded.rpartition(",")[2].strip() or request.remote_addr or ""

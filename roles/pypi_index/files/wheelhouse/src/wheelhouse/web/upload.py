@@ -85,7 +85,7 @@ class _Uploads(Backend):  # type: ignore[misc]
             raise HTTPError(
                 400, "This is not an upload: send :action=file_upload and the file as content, as twine and uv do."
             )
-        with self._refusing(login.user, form.filename):
+        with self._refusing(login, form.filename):
             name = distribution.parse_filename(form.filename)
             if sentence := login.why_not(name.project, settings):
                 raise HTTPError(403, sentence)
@@ -127,25 +127,27 @@ class _Uploads(Backend):  # type: ignore[misc]
         """
         login: Login = request.environ[_LOGIN]
         user, note = login.user, f"with the token {login.token.id}" if login.token else None
-        with self._refusing(user, filename):
+        job = login.token.job if login.token else None
+        with self._refusing(login, filename):
             path = request.environ[_FORM].sync()
             try:
                 checked = reading.check(path, filename, _claims(), Origin.UPLOAD)
             except confined.Busy as error:
                 raise Busy(BUSY) from error
-            published = self._index.publish([Incoming(path, checked)], user, _origin(), note=note)
+            published = self._index.publish([Incoming(path, checked)], user, _origin(), note=note, job=job)
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 
     @contextlib.contextmanager
-    def _refusing(self, user: str, filename: str) -> Iterator[None]:
+    def _refusing(self, login: Login, filename: str) -> Iterator[None]:
         """Turn what speaks against a file into an `HTTPError`, and write it down."""
+        user, job = login.user, login.token.job if login.token else None
         try:
             yield
         except Busy as error:
             raise http_error(error) from error
         except (HTTPError, BadDistribution, Conflict) as error:
             refusal = error if isinstance(error, HTTPError) else HTTPError(_STATUS[type(error)], str(error))
-            event = Event(REFUSE, user, now(), _origin(), file=filename, reason=refusal.sentence)
+            event = Event(REFUSE, user, now(), _origin(), file=filename, reason=refusal.sentence, job=job)
             if self._index.refuse(event):
                 log.info("%s was refused %s: %s", user, ascii(filename[:300]), ascii(refusal.sentence[:MAX_REASON]))
             raise refusal from error
