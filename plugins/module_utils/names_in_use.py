@@ -17,7 +17,7 @@ _PACKAGES = """
     input sgx kvm render crontab netdev messagebus dbus sshd ssh ssl-cert syslog uuidd tcpdump tss polkitd polkit chrony
     avahi rtkit colord geoclue landscape pollinate lxd lxc libvirt docker containerd nginx haproxy squid redis
     postgres mysql postfix dovecot exim dnsmasq ntp rpc statd shutdown halt ftp wheel mem lock avahi-autoipd usbmux
-    fwupd unattended-upgrades ubuntu debian admin ec2-user vagrant ansible ldap nslcd sssd snmp munin nagios
+    fwupd unattended-upgrades ubuntu debian admin ec2-user vagrant ansible ldap openldap nslcd sssd snmp munin nagios
     zabbix prometheus
 """
 _PATTERNS = re.compile(r"systemd-.*|_.*|debian-.*|wheelhouse.*")

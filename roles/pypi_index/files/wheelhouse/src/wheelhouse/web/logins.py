@@ -1,13 +1,15 @@
 """Who sends a request: an account with its password, or with one of its tokens."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Sequence
+from dataclasses import dataclass, replace
 
 from werkzeug.wrappers import Request
 
 from wheelhouse.config import Config, Settings
+from wheelhouse.errors import Busy, Unreachable
 from wheelhouse.index import permissions
 from wheelhouse.index.tokens import ANY_OWNER, Token, Tokens, is_token
+from wheelhouse.ldap_directory.accounts import Accounts, TooManyTries
 from wheelhouse.web.responses import HTTPError
 
 TOKENS_PATH = "/account/tokens"
@@ -21,10 +23,16 @@ class Login:
 
     user: str
     token: Token | None = None
+    by_groups: tuple[str, ...] | None = None
+    """Patterns that somebody may publish whose account is in the company's directory; None for other accounts."""
+
+    def of_owner(self, settings: Settings) -> Sequence[str]:
+        """The patterns that the account may publish."""
+        return settings.publishes.get(self.user, ()) if self.by_groups is None else self.by_groups
 
     def why_nothing(self, settings: Settings) -> str | None:
         """The sentence for a login that may publish nothing at all; None if it may publish something."""
-        if not settings.publishes.get(self.user):
+        if not self.of_owner(settings):
             return permissions.nothing(self.user, settings.ask)
         if self.token and not self.token.publishes:
             return permissions.token_nothing(self.token.name, _where(settings))
@@ -32,14 +40,14 @@ class Login:
 
     def why_not(self, project: str, settings: Settings) -> str | None:
         """The sentence that says why it may not publish `project`; None if it may."""
-        of_owner = permissions.why_not(self.user, project, settings.publishes.get(self.user, ()), settings.ask)
+        of_owner = permissions.why_not(self.user, project, self.of_owner(settings), settings.ask)
         if of_owner or not self.token:
             return of_owner
         return permissions.token_why_not(self.token.name, project, self.token.publishes, _where(settings))
 
     def grantable(self, settings: Settings) -> Sequence[str]:
         """The patterns that a token may have which is made with this login."""
-        of_owner = settings.publishes.get(self.user, ())
+        of_owner = self.of_owner(settings)
         if not self.token:
             return of_owner
         return [one for one in self.token.publishes if permissions.covers(of_owner, one)]
@@ -51,22 +59,54 @@ class Logins:
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._config = config
         self._tokens = tokens
+        self._directory = Accounts()
 
     def find(self, user: str, password: str) -> Login | None:
-        """None for a login that is wrong."""
+        """None for a login that is wrong. Raises `HTTPError` where that cannot be said."""
         settings = self._config.current()
         if not is_token(password):
-            return Login(user) if settings.knows(user, password) else None
+            return Login(user) if settings.knows(user, password) else self._in_directory(user, settings, password)
         token = self._tokens.check(password)
-        if token is None or user not in (ANY_OWNER, token.owner) or token.owner not in settings.accounts:
+        if token is None or user not in (ANY_OWNER, token.owner):
             return None
-        return Login(token.owner, token)
+        return self._with_token(token)
 
     def of_token(self, identity: str) -> Login | None:
         """The login with the token of this id; None if it is not in force."""
         token = self._tokens.find(identity)
-        is_good = token and token.is_live() and token.owner in self._config.current().accounts
-        return Login(token.owner, token) if token and is_good else None
+        return self._with_token(token) if token and token.is_live() else None
+
+    def of_user(self, user: str) -> Login | None:
+        """The login of an account; None if there is no such account."""
+        settings = self._config.current()
+        return Login(user) if user in settings.accounts else self._in_directory(user, settings)
+
+    def owners(self) -> Container[str]:
+        """The accounts whose tokens are kept."""
+        settings = self._config.current()
+        return settings.accounts if settings.ldap is None else _Owners(settings.accounts, settings.ldap.removed)
+
+    def _with_token(self, token: Token) -> Login | None:
+        owner = self.of_user(token.owner)
+        return replace(owner, token=token) if owner else None
+
+    def _in_directory(self, user: str, settings: Settings, password: str | None = None) -> Login | None:
+        """The login of an account of the company's directory, if it has this password. Raises `HTTPError`.
+
+        The directory is never asked about who has an account here: machines, CI, and whoever must get in without it.
+        """
+        if settings.ldap is None or user in settings.accounts or settings.has_ended(user):
+            return None
+        try:
+            if password is None:
+                person = self._directory.person(user, settings.ldap)
+            else:
+                person = self._directory.login(user, password, settings.ldap)
+        except TooManyTries as error:
+            raise HTTPError(429, str(error)) from error
+        except (Unreachable, Busy) as error:
+            raise HTTPError(503, f"{error} Tokens and the index's own accounts work meanwhile.") from error
+        return Login(user, by_groups=person.publishes) if person else None
 
     def require(self, request: Request) -> Login:
         """The login of a request; raises `HTTPError`."""
@@ -84,6 +124,20 @@ class Logins:
         if is_token(password):
             return f"{WRONG_TOKEN} at {_where(settings)}."
         return f"The user name or the password is wrong; if you have none, {settings.ask}."
+
+
+@dataclass(frozen=True)
+class _Owners(Container[str]):
+    """With a directory, all but those whom the inventory says have left.
+
+    Whoever is in no group there any more, perhaps by a mistake of an hour, is refused, and keeps their tokens.
+    """
+
+    accounts: Collection[str]
+    removed: Collection[str]
+
+    def __contains__(self, owner: object) -> bool:
+        return owner in self.accounts or owner not in self.removed
 
 
 def _where(settings: Settings) -> str:
