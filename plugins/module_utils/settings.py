@@ -251,6 +251,14 @@ SETTINGS = (
         given=False,
     ),
     Setting(
+        "wheelhouse_directory_people",
+        "list",
+        "What directory.yml writes: the members of the groups of wheelhouse_ldap, as entries for wheelhouse_people.",
+        "[{name: ada, jupyter: true}]",
+        elements="dict",
+        given=False,
+    ),
+    Setting(
         "wheelhouse_people",
         "list",
         "Everyone who works here. To onboard a person, add an entry and run the playbook; to offboard one, write"
@@ -301,7 +309,8 @@ OPTIONS = (
     Setting(
         "wheelhouse_offboard",
         "str",
-        "site.yml and people.yml: the people to offboard although they have no entry or are many, separated by commas.",
+        "site.yml, people.yml and directory.yml: the people to offboard although they have no entry or are many,"
+        " separated by commas.",
         "bob,eve",
     ),
     Setting(

@@ -104,7 +104,7 @@ def options(found: Iterable[Setting], indent: str) -> str:
 def company() -> str:
     parts = [COMPANY]
     for setting in SETTINGS:
-        if setting.name == "wheelhouse_people":
+        if setting.name in ("wheelhouse_people", "wheelhouse_directory_people"):
             continue
         nested = f"{setting.name}:\n{options(setting.options, '  ')}" if setting.options else line(setting)
         if setting.options and not setting.given:

@@ -36,7 +36,7 @@ moduleload ppolicy
 pidfile @/pid
 TLSCertificateFile @/cert.pem
 TLSCertificateKeyFile @/key.pem
-sizelimit 20
+sizelimit size.soft=20 size.hard=20 size.pr=500 size.prtotal=unlimited
 database mdb
 suffix "{BASE}"
 directory @/data
@@ -88,6 +88,25 @@ def group_dn(name: str) -> str:
     return f"cn={name},ou=groups,{BASE}"
 
 
+def configuration(root: str) -> str:
+    """The server's, whose files are in a directory `root`."""
+    return _CONFIGURATION.replace("@", root)
+
+
+def tree() -> str:
+    """All that is in the directory, as LDIF."""
+    people = [person(name) for name in ("ada", "bob", "eve", *(f"p{number}" for number in range(30)))]
+    groups = [
+        group("python-users", dn("bob"), group_dn("team-data")),
+        group("team-data", group_dn("team-models"), *(dn(f"p{number}") for number in range(30))),
+        # groups that are in each other
+        group("team-models", dn("ada"), group_dn("team-data")),
+        group("python-authors", dn("ada"), BIND_DN),
+        f"dn: {group_dn('posix')}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 5\nmemberUid: eve\n",
+    ]
+    return "\n".join([_TREE, *people, *groups])
+
+
 class Directory:
     """The server; its people are ada, bob, eve and many others, who all have `PASSWORD`."""
 
@@ -100,18 +119,8 @@ class Directory:
         certificate.private_key_pem.write_to_path(root / "key.pem")
         for part in certificate.cert_chain_pems:
             part.write_to_path(root / "cert.pem", append=True)
-        (root / "slapd.conf").write_text(_CONFIGURATION.replace("@", str(root)))
-        people = [person(name) for name in ("ada", "bob", "eve", *(f"p{number}" for number in range(30)))]
-        groups = [
-            group("python-users", dn("bob"), group_dn("team-data")),
-            group("team-data", group_dn("team-models"), *(dn(f"p{number}") for number in range(30))),
-            # groups that are in each other
-            group("team-models", dn("ada"), group_dn("team-data")),
-            group("python-authors", dn("ada"), BIND_DN),
-            f"dn: {group_dn('posix')}\nobjectClass: posixGroup\ncn: posix\ngidNumber: 5\nmemberUid: eve\n",
-        ]
-        tree = "\n".join([_TREE, *people, *groups])
-        self._run("slapadd", "-f", str(root / "slapd.conf"), given=tree)
+        (root / "slapd.conf").write_text(configuration(str(root)))
+        self._run("slapadd", "-f", str(root / "slapd.conf"), given=tree())
         self.port, self.plain_port = free_port(), free_port()
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -1,6 +1,7 @@
 """Logins with accounts of the company's directory: who gets in, what they may do, and what the directory is asked."""
 
 import importlib
+import io
 import json
 import socket
 import subprocess
@@ -334,3 +335,64 @@ assert not {"ldap", "_ldap", "wheelhouse.ldap_directory.client"} & set(sys.modul
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+# --- what playbooks ask
+
+
+def test_everyone_in_the_groups_is_listed(
+    connect: object, environment: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few entries the server sends at once, and through groups in groups."""
+    monkeypatch.setattr(importlib.import_module("wheelhouse.ldap_directory.connection"), "PAGE", 7)
+    assert cli.main(["ldap-people"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["ada"] == ["Python-Authors", "python-users"] and found["eve"] == ["posix"]
+    assert found.keys() == {"ada", "bob", "eve", *(f"p{number}" for number in range(30))}
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, directory: Directory, password: str = BIND_PASSWORD, **changes: Any) -> int:
+    ca = (directory.root / "ca.pem").read_text()
+    given = {"settings": settings(directory, **changes), "password": password, "ca": ca}
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(json.dumps(given).encode())))
+    return cli.main(["check-ldap"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({}, ""),
+        ({"groups": [{"name": slapd.group_dn("posix").upper()}]}, ""),
+        ({"groups": [{"name": "python-people"}]}, "groups has 'python-people', and there is no such group"),
+        ({"groups": [{"name": f"cn=x,{BASE}"}]}, "there is no such group"),
+        ({"user_base": f"ou=persons,{BASE}"}, "user_base is 'ou=persons,dc=acme,dc=example', which the directory"),
+        ({"password": "Wr0ng"}, "and the directory refuses it with wheelhouse_ldap.bind_password"),
+        ({"user_filter": "(uid"}, "user_filter is no LDAP filter"),
+        ({"url": "ldaps://127.0.0.1:1"}, "The company's directory at ldaps://127.0.0.1:1 cannot be asked"),
+        ({"url": "ldap://127.0.0.1"}, "start_tls"),
+    ],
+)
+def test_settings_are_tried_before_they_are_written(
+    directory: Directory,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, Any],
+    sentence: str,
+) -> None:
+    assert ask(monkeypatch, directory, **changes) == bool(sentence)
+    said = capsys.readouterr().err
+    assert sentence in said and bool(said) is bool(sentence)
+    assert BIND_PASSWORD not in said and "Wr0ng" not in said
+
+
+def test_an_active_directory_is_asked_by_its_own_rule(
+    connect: Callable[..., None], client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One question for all levels, which slapd does not understand; and the answer is nobody, not everybody."""
+    groups = importlib.import_module("wheelhouse.ldap_directory.groups")
+    asked: list[str] = []
+    paged = groups.paged
+    monkeypatch.setattr(groups, "paged", lambda *given: asked.append(given[2]) or paged(*given))
+    connect(active_directory=True)
+    assert check(client, "ada") == 401
+    assert f"(&(objectClass=*)(member:1.2.840.113556.1.4.1941:={dn('ada')}))" in asked
