@@ -243,7 +243,7 @@ def _parser() -> argparse.ArgumentParser:
     ldap.set_defaults(run=ldap_commands.check)
     everyone = commands.add_parser(
         "ldap-people",
-        help="list whoever is in the groups of the company's directory",
+        help="list the people in the groups of the company's directory",
         description="Print a JSON object: of each person in one of the groups, the names of these groups.",
     )
     everyone.set_defaults(run=ldap_commands.people)
