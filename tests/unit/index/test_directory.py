@@ -368,7 +368,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, directory: Directory, password: str = B
         ({"user_base": f"ou=persons,{BASE}"}, "user_base is 'ou=persons,dc=acme,dc=example', which the directory"),
         ({"password": "Wr0ng"}, "and the directory refuses it with wheelhouse_ldap.bind_password"),
         ({"user_filter": "(uid"}, "user_filter is no LDAP filter"),
-        ({"url": "ldaps://127.0.0.1:1"}, "The company's directory at ldaps://127.0.0.1:1 cannot be asked"),
+        ({"url": "ldaps://127.0.0.1:1"}, "The company's directory at ldaps://127.0.0.1:1 cannot be reached"),
         ({"url": "ldap://127.0.0.1"}, "start_tls"),
     ],
 )

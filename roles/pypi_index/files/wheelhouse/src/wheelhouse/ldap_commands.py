@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import os
 import sys
 import tempfile
@@ -50,6 +51,8 @@ def people(options: argparse.Namespace) -> int:
 
 
 def _client(settings: Ldap) -> Any:
+    # its log is for the server: here, the sentence is all
+    logging.getLogger("wheelhouse.ldap_directory").setLevel(logging.CRITICAL)
     # only here, since it loads the library
     from wheelhouse.ldap_directory.client import Client  # noqa: PLC0415
 

@@ -78,6 +78,9 @@ class Client:
             raise self._note_away(f"did not answer within {seconds:g} seconds", REST) from error
         except ldap.INVALID_CREDENTIALS as error:
             raise self._note_away("refuses the bind account", LONG_REST) from error
+        except ldap.SERVER_DOWN as error:  # which the library also says of a certificate
+            why = "cannot be reached, or its certificate is for another name or by a CA that wheelhouse_ca_bundle lacks"
+            raise self._note_away(why, REST) from error
         except ldap.LDAPError as error:
             raise self._note_away(f"cannot be asked: {words(error)}", REST) from error
 
