@@ -105,6 +105,7 @@ sanity: setup ## ansible-test sanity
 unit: setup ## unit tests; T=… chooses some of them, as pytest's arguments
 	@$(if $(T),exec pytest -m "$$WHEELHOUSE_TESTS" $(T))
 	$(step) "A browser" -- demo/browser
+	$(step) "A directory" -- demo/slapd
 	$(step) "A Windows, nearly" -- demo/wine
 	$(step) "restic and a rest-server" -- demo/restic
 	$(step) --show "Unit tests" -- pytest -m "$$WHEELHOUSE_TESTS" tests/unit

@@ -21,6 +21,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_pe
     index_password_faults,
     people_faults,
 )
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, PASSWORD_MIN_LENGTH
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import value_faults
@@ -58,6 +59,7 @@ def validate_inventory(settings: Mapping[str, object], groups: object) -> list[s
             machines=settings.get("wheelhouse_index_username"),
         ),
         *_plain_faults(settings),
+        *ldap_faults(settings.get("wheelhouse_ldap")),
         *_group_faults(groups, hosts),
     ]
 

@@ -10,6 +10,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.trusted_publishers import publisher_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
@@ -39,6 +40,7 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     yield from _environment_faults(given)
     yield from _backup_faults(given)
     yield from publisher_faults(given)
+    yield from ldap_faults(given.get("pypi_index_ldap"), "pypi_index_ldap")
 
 
 def role_warnings(given: Mapping[str, object], today: date | None = None) -> Iterator[str]:

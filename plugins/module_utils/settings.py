@@ -8,54 +8,12 @@ The preflight reads an inventory by it, docs/settings.md and inventories/example
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TypedDict
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import LDAP
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.setting import Option, Setting
+
+__all__ = ["BY_NAME", "FACTS", "OPTIONS", "PASSWORD_MIN_LENGTH", "PERSON", "PROXY", "SETTINGS", "Option", "Setting"]
 
 PASSWORD_MIN_LENGTH = 12
-
-
-class Option(TypedDict, total=False):
-    """An option, as it stands in a role's argument_specs; the last two are ours."""
-
-    type: str
-    elements: str
-    description: str | list[str]
-    required: bool
-    default: object
-    choices: list[str]
-    options: dict[str, Option]
-    check: str | None
-    on_command_line: bool  # people write it behind `-e`, where each value is text
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting, or one key of an entry of `wheelhouse_people`."""
-
-    name: str
-    type: str
-    description: str
-    example: str  # YAML that stands behind the name; more than one line begins with a line break
-    elements: str | None = None
-    choices: tuple[str, ...] = ()
-    check: str | None = None  # what the value has to be, a name in value_checks.CHECKS
-    required: bool = False
-    secret: bool = False
-    default: str = ""  # in words
-    given: bool = True  # whether the example inventory sets it, or only shows it in a comment
-    options: tuple[Setting, ...] = field(default=())
-
-    def spec(self) -> Option:
-        """The setting in the form of a role's argument_specs."""
-        spec: Option = {"type": self.type, "description": self.description, "required": self.required}
-        if self.elements:
-            spec["elements"] = self.elements
-        if self.choices:
-            spec["choices"] = list(self.choices)
-        if self.options:
-            spec["options"] = {option.name: option.spec() for option in self.options}
-        return spec
-
 
 PROXY = (
     Setting(
@@ -246,6 +204,15 @@ SETTINGS = (
         given=False,
     ),
     Setting(
+        "wheelhouse_ldap",
+        "dict",
+        "The company's directory (LDAP, Active Directory), whose people log in at the index with the directory's"
+        " password. Leave it out if there is none.",
+        "",
+        given=False,
+        options=LDAP,
+    ),
+    Setting(
         "wheelhouse_conda_channels",
         "list",
         "The company's conda channels on the index, in order of priority; [] = none.",
@@ -281,6 +248,14 @@ SETTINGS = (
         "Whether each host has metrics for Prometheus: the index, requests, jobs, certificates, the proxy, Jupyter.",
         "true",
         default="false",
+        given=False,
+    ),
+    Setting(
+        "wheelhouse_directory_people",
+        "list",
+        "What directory.yml writes: the members of the groups of wheelhouse_ldap, as entries for wheelhouse_people.",
+        "[{name: ada, jupyter: true}]",
+        elements="dict",
         given=False,
     ),
     Setting(
@@ -334,7 +309,8 @@ OPTIONS = (
     Setting(
         "wheelhouse_offboard",
         "str",
-        "site.yml and people.yml: the people to offboard although they have no entry or are many, separated by commas.",
+        "site.yml, people.yml and directory.yml: the people to offboard although they have no entry or are many,"
+        " separated by commas.",
         "bob,eve",
     ),
     Setting(

@@ -17,6 +17,7 @@ from ansible.plugins.loader import init_plugin_loader
 from generated import ROOT, settle
 
 init_plugin_loader()
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import GROUP, LDAP  # noqa: E402
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import (  # noqa: E402
     BY_NAME,
     OPTIONS,
@@ -103,9 +104,11 @@ def options(found: Iterable[Setting], indent: str) -> str:
 def company() -> str:
     parts = [COMPANY]
     for setting in SETTINGS:
-        if setting.name == "wheelhouse_people":
+        if setting.name in ("wheelhouse_people", "wheelhouse_directory_people"):
             continue
         nested = f"{setting.name}:\n{options(setting.options, '  ')}" if setting.options else line(setting)
+        if setting.options and not setting.given:
+            nested = textwrap.indent(nested, "# ")
         parts.append(comment(setting.description) + nested)
     return "\n".join(parts) + MORE
 
@@ -142,6 +145,8 @@ def page() -> str:
     return (
         f"{INTRODUCTION}\n{table(SETTINGS)}\n"
         f"## Keys of `wheelhouse_proxy`\n\n{table(PROXY)}\n"
+        f"## Keys of `wheelhouse_ldap`\n\n{table(LDAP)}\n"
+        f"## Keys of an entry of `wheelhouse_ldap.groups`\n\n{table(GROUP)}\n"
         f"## Keys of an entry of `wheelhouse_people`\n\n{table(PERSON)}\n"
         f"## Options of playbooks\n\nOnly for the command line, with `-e`.\n\n{table(OPTIONS)}"
     )

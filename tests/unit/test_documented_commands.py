@@ -46,6 +46,11 @@ ELSEWHERE = {
         "tests/integration/index/test_air_gap.py",
         '"-e", "package_transfer_apply=true"',
     ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.directory": (
+        "tests/integration/index/test_directory.py",
+        'settings.play("directory", "--check", "--diff")',
+    ),
     "sha256sum extras/*": ("tests/unit/index/test_air_gap.py", '"sha256sum extras/*"'),
     "ssh-keygen -Y verify -f allowed_signers -I wheelhouse-export -n wheelhouse-export"
     " -s manifest.json.sig < manifest.json": (

@@ -36,7 +36,7 @@ def imported(path: Path) -> set[Path]:
 
 def test_these_are_what_people_call():
     names = {"site", "preflight", "people", "rotate", "doctor", "intake", "report", "bundles", "index_image", "remove"}
-    names |= {"backup", "restore", "status", "export", "import", "upgrade"}
+    names |= {"backup", "directory", "restore", "status", "export", "import", "upgrade"}
     assert {path.stem for path in ENTRIES} == names
 
 

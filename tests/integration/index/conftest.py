@@ -59,9 +59,9 @@ class Settings:
             self._now = variables
             wait_for_the_intake(self._index)
 
-    def play(self, playbook: str, *arguments: str) -> Run:
+    def play(self, playbook: str, *arguments: str, check: bool = True) -> Run:
         """Run one of the playbooks with what was applied."""
-        return site("--extra-vars", f"@{self._file}", *arguments, playbook=playbook)
+        return site("--extra-vars", f"@{self._file}", *arguments, playbook=playbook, check=check)
 
     def _run(self, variables: dict[str, object], roles: list[str | None]) -> Run:
         """Run some roles, or, for None among them, all that is done for the index."""

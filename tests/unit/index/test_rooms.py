@@ -10,13 +10,14 @@ import wheelhouse
 ROOT = Path(wheelhouse.__file__).parent
 ROOMS = (
     ("errors", "logs", "processors", "progress"),
-    ("network", "trusted_publishers"),
+    ("ldap_settings", "network", "trusted_publishers"),
     ("config",),
+    ("ldap_directory",),
     ("formats",),
     ("store",),
     ("index",),
     ("conda",),
-    ("maintenance", "token_commands"),
+    ("ldap_commands", "maintenance", "token_commands"),
     ("upstream",),
     ("oidc",),
     ("web",),

@@ -17,7 +17,7 @@ from typing import NoReturn
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import config, metrics, token_commands
+from wheelhouse import config, ldap_commands, metrics, token_commands
 from wheelhouse.conda.channel import CHANNEL
 from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
@@ -233,6 +233,19 @@ def _parser() -> argparse.ArgumentParser:
         description="Validate the configuration and report every error in it.",
     )
     check.set_defaults(run=_check_config)
+    ldap = commands.add_parser(
+        "check-ldap",
+        help="check settings of the company's directory, which are read from the standard input",
+        description="Connect to a directory with settings from the standard input, a JSON object with the keys"
+        " settings, password and ca. Report what the directory does not have.",
+    )
+    ldap.set_defaults(run=ldap_commands.check)
+    everyone = commands.add_parser(
+        "ldap-people",
+        help="list the people in the groups of the company's directory",
+        description="Print a JSON object: of each person in one of the groups, the names of these groups.",
+    )
+    everyone.set_defaults(run=ldap_commands.people)
     health = commands.add_parser(
         "health",
         help="check the server in this container",

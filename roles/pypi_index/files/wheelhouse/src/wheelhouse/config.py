@@ -4,6 +4,7 @@ config.json, htpasswd   always there
 htpasswd.until          the last day of each account that ends, `name:2026-12-31` (UTC)
 htpasswd.previous       while clients are given new passwords: those that were good before
 proxy.env, ca.pem       where the index asks upstream itself; see `network`
+ldap.json and others    where people have accounts of the company's directory; see `ldap_settings`
 """
 
 import json
@@ -11,26 +12,28 @@ import logging
 import os
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse import network, trusted_publishers
+from wheelhouse import ldap_settings, network, trusted_publishers
+from wheelhouse.ldap_settings import Ldap
 from wheelhouse.network import CA_FILE, PROXY_FILE, Network
 from wheelhouse.trusted_publishers import TrustedPublisher
 
 log = logging.getLogger(__name__)
+Found = TypeVar("Found")
 
 UPSTREAM_POLICIES = ("closed", "redirect", "cached")
 _PASSWORDS = ("htpasswd", "htpasswd.previous")
 _LAST_DAYS = "htpasswd.until"
-_FILES = ("config.json", *_PASSWORDS, _LAST_DAYS, PROXY_FILE, CA_FILE)
+_FILES = ("config.json", *_PASSWORDS, _LAST_DAYS, PROXY_FILE, CA_FILE, *ldap_settings.FILES)
 _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
@@ -90,6 +93,8 @@ class Settings:
     last_days: Mapping[str, date]
     """User name -> the last day (UTC) on which the account is accepted."""
     network: Network
+    ldap: Ldap | None
+    """The company's directory; None where there is none."""
 
     def knows(self, user: str, password: str) -> bool:
         """Whether `user` has this password, or had it before a change that is under way."""
@@ -164,12 +169,13 @@ def load(directory: Path) -> Settings:
     now, before = (directory / name for name in _PASSWORDS)
     passwords = _passwords(_read(now), now), _passwords(_read_if_there(before), before)
     last_days = _last_days(directory / _LAST_DAYS)
-    return _settings(directory / "config.json", passwords, last_days, _network(directory))
+    way_out = _read_by(network.read, directory)
+    return _settings(directory / "config.json", passwords, last_days, way_out, _read_by(ldap_settings.read, directory))
 
 
-def _network(directory: Path) -> Network:
+def _read_by(read: Callable[[Path], Found], directory: Path) -> Found:
     try:
-        return network.read(directory)
+        return read(directory)
     except OSError as error:
         raise ConfigError(f"{error.filename} cannot be read: {error.strerror}.") from error
     except ValueError as error:
@@ -200,7 +206,11 @@ def _last_days(path: Path) -> dict[str, date]:
 
 
 def _settings(
-    path: Path, passwords: tuple[HtpasswdFile, ...], last_days: Mapping[str, date], way_out: Network
+    path: Path,
+    passwords: tuple[HtpasswdFile, ...],
+    last_days: Mapping[str, date],
+    way_out: Network,
+    ldap: Ldap | None,
 ) -> Settings:
     try:
         raw = json.loads(_read(path))
@@ -232,6 +242,7 @@ def _settings(
         passwords=passwords,
         last_days=last_days,
         network=way_out,
+        ldap=ldap,
     )
     if settings.minimum_age < 0:
         raise ConfigError(f"{path}: minimum_age must be a number of days, 0 for none.")

@@ -13,7 +13,7 @@ import re
 import secrets
 import tempfile
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -179,7 +179,7 @@ class Tokens:
         with self._database.change(PLACE) as connection:
             return self._revoke(connection, _select(connection, owner=owner), by, None)
 
-    def refresh(self, accounts: Collection[str]) -> None:
+    def refresh(self, accounts: Container[str]) -> None:
         """End the tokens of people who have no account any more, and have the gateway's file as it should be.
 
         Costs one question where there is nothing to do.

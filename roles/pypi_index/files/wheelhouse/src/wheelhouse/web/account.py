@@ -102,7 +102,7 @@ class Account:
             HEADERS | _PRIVATE,
             user=login.user,
             tokens=self._tokens.of(login.user),
-            granted=settings.publishes.get(login.user, ()),
+            granted=login.of_owner(settings),
             lasting=LASTING,
             created=created,
             text=text,

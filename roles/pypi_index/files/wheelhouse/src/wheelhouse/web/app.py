@@ -33,7 +33,7 @@ from wheelhouse.store.downloads import Cache
 from wheelhouse.web import xmlrpc
 from wheelhouse.web.account import Account
 from wheelhouse.web.html import Pages
-from wheelhouse.web.logins import Login, Logins
+from wheelhouse.web.logins import Logins
 from wheelhouse.web.responses import HTTPError, http_error, path_of
 from wheelhouse.web.trusted_publishing import TrustedPublishing
 from wheelhouse.web.upload import upload_application
@@ -160,13 +160,16 @@ class Application:
     def _publisher(self, _: Request, user: str) -> Response:
         """Whether somebody, or the token `:ID`, may publish anything. The gateway asks before it reads an upload."""
         settings = self._config.current()
-        login = self._logins.of_token(user[1:]) if user.startswith(":") else Login(user)
+        login = self._logins.of_token(user[1:]) if user.startswith(":") else self._logins.of_user(user)
         if sentence := login.why_nothing(settings) if login else permissions.nothing(user, settings.ask):
             raise HTTPError(403, sentence)
         return Response(content_type="text/plain; charset=utf-8")
 
     def _login(self, request: Request) -> Response:
-        """Whether a login with a token is right. The gateway asks, and remembers the answer; see logins.lua."""
+        """Whether a login with a token, or an account of the company's directory, is right.
+
+        The gateway asks, and remembers the answer; see logins.lua.
+        """
         self._logins.require(request)
         return Response(content_type="text/plain; charset=utf-8")
 
@@ -180,7 +183,7 @@ class Application:
         """See to it that the tokens of those who leave end, and that the gateway knows which are in force."""
         while True:
             try:
-                self._tokens.refresh(self._config.current().accounts)
+                self._tokens.refresh(self._logins.owners())
             except Exception:  # the database may be away; what is wrong now may be right in a while
                 log.exception("The tokens in force could not be looked at.")
             time.sleep(LOOK_AT_TOKENS)

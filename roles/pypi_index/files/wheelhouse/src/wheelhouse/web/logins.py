@@ -1,13 +1,15 @@
 """Who sends a request: an account with its password, or with one of its tokens; or a CI job with a token of its own."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Sequence
+from dataclasses import dataclass, replace
 
 from werkzeug.wrappers import Request
 
 from wheelhouse.config import Config, Settings
+from wheelhouse.errors import Busy, Unreachable
 from wheelhouse.index import permissions
 from wheelhouse.index.tokens import ANY_OWNER, Token, Tokens, is_token
+from wheelhouse.ldap_directory.accounts import Accounts, TooManyTries
 from wheelhouse.web.responses import HTTPError
 
 TOKENS_PATH = "/account/tokens"
@@ -21,13 +23,15 @@ class Login:
 
     user: str
     token: Token | None = None
+    by_groups: tuple[str, ...] | None = None
+    """Patterns that somebody may publish whose account is in the company's directory; None for other accounts."""
 
     def of_owner(self, settings: Settings) -> Sequence[str]:
         """The patterns that the account, or the job, may publish at the moment."""
         if self.token and self.token.job:
             mine = (one for one in settings.publishers if one.id in self.token.publishers)
             return [pattern for one in mine for pattern in one.publishes]
-        return settings.publishes.get(self.user, ())
+        return settings.publishes.get(self.user, ()) if self.by_groups is None else self.by_groups
 
     def why_nothing(self, settings: Settings) -> str | None:
         """The sentence for a login that may publish nothing at all; None if it may publish something."""
@@ -58,22 +62,56 @@ class Logins:
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._config = config
         self._tokens = tokens
+        self._directory = Accounts()
 
     def find(self, user: str, password: str) -> Login | None:
-        """None for a login that is wrong."""
+        """None for a login that is wrong. Raises `HTTPError` where that cannot be said."""
         settings = self._config.current()
         if not is_token(password):
-            return Login(user) if settings.knows(user, password) else None
+            return Login(user) if settings.knows(user, password) else self._in_directory(user, settings, password)
         token = self._tokens.check(password)
-        if token is None or user not in (ANY_OWNER, token.owner) or not _has_owner(token, settings):
+        if token is None or user not in (ANY_OWNER, token.owner):
             return None
-        return Login(token.owner, token)
+        return self._with_token(token)
 
     def of_token(self, identity: str) -> Login | None:
         """The login with the token of this id; None if it is not in force."""
         token = self._tokens.find(identity)
-        is_good = token and token.is_live() and _has_owner(token, self._config.current())
-        return Login(token.owner, token) if token and is_good else None
+        return self._with_token(token) if token and token.is_live() else None
+
+    def of_user(self, user: str) -> Login | None:
+        """The login of an account; None if there is no such account."""
+        settings = self._config.current()
+        return Login(user) if user in settings.accounts else self._in_directory(user, settings)
+
+    def owners(self) -> Container[str]:
+        """The accounts whose tokens are kept."""
+        settings = self._config.current()
+        return settings.accounts if settings.ldap is None else _Owners(settings.accounts, settings.ldap.removed)
+
+    def _with_token(self, token: Token) -> Login | None:
+        if token.job:  # which has no account
+            return Login(token.owner, token)
+        owner = self.of_user(token.owner)
+        return replace(owner, token=token) if owner else None
+
+    def _in_directory(self, user: str, settings: Settings, password: str | None = None) -> Login | None:
+        """The login of an account of the company's directory, if it has this password. Raises `HTTPError`.
+
+        The directory is never asked about who has an account here: machines, CI, and whoever must get in without it.
+        """
+        if settings.ldap is None or user in settings.accounts or settings.has_ended(user):
+            return None
+        try:
+            if password is None:
+                person = self._directory.person(user, settings.ldap)
+            else:
+                person = self._directory.login(user, password, settings.ldap)
+        except TooManyTries as error:
+            raise HTTPError(429, str(error)) from error
+        except (Unreachable, Busy) as error:
+            raise HTTPError(503, f"{error} Tokens and the index's own accounts work meanwhile.") from error
+        return Login(user, by_groups=person.publishes) if person else None
 
     def require(self, request: Request) -> Login:
         """The login of a request; raises `HTTPError`."""
@@ -93,9 +131,18 @@ class Logins:
         return f"The user name or the password is wrong; if you have none, {settings.ask}."
 
 
-def _has_owner(token: Token, settings: Settings) -> bool:
-    """Whether there is, as there was when it was made, an account that it belongs to."""
-    return token.job is not None or token.owner in settings.accounts
+@dataclass(frozen=True)
+class _Owners(Container[str]):
+    """With a directory, all but those whom the inventory says have left.
+
+    Whoever is in no group there any more, perhaps by a mistake of an hour, is refused, and keeps their tokens.
+    """
+
+    accounts: Collection[str]
+    removed: Collection[str]
+
+    def __contains__(self, owner: object) -> bool:
+        return owner in self.accounts or owner not in self.removed
 
 
 def _where(settings: Settings) -> str:

@@ -1,0 +1,217 @@
+"""An office whose people have accounts of the company's directory: Debian's slapd, on the index host."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trustme
+from company import STATE, eventually, site
+from gateway import PAGE, Gateway
+from index import slapd
+from index.samples import Wheel
+from index.slapd import BASE, BIND_DN, BIND_PASSWORD, PASSWORD, dn, group_dn
+from testinfra.host import Host
+
+pytestmark = pytest.mark.long
+
+ROOT = "/root/directory"
+PORT = 6360
+CONFIG = "/srv/wheelhouse/config"
+SETTINGS = {
+    "url": f"ldaps://127.0.0.1:{PORT}",
+    "bind_dn": BIND_DN,
+    "bind_password": BIND_PASSWORD,
+    "user_base": f"ou=people,{BASE}",
+    "group_base": f"ou=groups,{BASE}",
+    "groups": [{"name": "python-users"}, {"name": "python-authors", "publishes": ["acme-*"]}],
+    "cache_minutes": 1,
+}
+
+
+class Directory:
+    """slapd on a host."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+
+    def install(self) -> None:
+        self.host.check_output(
+            "printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d; chmod +x /usr/sbin/policy-rc.d"
+        )
+        self.host.check_output(
+            "apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends"
+            " slapd ldap-utils >/dev/null 2>&1; rm -f /usr/sbin/policy-rc.d; test -x /usr/sbin/slapd"
+        )
+        authority = trustme.CA.from_pem((STATE / "ca.pem").read_bytes(), (STATE / "ca.key").read_bytes())
+        certificate = authority.issue_cert("127.0.0.1")
+        chain = b"".join(part.bytes() for part in certificate.cert_chain_pems)
+        self.host.check_output(f"mkdir -p {ROOT}/data")
+        for name, content in (
+            ("slapd.conf", slapd.configuration(ROOT)),
+            ("tree.ldif", slapd.tree()),
+            ("cert.pem", chain.decode()),
+            ("key.pem", certificate.private_key_pem.bytes().decode()),
+        ):
+            self.host.check_output(f"printf %s {shlex.quote(content).replace('%', '%%')} >{ROOT}/{name}")
+        self.host.check_output(f"slapadd -f {ROOT}/slapd.conf <{ROOT}/tree.ldif")
+
+    def start(self) -> None:
+        self.host.check_output(f"slapd -f {ROOT}/slapd.conf -h 'ldaps://127.0.0.1:{PORT} ldap://127.0.0.1:{PORT + 1}'")
+
+    def stop(self) -> None:
+        self.host.check_output(f"kill $(cat {ROOT}/pid) && while [ -e {ROOT}/pid ]; do sleep 0.1; done")
+
+    def remove(self) -> None:
+        self.host.run(f"kill $(cat {ROOT}/pid)")
+        self.host.check_output("apt-get purge -y -qq slapd ldap-utils >/dev/null 2>&1; rm -rf /var/lib/ldap")
+        self.host.check_output(f"rm -rf {ROOT}")
+
+    def modify(self, text: str) -> None:
+        admin = f"-x -H ldap://127.0.0.1:{PORT + 1} -D cn=admin,{BASE} -w {BIND_PASSWORD}"
+        self.host.check_output(f"printf %s {shlex.quote(text)} | ldapmodify {admin}")
+
+
+@pytest.fixture(scope="module")
+def directory(index: Host, settings: Any) -> Iterator[Directory]:
+    """The index asks it."""
+    directory = Directory(index)
+    try:
+        directory.install()
+        directory.start()
+        settings.apply(wheelhouse_ldap=SETTINGS)
+        yield directory
+    finally:
+        settings.apply()
+        directory.remove()
+
+
+def status(gateway: Gateway, user: str, password: str = PASSWORD) -> int:
+    return gateway.ask(PAGE, login=(user, password)).status
+
+
+def wheel(project: str, version: str) -> tuple[str, bytes]:
+    one = Wheel(project, version)
+    return one.filename, one.build()
+
+
+@pytest.mark.usefixtures("directory", "wheel")
+def test_people_log_in_with_the_password_of_the_directory(gateway: Gateway, version: str) -> None:
+    assert status(gateway, "p1") == 200 and status(gateway, "p1", "wrong") == 401
+    assert status(gateway, "eve") == 401, "is in no group"
+    assert status(gateway, "p1", "") == 401
+    assert gateway.ask(PAGE, login="ada").status == 200, "the index's own accounts go on"
+    assert status(gateway, "ada") == 401, "and have the index's own passwords alone"
+    refused = gateway.upload(*wheel("acme_of_directory", version), ("p1", PASSWORD))
+    assert refused.status == 403 and "p1 may not publish anything" in refused.text
+
+
+@pytest.mark.usefixtures("wheel")
+def test_rights_follow_the_groups_within_minutes(directory: Directory, gateway: Gateway, version: str) -> None:
+    """And so do tokens, which log in where the password lies in no file."""
+    group = f"dn: {group_dn('python-authors')}\nchangetype: modify\n"
+    directory.modify(f"{group}add: member\nmember: {dn('p2')}\n")
+    assert status(gateway, "p2") == 200
+    own = wheel("acme_of_directory", f"{version}.2")
+    eventually(lambda: gateway.upload(*own, ("p2", PASSWORD)).status == 200, "p2 publishes", 150)
+    body = json.dumps({"name": "laptop", "for": "1d"}).encode()
+    made = gateway.ask("/api/tokens", "POST", ("p2", PASSWORD), {"Content-Type": "application/json"}, body)
+    assert made.status == 201, made
+    token = made.json["token"]
+    assert status(gateway, "p2", token) == status(gateway, "__token__", token) == 200
+    directory.modify(f"{group}delete: member\nmember: {dn('p2')}\n")
+    directory.modify(f"dn: {group_dn('team-data')}\nchangetype: modify\ndelete: member\nmember: {dn('p2')}\n")
+    # used all the while, which prolongs nothing
+    eventually(lambda: status(gateway, "p2") == 401, "p2 is out", 150)
+    eventually(lambda: status(gateway, "p2", token) == 401, "and the token is refused", 150)
+    assert status(gateway, "p1") == 200
+
+
+@pytest.mark.usefixtures("wheel")
+def test_an_outage_leaves_those_who_were_good(directory: Directory, gateway: Gateway, settings: Any) -> None:
+    assert status(gateway, "p1") == 200
+    directory.stop()
+    try:
+        answer = gateway.ask(PAGE, login=("p9", PASSWORD))
+        assert answer.status == 503 and "directory does not answer" in answer.text
+        # for longer than any answer counts while the directory is there
+        directory.host.check_output("sleep 130")
+        assert status(gateway, "p1") == 200
+        assert gateway.ask(PAGE, login="ada").status == 200
+        run = settings.play("directory", "--check", check=False)
+        assert (
+            run.rc != 0 and "cannot be reached" in " ".join(run.output.split()) and "Nothing was changed." in run.output
+        )
+    finally:
+        directory.start()
+    # each of the program's processes leaves it alone for a while
+    others = [f"p{number}" for number in range(9, 19)]
+    eventually(lambda: all(status(gateway, name) == 200 for name in others), "the directory is asked again", 120)
+
+
+@pytest.mark.usefixtures("wheel")
+def test_guesses_lock_nobody_out(directory: Directory, gateway: Gateway) -> None:
+    answers = [status(gateway, "p3", f"guess {number}") for number in range(8)]
+    assert answers == [401] * 3 + [429] * 5
+    admin = f"-x -LLL -H ldap://127.0.0.1:{PORT + 1} -D cn=admin,{BASE} -w {BIND_PASSWORD} -b {dn('p3')}"
+    found = directory.host.check_output(f"ldapsearch {admin} pwdFailureTime pwdAccountLockedTime")
+    assert found.count("pwdFailureTime") == 3 and "pwdAccountLockedTime" not in found
+
+
+@pytest.mark.usefixtures("directory")
+def test_the_password_of_the_bind_account_is_for_the_program(index: Host) -> None:
+    place = index.file(f"{CONFIG}/ldap.password")
+    assert (place.user, place.mode, place.content_string) == ("wheelhouse", 0o400, BIND_PASSWORD)
+    inspected = index.check_output("docker inspect wheelhouse-index")
+    assert BIND_PASSWORD not in inspected + index.check_output(f"cat {CONFIG}/ldap.json {CONFIG}/config.json")
+    assert json.loads(inspected)[0]["HostConfig"]["NetworkMode"] == "host"
+
+
+@pytest.mark.usefixtures("directory")
+def test_a_second_run_changes_nothing(settings: Any) -> None:
+    run = settings.play("site", "--limit", "index_hosts", "--tags", "index,people", "--check", "--diff")
+    assert run.changed == 0, run.output[-4000:]
+    assert BIND_PASSWORD not in run.output
+
+
+@pytest.mark.usefixtures("directory")
+def test_people_are_written_from_the_groups(settings: Any) -> None:
+    """And nothing where the directory does not answer."""
+    run = settings.play("directory", "--check", "--diff")
+    assert "Joins: p0, p1" in run.output and "Leaves: nobody" in run.output
+    assert "ada has an entry of their own in wheelhouse_people" in run.output
+    assert "+- name: p1" in run.output
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"url": "ldaps://127.0.0.1:6399"}, "The company's directory at ldaps://127.0.0.1:6399 cannot be reached"),
+    ({"groups": [{"name": "python-people"}]}, "wheelhouse_ldap.groups has 'python-people', and there is no such group"),
+    ({"bind_password": "Another-p4ss"}, "wheelhouse_ldap.bind_dn is 'cn=search,dc=acme,dc=example', and the directory"),
+    ({"url": "ldap://localhost"}, "wheelhouse_ldap.url is 'ldap://localhost', and passwords would be sent unencrypted"),
+]
+
+
+@pytest.mark.usefixtures("directory")
+def test_wrong_settings_change_nothing(index: Host, gateway: Gateway) -> None:
+    before = index.check_output(f"sha256sum {CONFIG}/*")
+    for changes, sentence in WRONG:
+        extra = json.dumps({"wheelhouse_ldap": SETTINGS | changes})
+        run = site("--limit", "index_hosts", "--tags", "secrets,index", "--extra-vars", extra, check=False)
+        assert run.rc != 0 and sentence in " ".join(run.output.split()), run.output[-4000:]
+        assert BIND_PASSWORD not in run.output and "Another-p4ss" not in run.output
+    assert index.check_output(f"sha256sum {CONFIG}/*") == before
+    assert status(gateway, "p1") == 200
+
+
+def test_without_the_directory_nothing_of_it_is_left(
+    directory: Directory, index: Host, gateway: Gateway, settings: Any
+) -> None:
+    """Last of these."""
+    settings.apply()
+    assert status(gateway, "p1") == 401
+    assert "ldap" not in index.check_output(f"ls {CONFIG}")
+    assert "directory" not in index.check_output("cat /etc/nginx/wheelhouse/logins.lua")
+    assert index.check_output("docker inspect --format '{{.HostConfig.NetworkMode}}' wheelhouse-index") == "none"
