@@ -14,12 +14,12 @@ import urllib.request
 from id import IdentityError, detect_credential
 
 
-def ask(url, given=None):
+def ask(url: str, given: dict[str, str] | None = None) -> dict[str, str]:
     body = json.dumps(given).encode() if given else None
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
+            return dict(json.load(answer))
     except urllib.error.HTTPError as error:
         sys.exit(json.load(error).get("detail") or f"{url} answers {error.code}.")
 

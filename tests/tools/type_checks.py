@@ -58,6 +58,7 @@ GROUPS = (
         "programs",
         HOSTS,
         (
+            "examples/ci/exchange-identity.py",
             "roles/accounts/files/lock-ended-accounts",
             "roles/conda_channel/files/wheelhouse-conda-mirror",
             "roles/corporate_proxy/files/corporate-password",

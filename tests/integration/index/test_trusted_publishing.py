@@ -64,12 +64,13 @@ class Issuer:
 
     def put(self, name: str, content: str) -> None:
         self._files[name] = content.encode()
+        everything = self._own | {f"files/{path}": body for path, body in self._files.items()}
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for path, text in (self._own | {f"files/{one}": text for one, text in self._files.items()}).items():
+            for path, body in everything.items():
                 info = tarfile.TarInfo(path)
-                info.size = len(text)
-                archive.addfile(info, io.BytesIO(text))
+                info.size = len(body)
+                archive.addfile(info, io.BytesIO(body))
         text = base64.b64encode(packed.getvalue()).decode()
         self._host.check_output(f"mkdir -p {PLACE} && printf %%s %s | base64 -d | tar -xz -C {PLACE}", text)
 
