@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -181,8 +182,9 @@ def test_a_second_run_changes_nothing(settings: Any) -> None:
 def test_people_are_written_from_the_groups(settings: Any) -> None:
     """And nothing where the directory does not answer."""
     run = settings.play("directory", "--check", "--diff")
-    assert "Joins: p0, p1" in run.output and "Leaves: nobody" in run.output
-    assert "ada has an entry of their own in wheelhouse_people" in run.output
+    said = " ".join(run.output.split())
+    assert re.search(r"Joins: [a-z0-9, ]*p0, p1, ", said) and "Leaves: nobody" in said, run.output[-4000:]
+    assert "ada has an entry of their own in wheelhouse_people" in said
     assert "+- name: p1" in run.output
 
 
