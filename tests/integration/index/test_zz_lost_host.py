@@ -26,7 +26,7 @@ def test_a_lost_index_comes_back(
     settings.play("backup")
     served, events = index.check_output(SERVED, PLACE), shelf.journal()
     certificate = index.check_output("cat /etc/nginx/wheelhouse/index.pem")
-    installing = f"pip download --no-cache-dir --no-deps -d /tmp/lost acme-lost=={version}.post1"
+    installing = f"uv pip install --no-cache --target lost acme-lost=={version}.post1"
 
     index.check_output("systemctl stop nginx wheelhouse-incoming.timer wheelhouse-intake.timer")
     index.check_output("docker rm --force wheelhouse-index")
@@ -50,7 +50,7 @@ def test_a_lost_index_comes_back(
     finally:
         settings.apply()
         index.run("rm -rf /srv/wheelhouse/shelf.before-* /etc/nginx/wheelhouse/*.before-*")
-        office.run_as("leo", "rm -rf /tmp/lost")
+        office.run_as("leo", "rm -rf lost")
     assert site("--limit", "index_hosts", "--tags", "index").changed == 0
 
 
