@@ -393,6 +393,12 @@ def test_a_program_is_told_what_is_wrong(client: Client, given: object, sentence
     assert json.loads(ask(client, "GET", "/api/tokens").text)["tokens"] == []
 
 
+def test_what_is_nested_without_an_end_is_no_object(client: Client) -> None:
+    login = basic("ada", PASSWORD)
+    answer = client.send("POST", "/api/tokens", b"[" * 9000, CONTENT_TYPE="application/json", HTTP_AUTHORIZATION=login)
+    assert answer.status == 400 and answer.text.startswith("Send a JSON object"), answer
+
+
 def test_who_has_no_password_is_asked_for_it(client: Client) -> None:
     for path in ("/account/tokens", "/api/tokens", "/api/tokens/current", "/logins/check"):
         answer = client.send("GET", path)

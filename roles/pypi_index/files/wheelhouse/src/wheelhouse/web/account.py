@@ -13,7 +13,7 @@ from wheelhouse.errors import Rejected, WheelhouseError
 from wheelhouse.index.tokens import LONGEST, Token, Tokens, Wanted, lasting, until_day
 from wheelhouse.web.html import HEADERS, Pages
 from wheelhouse.web.logins import TOKENS_PATH, Login, Logins
-from wheelhouse.web.responses import HTTPError, http_error, origin_of, redirect
+from wheelhouse.web.responses import HTTPError, http_error, origin_of, redirect, sent_object
 
 API_PATH = "/api/tokens"
 MAX_BODY = 16 * 2**10
@@ -135,8 +135,8 @@ class Account:
     def _wanted(self, request: Request, login: Login) -> Wanted:
         if request.mimetype != "application/json":
             raise HTTPError(415, "Send a JSON object as application/json.")
-        given = request.get_json(silent=True)
-        if not isinstance(given, dict):
+        given = sent_object(request)
+        if given is None:
             raise HTTPError(
                 400, 'Send a JSON object such as {"name": "ci", "publishes": ["acme-hello"], "for": "10m"}.'
             )

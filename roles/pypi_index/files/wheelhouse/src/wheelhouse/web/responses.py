@@ -1,5 +1,6 @@
-"""What goes back over HTTP: responses, and errors with a sentence that people can act on."""
+"""What goes back over HTTP: responses, and errors with a sentence that people can act on; and what requests say."""
 
+import json
 import re
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -59,6 +60,15 @@ class HTTPError(HTTPException):
             _HEADERS.get(status, {}),
             content_type="text/plain; charset=utf-8",
         )
+
+
+def sent_object(request: Request) -> dict[str, Any] | None:
+    """The JSON object that was sent; None for anything else, however deep it is."""
+    try:
+        given = json.loads(request.get_data())
+    except (ValueError, RecursionError):
+        return None
+    return given if isinstance(given, dict) else None
 
 
 def http_error(error: WheelhouseError) -> HTTPError:

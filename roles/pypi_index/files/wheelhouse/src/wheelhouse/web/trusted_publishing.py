@@ -19,7 +19,7 @@ from wheelhouse.index.database import Database
 from wheelhouse.index.events import instant
 from wheelhouse.index.tokens import Tokens
 from wheelhouse.oidc.identities import Identities
-from wheelhouse.web.responses import HTTPError, http_error, origin_of
+from wheelhouse.web.responses import HTTPError, http_error, origin_of, sent_object
 
 log = logging.getLogger(__name__)
 
@@ -102,11 +102,8 @@ class TrustedPublishing:
 
 def _given(request: Request) -> Mapping[str, Any]:
     """The JSON object that was sent, with a `token`; raises `HTTPError`, `HTTPException`."""
-    try:
-        given = json.loads(request.get_data())
-    except (ValueError, RecursionError):
-        given = None
-    if not isinstance(given, dict) or not isinstance(given.get("token"), str):
+    given = sent_object(request)
+    if given is None or not isinstance(given.get("token"), str):
         raise HTTPError(HTTPStatus.UNPROCESSABLE_ENTITY, 'Send a JSON object such as {"token": "..."}.')
     return given
 
