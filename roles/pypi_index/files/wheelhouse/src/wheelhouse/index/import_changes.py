@@ -18,7 +18,7 @@ from wheelhouse.index.events import IMPORT, UNYANK, YANK, Event, now
 from wheelhouse.index.intake_changes import replace_denied
 from wheelhouse.index.projection import INTAKE, mark_dirty
 from wheelhouse.index.queries import Denied, PublishedPackage
-from wheelhouse.index.transaction import Incoming, Index, stored
+from wheelhouse.index.transaction import By, Incoming, Index, stored
 
 Marks = Mapping[str, Mapping[str, str]]
 """Project -> file -> reason; or channel -> name with subdir -> reason."""
@@ -89,7 +89,7 @@ class ImportChanges(Index):
                 if _imported(connection) != arrival.before:
                     raise Busy("Another import came between: run it again.")
                 for some, origin in ((arrival.public, INTAKE), (arrival.internal, IMPORT)):
-                    done = self._publish(connection, some, IMPORT, origin, None, allow_second_sdist=True)
+                    done = self._publish(connection, some, By(IMPORT, origin), allow_second_sdist=True)
                     for conflict in done.refused.values():
                         raise conflict
                     outcome.published += done.new

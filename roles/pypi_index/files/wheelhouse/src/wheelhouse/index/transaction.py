@@ -78,7 +78,7 @@ class Index(CondaChanges, IntakeChanges):
         (project,) = {one.name.project for one in files}
         with self._storing(*stored(files)) as keep:
             with self.database.change(project) as connection:
-                by = _By(who, origin, note, job)
+                by = By(who, origin, note, job)
                 done = self._publish(connection, files, by, allow_second_sdist=allow_second_sdist)
                 for conflict in done.refused.values():
                     raise conflict
@@ -95,7 +95,7 @@ class Index(CondaChanges, IntakeChanges):
         projects = sorted({one.name.project for one in files})
         with self._storing(*stored(files), together=True) as keep:
             with self.database.change(*projects) as connection:
-                done = self._publish(connection, files, _By(who, origin), allow_second_sdist=True)
+                done = self._publish(connection, files, By(who, origin), allow_second_sdist=True)
                 keep()
             refused, metadata = stored([files[number] for number in done.refused])
             self._sweep({*refused, *dict(metadata)})
@@ -105,7 +105,7 @@ class Index(CondaChanges, IntakeChanges):
         self,
         connection: Connection,
         files: Sequence[Incoming],
-        by: "_By",
+        by: "By",
         *,
         allow_second_sdist: bool,
     ) -> Together:
@@ -232,7 +232,7 @@ def _metadata(one: Incoming) -> bytes | None:
 
 
 @dataclass(frozen=True)
-class _By:
+class By:
     """What the audit says of whoever publishes."""
 
     who: str
@@ -241,7 +241,7 @@ class _By:
     job: Mapping[str, str] | None = None
 
 
-def _published(one: Incoming, by: _By) -> Event:
+def _published(one: Incoming, by: By) -> Event:
     checked = one.checked
     name = checked.distribution.name
     metadata = _metadata(one)
