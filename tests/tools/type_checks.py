@@ -1,4 +1,4 @@
-"""Runs mypy, strict, on all Python of the collection but the index program and the tests of that.
+"""Runs mypy, strict, on all Python of the collection but the unit tests of the index program.
 
     python tests/tools/type_checks.py [mypy arguments]
 
@@ -48,6 +48,7 @@ APART = ("clients", "documentation", "index", "secrets", "team")
 
 GROUPS = (
     Group("plugins", "3.10", ("plugins/*.py",)),
+    Group("index-program", HOSTS, (f"{INDEX_PROGRAM}/*",), (f"{INDEX_PROGRAM}/src",)),
     Group("doctor", "3.10", (f"{DOCTOR}/*",), (DOCTOR,)),
     Group("backup", HOSTS, (f"{BACKUP}/*",), (BACKUP, "plugins/module_utils")),
     Group("monitoring", HOSTS, (f"{COLLECTOR}/*",), (COLLECTOR,)),
@@ -105,7 +106,7 @@ GROUPS = (
     ),
 )
 # Not here.
-ELSEWHERE = (f"{INDEX_PROGRAM}/*", "tests/unit/index/*")
+ELSEWHERE = ("tests/unit/index/*",)
 
 
 def python_files() -> list[str]:

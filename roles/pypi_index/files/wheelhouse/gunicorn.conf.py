@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 from gunicorn.glogging import Logger
 from wheelhouse.config import ConfigError, load
@@ -12,10 +13,10 @@ from wheelhouse.logs import OneLine
 from wheelhouse.web import handover
 
 
-class _Log(Logger):
+class _Log(Logger):  # type: ignore[misc]
     """gunicorn's log, in which what somebody sends stays on its line."""
 
-    def _set_handler(self, log, output, fmt, stream=None):
+    def _set_handler(self, log: Any, output: Any, fmt: Any, stream: Any = None) -> None:
         fmt = OneLine(self.access_fmt if log is self.access_log else self.error_fmt, self.datefmt)
         super()._set_handler(log, output, fmt, stream)
 
@@ -34,7 +35,7 @@ accesslog = "-"
 access_log_format = '%({x-forwarded-for}i)s %(u)s "%(m)s %(U)s" %(s)s %(B)s %(M)sms'
 
 
-def on_starting(server):
+def on_starting(server: Any) -> None:
     """Refuse to start with one sentence, before any worker shows a traceback; and have the shelf of today's form.
 
     A worker that took that long would be taken for one that hangs.
@@ -52,6 +53,6 @@ def on_starting(server):
         server.systemd = True  # as for its sockets: at the end, the name may lead to the program that has taken over
 
 
-def post_worker_init(worker):
+def post_worker_init(worker: Any) -> None:
     """Let each worker get ready for uploads while it already answers."""
     threading.Thread(target=worker.wsgi.warm_up, daemon=True).start()

@@ -9,7 +9,6 @@ ldap.json and others    where people have accounts of the company's directory; s
 
 import json
 import logging
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -327,7 +326,7 @@ class _Reader:
             raise ConfigError(f"{self._path}: {error}") from None
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
-        value = self.take(key, str)
+        value: str = self.take(key, str)
         if value not in choices:
             raise ConfigError(f"{self._path}: {key} must be one of {', '.join(choices)}.")
         return value
@@ -342,7 +341,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {os.strerror(error.errno)}.") from error
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def _read_if_there(path: Path) -> bytes:

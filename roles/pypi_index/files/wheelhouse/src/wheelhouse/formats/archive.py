@@ -4,7 +4,7 @@ import io
 import re
 import tarfile
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, Protocol
 
 MAX_MEMBERS = 65_000
@@ -190,9 +190,17 @@ class Unpacking(Protocol):
 class Decompressor(Protocol):
     """As bz2 and zstd have them: of one part, of which there may be several behind each other."""
 
-    eof: bool
-    needs_input: bool
-    unused_data: bytes
+    @property
+    def eof(self) -> bool:
+        """Whether the part has ended."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether it has unpacked all that it was given."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What is behind its end."""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """At most so many bytes of what the data, and those before it, unpack to."""
@@ -201,7 +209,7 @@ class Decompressor(Protocol):
 class InParts:
     """Everything that a compressed stream unpacks to, with nothing behind its end."""
 
-    def __init__(self, stream: Iterator[bytes], make: "type[Decompressor]") -> None:
+    def __init__(self, stream: Iterator[bytes], make: Callable[[], "Decompressor"]) -> None:
         """Of the pieces of `stream`, each part by a decompressor of its own."""
         self._stream = stream
         self._make = make
@@ -276,15 +284,17 @@ def files_of_tar(stream: Unpacking, budget: Budget, names: Names) -> Iterator[tu
     the standard library raises.
     """
     source = _Counted(stream, budget)
+    of_header = tarfile.nti  # type: ignore[attr-defined]
     with tarfile.open(fileobj=source, mode="r:", errorlevel=2, errors="strict") as archive:
         while info := archive.next():
-            archive.members.clear()  # it keeps all that it has seen, for those who ask for them by name
+            # it keeps all that it has seen, for those who ask for them by name
+            archive.members.clear()  # type: ignore[attr-defined]
             name = _without_dot(info.name)
             shown = _shown(info.name)
             if not name:
                 continue
             if (
-                ("size" in info.pax_headers and info.size != tarfile.nti(source.last[124:136]))  # its own header's
+                ("size" in info.pax_headers and info.size != of_header(source.last[124:136]))
                 or "path" in archive.pax_headers
                 or "linkpath" in archive.pax_headers
             ):

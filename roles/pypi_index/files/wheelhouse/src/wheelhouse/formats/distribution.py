@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from packaging.utils import (
     InvalidName,
@@ -331,7 +331,11 @@ def _member(pieces: Iterable[bytes], algorithm: str | None) -> Member:
 
 
 def _hash_file(stream: IO[bytes]) -> dict[str, str]:
-    digests = {"sha256": hashlib.sha256(), "blake2_256": hashlib.blake2b(digest_size=32), "md5": hashlib.md5()}
+    digests: dict[str, Any] = {  # which have no type in common
+        "sha256": hashlib.sha256(),
+        "blake2_256": hashlib.blake2b(digest_size=32),
+        "md5": hashlib.md5(),
+    }
     for chunk in _pieces(stream):
         for digest in digests.values():
             digest.update(chunk)

@@ -4,7 +4,7 @@ Whoever asks gets the same types and exceptions as from the modules that do the 
 read: `confined.run`, or that of a `ReaderPool`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -135,7 +135,7 @@ def _package(stream: IO[bytes], filename: str, subdir: str | None) -> dict[str, 
     return {"record": found.record, "inside": found.inside, "scripts": found.scripts}
 
 
-_TASKS = {
+_TASKS: Mapping[str, Callable[..., Any]] = {
     "check": _check,
     "requirements": _requirements,
     "metadata": _metadata,

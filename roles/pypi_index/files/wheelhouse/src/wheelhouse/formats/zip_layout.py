@@ -235,7 +235,7 @@ _LONGEST_DESCRIPTOR = 24
 
 def _descriptors(listed: _Listed) -> tuple[bytes, ...]:
     """What may stand behind the data of a member that is described there."""
-    narrow = ()
+    narrow: tuple[bytes, ...] = ()
     if max(listed.packed, listed.size) < _ELSEWHERE:
         narrow = (struct.pack("<3L", listed.crc, listed.packed, listed.size),)
     both = (*narrow, struct.pack("<LQQ", listed.crc, listed.packed, listed.size))

@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from conda_package_streaming.package_streaming import zstd  # type: ignore[import-untyped]
+from conda_package_streaming.package_streaming import zstd
 from isal import igzip
 
 from wheelhouse.errors import NotFound
