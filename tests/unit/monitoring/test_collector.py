@@ -268,11 +268,10 @@ def test_when_certificates_end(certificate: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def serve(certificate: Path) -> Iterator[Callable[..., int]]:
     """A server on a port, which answers each connection with some bytes, over TLS or not."""
-    sockets = []
+    servers = []
 
     def start(answer: bytes, *, tls: bool = False) -> int:
         listener = socket.create_server(("localhost", 0))
-        sockets.append(listener)
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificate, certificate.with_name("key.pem"))
 
@@ -290,12 +289,17 @@ def serve(certificate: Path) -> Iterator[Callable[..., int]]:
                 except OSError:
                     return
 
-        threading.Thread(target=work, daemon=True).start()
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        servers.append((listener, thread))
         port: int = listener.getsockname()[1]
         return port
 
     yield start
-    for listener in sockets:
+    for listener, thread in servers:
+        # wakes the thread: one that goes on waiting answers clients of a later server with the same descriptor
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
         listener.close()
 
 
