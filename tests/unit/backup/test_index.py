@@ -68,6 +68,7 @@ def test_a_lost_index_comes_back_to_the_byte(host: Host) -> None:
     assert [path.name for path in host.directory.iterdir() if "restored" in path.name] == []
 
 
+@pytest.mark.long
 def test_restoring_under_a_running_index_keeps_what_is_newer_aside_and_names_it(host: Host) -> None:
     publish(host, "1.0")
     host.backup("run")
@@ -194,6 +195,7 @@ def test_an_index_that_was_lost_does_not_pass_for_the_newest_backup(host: Host) 
     assert "Restored: 1 events" in host.backup("restore", full["id"][:8])
 
 
+@pytest.mark.long
 def test_a_backup_that_is_not_there(host: Host) -> None:
     publish(host, "1.0")
     host.backup("run")

@@ -110,7 +110,9 @@ def s3(host: Host, port: int, start: Start) -> None:
     (host.config / "environment").write_text(f"AWS_ACCESS_KEY_ID=it-backup\nAWS_SECRET_ACCESS_KEY={SECRET}\n")
 
 
-@pytest.mark.parametrize("kind", ["sftp", "rest_server", pytest.param("s3", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "kind", ["rest_server", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("sftp", "s3"))]
+)
 def test_a_lost_index_comes_back_from_another_machine(host: Host, kind: str, request: pytest.FixtureRequest) -> None:
     """Backed up twice, checked, proven by a drill, and restored to the byte. The server's secrets are in no output."""
     request.getfixturevalue(kind)
@@ -155,6 +157,7 @@ def test_a_server_that_is_away_is_a_sentence(host: Host, port: int) -> None:
     assert "cannot be reached" in said and SECRET not in said
 
 
+@pytest.mark.long
 def test_an_append_only_server_takes_backups_and_deletes_none(host: Host, port: int, start: Start) -> None:
     rest(host, port, start, "--append-only")
     publish(host, "1.0")
