@@ -179,6 +179,7 @@ def test_an_interrupted_replacement_is_finished(
         assert container.all == [NAME]
 
 
+@pytest.mark.long
 def test_an_upgrade_and_the_way_back(
     container: Container, gateway: Gateway, index: Host, settings, version: str
 ) -> None:
