@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TypedDict
+from typing import TypedDict, cast
 from urllib.parse import urlsplit
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.setting import Setting
@@ -213,8 +213,7 @@ def ldap_configuration(ldap: Mapping[str, object], removed: list[str]) -> Config
     given = {key: value for key, value in ldap.items() if value is not None}
     settings: dict[str, object] = {**(_ACTIVE_DIRECTORY if given.get("active_directory") else _OTHERS), **given}
     password = str(settings.pop("bind_password"))
-    groups = settings["groups"]
-    assert isinstance(groups, list)
+    groups = cast("list[Mapping[str, object]]", settings["groups"])
     settings["groups"] = [{"name": group["name"], "publishes": group.get("publishes") or []} for group in groups]
     settings["cache"] = int(str(settings.pop("cache_minutes", 2))) * 60
     settings["outage"] = int(str(settings.pop("outage_hours", 8))) * 3600

@@ -87,9 +87,13 @@ left_out:
 import os
 from typing import Any
 
-import yaml
-from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.directory_people import Entry, compare, faults
+
+try:
+    import yaml
+except ImportError:  # Ansible itself has it, on the controller
+    yaml = None  # type: ignore[assignment]
 
 VARIABLE = "wheelhouse_directory_people"
 HEAD = """\
@@ -130,6 +134,8 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    if yaml is None:
+        module.fail_json(missing_required_lib("PyYAML"))
     given: dict[str, Any] = module.params
     path = given["path"]
     try:
