@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import LOGIN_NAME, why_reserved
+
 Entry = dict[str, object]
-NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 
 
 @dataclass
@@ -42,8 +42,10 @@ def compare(
     for name in sorted({*known, *members}):
         if name in others:
             result.left_out.append(f"{name} has an entry of their own in wheelhouse_people, which counts.")
-        elif not NAME.fullmatch(name):
+        elif not LOGIN_NAME.fullmatch(name):
             result.left_out.append(f"{name!r} is no login name on the hosts: lower-case letters, digits, - and _.")
+        elif reason := why_reserved(name):
+            result.left_out.append(f"{name!r} can be nobody's name on the hosts: it is {reason}.")
         elif name not in members:
             if known[name].get("state") != "absent":
                 result.leaves.append(name)

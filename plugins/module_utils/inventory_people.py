@@ -10,14 +10,13 @@ from difflib import get_close_matches
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import why_reserved
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import LOGIN_NAME, why_reserved
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import PASSWORD_MIN_LENGTH, PERSON
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
 KEYS = tuple(setting.name for setting in PERSON)
 LAPTOPS = ("windows", "linux", "macos")
-_LOGIN_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 _PATTERN = re.compile(r"[a-z0-9*?\[\]!-]+")
 _PUBLIC_KEY = re.compile(
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com)"
@@ -85,7 +84,7 @@ def _key_faults(person: Mapping[object, object], where: str) -> Iterator[str]:
 def place_of(person: object, number: int) -> str:
     """How a fault speaks of an entry: by the person's name, which is easier to find than a number."""
     name = person.get("name") if isinstance(person, dict) else None
-    named = isinstance(name, str) and _LOGIN_NAME.fullmatch(name)
+    named = isinstance(name, str) and LOGIN_NAME.fullmatch(name)
     return f"wheelhouse_people[{name if named else number}]"
 
 
@@ -94,7 +93,7 @@ def _name_faults(name: object, where: str, first_with: dict[str, str], machines:
     where += ".name"
     if name is None:
         yield f"{where} is missing: write the person's login name, for example 'ada'."
-    elif not isinstance(name, str) or not _LOGIN_NAME.fullmatch(name):
+    elif not isinstance(name, str) or not LOGIN_NAME.fullmatch(name):
         yield (
             f"{where} is {shown(name)}, which can't be a login name: write lower-case letters, digits, '-' and '_', "
             "beginning with a letter, at most 32 in all."

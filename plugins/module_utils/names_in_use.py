@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import re
 
+# what an account on a host can be called
+LOGIN_NAME = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+
 # Users and groups of Debian's base-passwd; a new account gets a group of its name.
 _DEBIAN = """
     root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody _apt adm tty disk

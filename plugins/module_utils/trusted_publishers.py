@@ -2,7 +2,7 @@
 # MIT License (see LICENSE)
 """Which jobs of CI systems may publish: entries that would let in others than were meant.
 
-The index's program refuses the same; see trusted_publishers.py there.
+The role refuses them before it writes anything; what the program refuses beyond that is what it could not use.
 """
 
 from __future__ import annotations

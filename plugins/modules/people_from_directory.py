@@ -85,6 +85,7 @@ left_out:
 """
 
 import os
+import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
@@ -154,10 +155,14 @@ def main() -> None:
     after = written(result.entries)
     changed = before != after
     if changed and not module.check_mode:
-        new = f"{path}.new"
-        with open(new, "w", encoding="utf-8") as stream:
-            stream.write(after)
-        os.replace(new, path)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            descriptor, new = tempfile.mkstemp(dir=module.tmpdir)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+                stream.write(after)
+        except OSError as exc:
+            module.fail_json(f"{path} cannot be written: {exc}.")
+        module.atomic_move(new, path)  # keeps the mode of the file that is there
     module.exit_json(
         changed=changed,
         joins=result.joins,

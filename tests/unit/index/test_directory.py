@@ -4,6 +4,7 @@ import importlib
 import io
 import json
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -396,3 +397,17 @@ def test_an_active_directory_is_asked_by_its_own_rule(
     connect(active_directory=True)
     assert check(client, "ada") == 401
     assert f"(&(objectClass=*)(member:1.2.840.113556.1.4.1941:={dn('ada')}))" in asked
+
+
+def test_names_that_are_nobodys_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(memory.Memory, "now", staticmethod(lambda: now))
+    known = memory.Memory(tmp_path / "memory", 8 * 3600)
+    known.note_person("ada", "uid=ada,dc=acme", ["python-users"])
+    for number in range(20):
+        known.note_person(f"x{number}", None, [])
+    now += memory.UNKNOWN_TIME + 1
+    known.note_person("bob", "uid=bob,dc=acme", [])
+    assert known.person("ada") and known.person("bob")
+    with sqlite3.connect(tmp_path / "memory") as connection:
+        assert connection.execute("select count(*) from people").fetchone() == (2,)

@@ -140,9 +140,21 @@ def test_an_empty_directory_means_that_nobody_left(write, tmp_path):
 
 
 def test_who_has_an_entry_elsewhere_or_no_login_name_is_left_out(write, tmp_path):
-    done = write({"ada": ["users"], "j.doe": ["users"], "bob": ["users"]}, others=["ada"])
+    names = ("ada", "j.doe", "root", "wheelhouse", "bob")
+    done = write({name: ["users"] for name in names}, others=["ada"])
     assert [entry["name"] for entry in entries(tmp_path)] == ["bob"]
-    assert [sentence.split()[0] for sentence in done["left_out"]] == ["ada", "'j.doe'"]
+    assert [sentence.split()[0] for sentence in done["left_out"]] == ["ada", "'j.doe'", "'root'", "'wheelhouse'"]
+
+
+def test_the_file_keeps_its_mode_and_may_be_the_first_of_its_directory(write, tmp_path):
+    place = tmp_path / "group_vars" / "all" / "people.generated.yml"
+    assert write({"ada": ["users"]}, path=str(place))["changed"]
+    place.chmod(0o600)
+    assert write({"ada": ["users"], "bob": ["users"]}, path=str(place))["changed"]
+    assert place.stat().st_mode & 0o777 == 0o600 and [one.name for one in place.parent.iterdir()] == [place.name]
+    (tmp_path / "file").write_text("")
+    refused = write({"ada": ["users"]}, path=str(tmp_path / "file" / "people.yml"))
+    assert refused["failed"] and "cannot be" in refused["msg"] and refused["msg"].endswith(".")
 
 
 def test_check_mode_shows_and_writes_nothing(write, tmp_path):

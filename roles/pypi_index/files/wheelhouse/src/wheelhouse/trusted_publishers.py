@@ -10,25 +10,6 @@ from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
-PUBLIC_ISSUERS: Mapping[str, tuple[str, ...]] = {
-    "token.actions.githubusercontent.com": (
-        "repository",
-        "repository_id",
-        "repository_owner",
-        "repository_owner_id",
-        "enterprise",
-        "enterprise_id",
-    ),
-    "gitlab.com": ("project_path", "project_id", "namespace_path", "namespace_id"),
-    "agent.buildkite.com": ("organization_id", "organization_slug"),
-    "accounts.google.com": ("sub", "email"),
-}
-"""Issuers that vouch for anybody's jobs, and the claims that say whose one is. The collection knows them, too.
-
-`job_workflow_ref` and `ci_config_ref_uri` are not among them: others may use a company's workflow. Nor is `sub`, whose
-form each repository of GitHub decides.
-"""
-
 
 @dataclass(frozen=True)
 class TrustedPublisher:
@@ -85,9 +66,6 @@ def _faults(issuer: str, claims: Mapping[str, str], publishes: list[str], reserv
         yield "has an issuer that is no https address."
     if not claims:
         yield "names no claims, so that every job of its issuer could publish."
-    known = PUBLIC_ISSUERS.get(parts.hostname or "")
-    if known and not any(name in claims for name in known):
-        yield f"names no claim that says whose job it is, so that anybody could publish: add one of {', '.join(known)}."
     if not publishes:
         yield "publishes nothing."
     for pattern in publishes:

@@ -20,6 +20,8 @@ WRONG_TIME = 15 * 60
 """Seconds that a wrong password is wrong without a question."""
 WINDOW = 30 * 60
 """Seconds in which wrong passwords are counted."""
+UNKNOWN_TIME = 15 * 60
+"""Seconds that is kept at most who is not in the directory."""
 ASK_TIME = 15
 """Seconds after which a question is taken for lost."""
 _TABLES = """
@@ -86,6 +88,8 @@ class Memory:
             row = (name, json.dumps([dn, groups]), at)
             connection.execute("insert or replace into people values (?, ?, ?)", row)
             connection.execute("delete from people where at < ?", (at - self._keep,))
+            # else whoever tries names could fill the memory with them
+            connection.execute("delete from people where found like '[null%' and at < ?", (at - UNKNOWN_TIME,))
             connection.execute("delete from passwords where at < ?", (at - max(self._keep, WINDOW),))
             connection.execute("delete from attempts where at < ?", (at - WINDOW,))
         return Found(dn, tuple(groups), at)
