@@ -149,9 +149,9 @@ def test_who_has_an_entry_elsewhere_or_no_login_name_is_left_out(write, tmp_path
 def test_the_file_keeps_its_mode_and_may_be_the_first_of_its_directory(write, tmp_path):
     place = tmp_path / "group_vars" / "all" / "people.generated.yml"
     assert write({"ada": ["users"]}, path=str(place))["changed"]
-    place.chmod(0o600)
+    place.chmod(0o640)
     assert write({"ada": ["users"], "bob": ["users"]}, path=str(place))["changed"]
-    assert place.stat().st_mode & 0o777 == 0o600 and [one.name for one in place.parent.iterdir()] == [place.name]
+    assert place.stat().st_mode & 0o777 == 0o640 and [one.name for one in place.parent.iterdir()] == [place.name]
     (tmp_path / "file").write_text("")
     refused = write({"ada": ["users"]}, path=str(tmp_path / "file" / "people.yml"))
     assert refused["failed"] and "cannot be" in refused["msg"] and refused["msg"].endswith(".")
