@@ -108,7 +108,9 @@ def test_the_host_renews_it_without_a_run(gateway: Gateway, settings, index: Hos
     assert settings.play("site", "--limit", "index_hosts", "--tags", "index").changed == 0
     assert shown(gateway) == after
     settings.apply(**BY_THE_COMPANY)
+    # nothing waits for the next renewal
     assert not index.file("/usr/local/sbin/wheelhouse-renew-certificate").exists
+    assert not index.file("/var/lib/wheelhouse/runs/renewal.json").exists
 
 
 @pytest.mark.long
