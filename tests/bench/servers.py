@@ -18,7 +18,8 @@ import shelves
 from host import WORK, Host
 
 SITE = "/etc/nginx/conf.d/wheelhouse.conf"
-VARIANTS = "/etc/nginx/conf.d/bench.conf"
+VARIANTS = "/etc/nginx/conf.d/zz-bench.conf"
+"""Read after the site, whose names for logs and such they use."""
 UV = f"{WORK}/uv/bin/uv"
 READY = 90
 """Seconds a server has to answer for the first time."""
