@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import shelves
-from host import WORK, Host
+from host import WORK, Host, HostError
 
 SITE = "/etc/nginx/conf.d/wheelhouse.conf"
 VARIANTS = "/etc/nginx/conf.d/zz-bench.conf"
@@ -84,7 +84,8 @@ DEVPI = Server("devpi", "http://127.0.0.1:3141", "/root/bench/+simple/", "bench-
 PROXPI = Server("proxpi", "http://127.0.0.1:5000", "/index/", "bench-proxpi.service")
 
 
-_PORTS = itertools.count(9100)
+_PORTS = itertools.count(9200)
+"""Above those of the index host's own services, such as the exporter of its metrics."""
 
 
 @cache
@@ -268,6 +269,9 @@ def start_devpi(host: Host, *directories: str) -> None:
 
 
 def _start(host: Host, server: Server, command: str, *environment: str) -> None:
+    port = server.url.rpartition(":")[2]
+    if host.shell(f"ss -Hltn 'sport = :{port}'"):
+        raise HostError(f"{server.name} cannot listen on port {port}: something else does.")
     settings = [f"--setenv={setting}" for setting in environment]
     host.run("systemd-run", "--quiet", f"--unit={server.unit}", "--collect", *settings, *shlex.split(command))
     # any answer will do; a pypiserver with a login answers 401
@@ -275,7 +279,7 @@ def _start(host: Host, server: Server, command: str, *environment: str) -> None:
         f"""
         for _ in $(seq {READY * 2}); do
             python3 -c 'import socket, sys; socket.create_connection(("127.0.0.1", sys.argv[1]), 1)' \
-                {server.url.rpartition(":")[2]} 2>/dev/null && exit 0
+                {port} 2>/dev/null && exit 0
             systemctl is-active --quiet {server.unit} || break
             sleep 0.5
         done
