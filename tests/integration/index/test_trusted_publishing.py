@@ -221,10 +221,10 @@ def test_no_secret_is_written_anywhere(gateway: Gateway, issuer: Issuer, index: 
     text = token(gateway, identity)
     for secret in (text[12:44], identity.rpartition(".")[2][:43]):
         found = index.run(
-            f"grep -rlaF {secret} /srv/wheelhouse/shelf/state /srv/wheelhouse/config /var/log;"
-            f" journalctl --no-pager | grep -cF {secret}; docker logs wheelhouse-index 2>&1 | grep -cF {secret}"
+            f"grep -rlaF -e {secret} /srv/wheelhouse/shelf/state /srv/wheelhouse/config /var/log;"
+            f" journalctl --no-pager | grep -cF -e {secret}; docker logs wheelhouse-index 2>&1 | grep -cF -e {secret}"
         )
-        assert found.stdout.split() == ["0", "0"]
+        assert found.stdout.split() == ["0", "0"], found.stderr
 
 
 def test_guessing_is_slow(gateway: Gateway, issuer: Issuer) -> None:
