@@ -189,7 +189,7 @@ def test_machines_stand_apart_from_the_tokens_that_people_made(client: Client, r
     assert "own one" in own and "ws-ada" not in own
     assert "ws-ada" in machines and "jupyter-1" in machines and "Last used 20" in machines and "ws-bob" not in machines
     assert token not in page
-    told = ask(client, "GET", "/api/tokens").json["tokens"]
+    told = json.loads(ask(client, "GET", "/api/tokens").text)["tokens"]
     assert {one["name"]: one["machine"] for one in told} == {
         "own one": None, "ws-ada": "ws-ada", "jupyter-1": "jupyter-1",
     }  # fmt: skip
