@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from company import eventually
+from company import Office, eventually
 from gateway import PAGE, Gateway
 from index.samples import Wheel
+from terminal import at_a_terminal
 from testinfra.host import Host
 
 pytestmark = pytest.mark.usefixtures("as_in_the_inventory")
@@ -197,15 +198,22 @@ def test_no_token_is_written_anywhere(gateway: Gateway, make: Callable[..., str]
     assert found.stdout.split() == ["0", "0"]
 
 
-def test_a_workstation_publishes_with_a_token_of_minutes(gateway: Gateway, workstation: Host, version: str) -> None:
+def test_a_workstation_publishes_with_a_token_of_minutes(gateway: Gateway, office: Office) -> None:
     """`wheelhouse-token`, as ada, with the settings that the role wrote; the command that runs sees the token."""
+
+    def typed(command: str) -> str:
+        inside = ["docker", "exec", "-it", office.access["hosts"]["workstation"], "su", "-", "ada", "-c", command]
+        password = office.person("ada").index_password
+        said = at_a_terminal(inside, answers=[("Password of ada at packages.acme.example: ", password)])
+        assert said.code == 0, said.text
+        return said.text.strip()
+
     show = "import os; print(os.environ['UV_PUBLISH_PASSWORD'])"
-    said = workstation.check_output("su - ada -c %s", f'wheelhouse-token publish acme-hello -- python3 -c "{show}"')
-    text = said.splitlines()[-1]
+    text = typed(f'wheelhouse-token publish acme-hello -- python3 -c "{show}"').splitlines()[-1]
     assert re.fullmatch("whl_[a-z2-7]{47}", text)
     eventually(lambda: gateway.ask("/api/tokens/current", login=("ada", text)).status == 401, "it has ended", WITHIN)
     name = f"of ada {time.time()}"
-    made = workstation.check_output("su - ada -c %s", f"wheelhouse-token create '{name}' --for 10m")
+    made = typed(f"wheelhouse-token create '{name}' --for 10m").splitlines()[-1]
     assert gateway.ask("/", login=("ada", made)).status == 200
-    assert name in workstation.check_output("su - ada -c 'wheelhouse-token list'")
-    assert "revoked" in workstation.check_output("su - ada -c %s", f"wheelhouse-token revoke '{name}'")
+    assert name in typed("wheelhouse-token list")
+    assert "revoked" in typed(f"wheelhouse-token revoke '{name}'")
