@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 from company import Office, address_of, vault
-from written import CTRL_C, Desk, Login
+from terminal import CTRL_C
+from written import Desk, Login
 
 VENV = "export VIRTUAL_ENV=$PWD/venv PATH=$PWD/venv/bin:$PATH"
 OUTSIDE_PROJECT = (

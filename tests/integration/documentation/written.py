@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from terminal import CTRL_C as CTRL_C
 from terminal import Answers, Said, at_a_terminal
 
 

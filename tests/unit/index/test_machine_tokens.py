@@ -1,4 +1,4 @@
-"""Tokens of machines: the same ones at each run, made of nothing that is in the database, and good for installing alone."""
+"""Tokens of machines: the same ones at each run, made of nothing that is in the database, and for installing alone."""
 
 import io
 import json
