@@ -119,7 +119,16 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             **{
                 name: option(name)
                 for name in (
-                    *("index_url", "proxy", "no_proxy", "hosts", "conda_channels", "contact", "public_certificates", "tokens"),
+                    *(
+                        "index_url",
+                        "proxy",
+                        "no_proxy",
+                        "hosts",
+                        "conda_channels",
+                        "contact",
+                        "public_certificates",
+                        "tokens",
+                    ),
                 )
             },
         )

@@ -243,6 +243,7 @@ def _windows(person: Mapping[str, object], company: Company, sources: Sources) -
     values: dict[str, object] = {
         "person": person,
         "index_host": company.index_host,
+        "tokens": company.tokens,
         "hosts": hosts,
         "proxy_username": _proxy_username(person, company),
         "contact": company.contact or "IT",
