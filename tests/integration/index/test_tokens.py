@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from company import Office, eventually
-from gateway import PAGE, Gateway
+from gateway import ON_NO_MACHINE, PAGE, Gateway
 from index.samples import Wheel
 from terminal import at_a_terminal
 from testinfra.host import Host
@@ -93,20 +93,22 @@ def test_tokens_end_with_the_account(
     gateway: Gateway, make: Callable[..., str], index: Host, wheelhouse: Callable[..., str]
 ) -> None:
     """And do not come back with it."""
-    text = make(owner="leo")
+    text = make(owner=ON_NO_MACHINE)
     assert status(gateway, text) == 200
-    index.check_output(f"cp -p {HTPASSWD} {HTPASSWD}.kept && sed '/^leo:/d' {HTPASSWD}.kept > {HTPASSWD}.new")
+    index.check_output(
+        f"cp -p {HTPASSWD} {HTPASSWD}.kept && sed '/^{ON_NO_MACHINE}:/d' {HTPASSWD}.kept > {HTPASSWD}.new"
+    )
     try:
         index.check_output(
             f"chmod 640 {HTPASSWD}.new && chgrp wheelhouse {HTPASSWD}.new && mv {HTPASSWD}.new {HTPASSWD}"
         )
         eventually(lambda: status(gateway, text) == 401, "the token of an account that is gone is refused", WITHIN)
-        eventually(lambda: text[4:12] not in wheelhouse("token", "list", "leo"), "it is revoked for good", 60)
+        eventually(lambda: text[4:12] not in wheelhouse("token", "list", ON_NO_MACHINE), "it is revoked for good", 60)
     finally:
         index.check_output(f"mv {HTPASSWD}.kept {HTPASSWD}; rm -f {HTPASSWD}.new")
-    eventually(lambda: gateway.ask(PAGE, login="leo").status == 200, "leo is back")
+    eventually(lambda: gateway.ask(PAGE, login=ON_NO_MACHINE).status == 200, "the account is back")
     assert status(gateway, text) == 401
-    assert "revoked by offboarding" in wheelhouse("token", "list", "leo", "--all")
+    assert "revoked by offboarding" in wheelhouse("token", "list", ON_NO_MACHINE, "--all")
 
 
 @pytest.mark.usefixtures("wheel")
