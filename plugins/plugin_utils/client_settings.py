@@ -130,7 +130,7 @@ def _quoted(text: str) -> str:
 
 
 def index_credentials(
-    people: Iterable[Mapping[str, str]],
+    people: Iterable[Mapping[str, object]],
     index_url: str,
     removed: Iterable[str] = (),
     machine_username: str = "",
@@ -151,14 +151,14 @@ def index_credentials(
     root: CredentialsFile = {"path": "~/.netrc", "owner": "root", "merge": "netrc"}
     if state == "absent":
         files.append({**root, "content": _place_in_netrc(host), "state": "absent"})
-        removed = [*(person["name"] for person in people), *removed]
+        removed = [*(str(person["name"]) for person in people), *removed]
         people = []
     elif machine_username:
         files.append({**root, "content": netrc_entry(host, machine_username, machine_password)})
     else:
         files.append({**root, "state": "absent"})
     for person in people:
-        name, token, password = person["name"], person.get("index_token"), person.get("index_password")
+        name, token, password = str(person["name"]), person.get("index_token"), person.get("index_password")
         if token is None and password is None:
             continue
         pypirc = _PYPIRC.format(index_url=index_url, login=name)

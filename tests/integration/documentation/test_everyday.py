@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from acme import NEWCOMERS, Administration
 from company import ROOT, vault
-from written import Login, Said
+from terminal import Said
+from written import Login
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -111,7 +111,7 @@ def test_rotation_knows_tokens() -> None:
     assert rotation_faults("", False, people, "given", "ada,all") == []
     (fault,) = rotation_faults("", False, people, "given", "ada,zoe")
     assert fault.startswith("rotate_index_tokens has zoe, not in wheelhouse_people;")
-    facts = {
+    facts: Any = {
         "index": {"inventory_hostname": "index"},
         "ws-1": {"inventory_hostname": "ws-1", "package_client_new_tokens": ["ada on ws-1"]},
     }

@@ -101,17 +101,19 @@ class MachineTokens:
             place = token.owner, token.machine or ""
             if place not in wanted:
                 gone.append(token)
-            elif token.until is not None:  # replaced by an earlier run
-                replaced.append(token)
-            elif place in current or request.rotate & {token.owner, ALL} or not _is_of(token, sha256, key):
+            elif token.until is not None or place in current or request.rotate & {token.owner, ALL}:
+                replaced.append(token)  # the first by an earlier run
+            elif not _is_of(token, sha256, key):
                 replaced.append(token)
             else:
                 current[place] = token
-        made = [] if key is None else [_made(key, *place) for place in sorted(wanted - current.keys())]
-        for owner, machine in sorted(current) if key else ():
-            answer.tokens.setdefault(owner, {})[machine] = _text(key, current[owner, machine].id, owner, machine)
+        missing, made = sorted(wanted - current.keys()), []
+        if key is not None:  # without one, there is none of today
+            made = [_made(key, *place) for place in missing]
+            for (owner, machine), token in sorted(current.items()):
+                answer.tokens.setdefault(owner, {})[machine] = _text(key, token.id, owner, machine)
         at_once = gone + (replaced if request.immediately else [])
-        answer.created = [f"{owner} on {machine}" for owner, machine in sorted(wanted - current.keys())]
+        answer.created = [f"{owner} on {machine}" for owner, machine in missing]
         answer.revoked = sorted(f"{one.owner} on {one.machine}" for one in at_once)
         if check:
             return
