@@ -14,7 +14,10 @@ description:
 positional: index_url, removed
 options:
   _input:
-    description: People with a C(name) and an C(index_password). Without a password, nothing of that person is changed.
+    description:
+      - People with a C(name) and an C(index_token), which may only install, or an C(index_password).
+        Without either, nothing of that person is changed.
+      - A password is in both files. A token is in C(~/.netrc) alone, since C(~/.pypirc) is for publishing.
     type: list
     elements: dict
     required: true

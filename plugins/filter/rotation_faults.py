@@ -9,9 +9,9 @@ short_description: What is wrong with the options of rotate.yml
 version_added: 0.1.0
 author: wheelhouse.onboarding contributors
 description:
-  - Says which of the names have no JupyterLab,
+  - Says which of the names have no JupyterLab, or are of nobody,
     and whether the index's certificate is one that the company itself replaces.
-positional: people, certificate, certificate_source
+positional: people, certificate, certificate_source, index_tokens
 options:
   _input:
     description: The option C(rotate_jupyter_tokens), login names with commas between them, or C(all).
@@ -30,6 +30,10 @@ options:
     description: The setting C(index_gateway_certificate_source).
     type: str
     default: given
+  index_tokens:
+    description: The option C(rotate_index_tokens), login names with commas between them, or C(all).
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""
@@ -56,12 +60,18 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.run_reports 
 
 
 def rotation_faults_filter(
-    tokens: str, people: Sequence[Person], certificate: bool = False, certificate_source: str = "given"
+    tokens: str,
+    people: Sequence[Person],
+    certificate: bool = False,
+    certificate_source: str = "given",
+    index_tokens: str = "",
 ) -> list[str]:
     """Check the types and hand over to `rotation_faults`."""
-    if not isinstance(tokens, str):
-        raise AnsibleFilterError("rotation_faults: rotate_jupyter_tokens must be names with commas between them.")
-    return rotation_faults(tokens, certificate, people, certificate_source)
+    if not isinstance(tokens, str) or not isinstance(index_tokens, str):
+        raise AnsibleFilterError(
+            "rotation_faults: rotate_jupyter_tokens and rotate_index_tokens must be names with commas between them."
+        )
+    return rotation_faults(tokens, certificate, people, certificate_source, index_tokens)
 
 
 class FilterModule:

@@ -56,6 +56,10 @@ options:
     description: The address of the helpdesk.
     type: str
     default: ''
+  tokens:
+    description: Whether the index gives tokens, one of which is saved on the laptop instead of the password.
+    type: bool
+    default: false
   ca_bundle:
     description: The certificates of the company's CA, in PEM form.
     type: str
@@ -115,7 +119,16 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             **{
                 name: option(name)
                 for name in (
-                    *("index_url", "proxy", "no_proxy", "hosts", "conda_channels", "contact", "public_certificates"),
+                    *(
+                        "index_url",
+                        "proxy",
+                        "no_proxy",
+                        "hosts",
+                        "conda_channels",
+                        "contact",
+                        "public_certificates",
+                        "tokens",
+                    ),
                 )
             },
         )

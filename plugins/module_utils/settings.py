@@ -186,6 +186,15 @@ SETTINGS = (
         secret=True,
     ),
     Setting(
+        "wheelhouse_store_index_passwords",
+        "bool",
+        "Whether people's passwords at the index are stored on their machines, so that all programs of theirs can"
+        " publish. By default, a token that may only install is stored, and publishing asks for the password.",
+        "true",
+        default="false",
+        given=False,
+    ),
+    Setting(
         "wheelhouse_password_min_length",
         "int",
         "The least number of characters of a password at the index.",
@@ -276,6 +285,12 @@ OPTIONS = (
         "rotate_jupyter_tokens",
         "str",
         "rotate.yml: login names of people whose JupyterLabs get new tokens, separated by commas, or all.",
+        "ada,leo",
+    ),
+    Setting(
+        "rotate_index_tokens",
+        "str",
+        "rotate.yml: login names of people whose machines get new tokens for the index, separated by commas, or all.",
         "ada,leo",
     ),
     Setting(

@@ -52,8 +52,8 @@ index-servers = pypi
 # a plain `twine upload` goes to the section of this name
 repository = {index_url}/
 username = {login}
-password = {password}
 """
+_PYPIRC_PASSWORD = "password = {password}\n"
 # what the two roles have to take out of a file, also where its marks are gone: passwords for this place
 _PYPIRC_PLACE = "[pypi]\nrepository = {index_url}/\n"
 
@@ -130,7 +130,7 @@ def _quoted(text: str) -> str:
 
 
 def index_credentials(
-    people: Iterable[Mapping[str, str]],
+    people: Iterable[Mapping[str, object]],
     index_url: str,
     removed: Iterable[str] = (),
     machine_username: str = "",
@@ -139,7 +139,8 @@ def index_credentials(
 ) -> list[CredentialsFile]:
     """The files in homes with credentials for the index, for the module managed_files.
 
-    people      each with a `name` and an `index_password`; without a password, nothing of theirs is changed
+    people      each with a `name` and an `index_token`, which may only install, or an `index_password`, with which
+                tools publish as well; without either, nothing of theirs is changed
     removed     names of accounts that have no credentials any more
     machine_*   the account that root uses; without one, root's credentials are taken away
     state       'absent' takes away everyone's
@@ -150,19 +151,22 @@ def index_credentials(
     root: CredentialsFile = {"path": "~/.netrc", "owner": "root", "merge": "netrc"}
     if state == "absent":
         files.append({**root, "content": _place_in_netrc(host), "state": "absent"})
-        removed = [*(person["name"] for person in people), *removed]
+        removed = [*(str(person["name"]) for person in people), *removed]
         people = []
     elif machine_username:
         files.append({**root, "content": netrc_entry(host, machine_username, machine_password)})
     else:
         files.append({**root, "state": "absent"})
     for person in people:
-        name, password = person["name"], person.get("index_password")
-        if password is None:
+        name, token, password = str(person["name"]), person.get("index_token"), person.get("index_password")
+        if token is None and password is None:
             continue
-        pypirc = _PYPIRC.format(index_url=index_url, login=name, password=password)
+        pypirc = _PYPIRC.format(index_url=index_url, login=name)
+        if token is None:
+            pypirc += _PYPIRC_PASSWORD.format(password=password)
+        entry = netrc_entry(host, name, str(password if token is None else token))
         files += [
-            {"path": "~/.netrc", "owner": name, "merge": "netrc", "content": netrc_entry(host, name, password)},
+            {"path": "~/.netrc", "owner": name, "merge": "netrc", "content": entry},
             {"path": "~/.pypirc", "owner": name, "merge": "ini", "content": pypirc},
         ]
     section = _PYPIRC_PLACE.format(index_url=index_url) if host else ""

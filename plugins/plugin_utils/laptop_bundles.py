@@ -74,6 +74,7 @@ class Company:
     contact: str
     certificates: Sequence[str]  # of the company's CA, in PEM form
     public_certificates: str  # what the controller trusts, or nothing
+    tokens: bool = False  # whether the index gives tokens, which are saved in a password's place
 
     @property
     def index_host(self) -> str:
@@ -208,6 +209,7 @@ def _posix(person: Mapping[str, object], system: str, company: Company, sources:
         "no_proxy": no_proxy(list(company.no_proxy))[0],
         "index_url": company.index_url,
         "index_host": company.index_host,
+        "tokens": company.tokens,
         "certificates": company.certificates,
         "conda_channels": company.all_channels,
     }
@@ -241,6 +243,7 @@ def _windows(person: Mapping[str, object], company: Company, sources: Sources) -
     values: dict[str, object] = {
         "person": person,
         "index_host": company.index_host,
+        "tokens": company.tokens,
         "hosts": hosts,
         "proxy_username": _proxy_username(person, company),
         "contact": company.contact or "IT",
@@ -254,6 +257,7 @@ def _windows(person: Mapping[str, object], company: Company, sources: Sources) -
         "name": name,
         "index_url": company.index_url,
         "index_host": company.index_host,
+        "tokens": company.tokens,
         "proxy": proxy,
         "proxy_username": values["proxy_username"],
         "jupyter_port": values["jupyter_port"],

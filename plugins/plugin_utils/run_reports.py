@@ -89,6 +89,7 @@ def rotation_report(hostvars: HostVars, index: str, hosts: Iterable[str]) -> lis
     waiting = _of(of_index, "wheelhouse_hosts_on_old_credentials")
     logins = dict.fromkeys(name for one in facts for name in _of(one, "corporate_proxy_changed_accounts"))
     tokens = dict.fromkeys(name for one in facts for name in _of(one, "jupyter_host_rotated"))
+    machines = dict.fromkeys(name for one in facts for name in _of(one, "package_client_new_tokens"))
     off = [str(one["inventory_hostname"]) for one in facts if is_unreachable(one)]
     said = []
     if accounts:
@@ -103,6 +104,8 @@ def rotation_report(hostvars: HostVars, index: str, hosts: Iterable[str]) -> lis
         said.append(f"New at the proxy: the logins of {', '.join(logins)}.")
     if tokens:
         said.append(f"New tokens for the JupyterLabs of {', '.join(tokens)}.")
+    if machines:
+        said.append(f"New tokens for the index: {', '.join(machines)}.")
     if of_index.get("index_gateway_certificate_changed", False):
         said.append("The index has a new certificate.")
     if off:
@@ -110,9 +113,18 @@ def rotation_report(hostvars: HostVars, index: str, hosts: Iterable[str]) -> lis
     return said or ["Nothing had to be replaced."]
 
 
-def rotation_faults(tokens: str, certificate: bool, people: Sequence[Person], certificate_source: str) -> list[str]:
+def rotation_faults(
+    tokens: str, certificate: bool, people: Sequence[Person], certificate_source: str, index_tokens: str = ""
+) -> list[str]:
     """Why rotate.yml cannot do what its options say."""
     faults = []
+    names = [person["name"] for person in people]
+    strangers = [name for name in names_in(index_tokens) if name not in (*names, "all")]
+    if strangers:
+        faults.append(
+            f"rotate_index_tokens has {', '.join(strangers)}, not in wheelhouse_people; write login names of people, "
+            "with commas between, or all."
+        )
     with_jupyter = [person["name"] for person in people if person.get("jupyter", False)]
     unknown = [name for name in names_in(tokens) if name not in (*with_jupyter, "all")]
     if unknown:

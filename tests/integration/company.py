@@ -26,6 +26,8 @@ SUFFIX = f"-{NAME}" if NAME else ""
 STATE = ROOT / f".demo{SUFFIX}"
 INVENTORY = ROOT / "inventories" / "demo"
 ROLES = ("proxy", "index", "jupyter", "workstation")
+PUBLISHING = ("UV_PUBLISH", "TWINE", "POETRY_HTTP_BASIC_COMPANY")
+"""What the names of variables begin with that publishing tools read a login from."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,13 @@ def address_of(role: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def publishing_as(name: str, password: str) -> str:
+    """The beginning of a command in which tools publish with this login."""
+    login = {"USERNAME": name, "PASSWORD": password}
+    words = [f"{tool}_{word}={shlex.quote(value)}" for tool in PUBLISHING for word, value in login.items()]
+    return f"export {' '.join(words)}; "
+
+
 class Office:
     """What access.json tells a stranger, and the hosts it names."""
 
@@ -72,6 +81,14 @@ class Office:
     def run_as(self, name: str, command: str, on: str = "workstation") -> CommandResult:
         """Run `command` in a login shell of the person `name`."""
         return self.host(on).run(f"su - {name} -c {shlex.quote(command)}")
+
+    def publishing(self, name: str) -> str:
+        """The beginning of a command in which tools publish as this person, with the password that no file of theirs has."""
+        return publishing_as(name, self.person(name).index_password)
+
+    def publish_as(self, name: str, command: str, on: str = "workstation") -> str:
+        """`succeed_as` of a command that publishes."""
+        return self.succeed_as(name, self.publishing(name) + command, on)
 
     def succeed_as(self, name: str, command: str, on: str = "workstation") -> str:
         """`run_as` that has to succeed; its standard output."""

@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from cells import Batch
-from company import Office
+from company import Office, publishing_as
 from docker_builds import build, remove
 from index.samples import Wheel, metadata
 from kernels import run_cells
@@ -77,7 +77,7 @@ class Work:
 
     def publish_what_is_installed(self) -> None:
         """The company's package, by ada."""
-        self.office.succeed_as(
+        self.office.publish_as(
             "ada", "rm -rf clients && mkdir clients && cd clients\n" + self._distribution(INTERNAL) + "uv publish"
         )
 
@@ -145,8 +145,10 @@ class Work:
         tool, place = batch.tool, f"~/clients/{batch.slug}"
         lines = [f"rm -rf {place} && mkdir -p {place} && cd {place} || exit", FRESH]
         if tool.publishes:
-            project = self.project(batch)
+            project, person = self.project(batch), self.people[batch.kind, batch.has_files]
             lines += [
+                # which none of their files has
+                publishing_as(person.name, person.index_password),
                 self._distribution(project),
                 f"{tool.install} && echo '@@ {project}' {self.version}",
             ]

@@ -15,7 +15,8 @@ from typing import Any
 import yaml
 from adversaries import entries
 from company import INVENTORY, ROOT, STATE, SUFFIX, vault
-from written import Answers, Desk, Said
+from terminal import Answers, Said
+from written import Desk
 
 GALAXY = "ansible_collections"
 # whom Acme has beside the people of the demo

@@ -7,7 +7,8 @@ import os
 import pytest
 from acme import Administration, Inventory, checkout, desk_of_it
 from company import ROOT, STATE, SUFFIX, Office
-from written import Desk, Login, Said
+from terminal import Said
+from written import Desk, Login
 
 DOCKER = """#!/bin/bash
 words=()

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 from company import Office, address_of, vault
-from written import CTRL_C, Desk, Login
+from terminal import CTRL_C
+from written import Desk, Login
 
 VENV = "export VIRTUAL_ENV=$PWD/venv PATH=$PWD/venv/bin:$PATH"
 OUTSIDE_PROJECT = (
@@ -20,6 +21,11 @@ PROJECT = (
     '[project]\nname = "acme-{0}"\nversion = "{1}"\nrequires-python = ">=3.11"\n'
     '[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n'
 )
+
+
+def password_of(name: str) -> list[tuple[str, str]]:
+    """What wheelhouse-token asks for."""
+    return [(f"Password of {name} at packages.acme.example: ", vault()[f"{name}_index"])]
 
 
 def write(login: Login, path: str, text: str) -> None:
@@ -39,7 +45,11 @@ def released(ada: Login, root_of: dict[str, Login]) -> Login:
     """ada, who has published acme-hello."""
     # from a run before; the same bytes may come back, others may not
     ada.succeed("rm -rf documented/hello && mkdir documented/hello")
-    ada.as_written("uv init --lib acme-hello && cd acme-hello && uv build && uv publish", "documented/hello")
+    ada.as_written(
+        "uv init --lib acme-hello && cd acme-hello && uv build && wheelhouse-token publish acme-hello -- uv publish",
+        "documented/hello",
+        answers=password_of("ada"),
+    )
     return ada
 
 
@@ -88,8 +98,13 @@ def test_uv_publishes_and_a_colleague_installs(released: Login, leo: Login) -> N
 
 
 def test_who_may_not_publish_is_told_whom_to_ask(leo: Login) -> None:
-    said = leo.as_written("uv init --lib acme-hello && cd acme-hello && uv build && uv publish", "documented", code=2)
-    assert "leo may not publish anything; to change that, ask it@acme.example." in said.words
+    said = leo.as_written(
+        "uv init --lib acme-hello && cd acme-hello && uv build && wheelhouse-token publish acme-hello -- uv publish",
+        "documented",
+        code=1,
+        answers=password_of("leo"),
+    )
+    assert "The token cannot publish acme-hello: leo may publish nothing." in said.words
 
 
 @pytest.fixture
@@ -126,7 +141,9 @@ def released_for_every_python(released: Login) -> None:
     """A release for the Python of the machine that runs the tests, where `uv init` on the workstation requires a newer one."""
     write(released, "documented/earlier/pyproject.toml", PROJECT.format("hello", "0.0.1"))
     write(released, "documented/earlier/src/acme_hello/__init__.py", "")
-    released.succeed("rm -rf dist && uv build --quiet --wheel && uv publish --quiet", "documented/earlier")
+    released.succeed("rm -rf dist && uv build --quiet --wheel", "documented/earlier")
+    publish = "wheelhouse-token publish acme-hello -- uv publish --quiet"
+    assert released.run(publish, "documented/earlier", answers=password_of("ada")).code == 0
 
 
 @pytest.mark.usefixtures("released_for_every_python")
@@ -154,19 +171,29 @@ def test_conda_takes_what_it_has_let_in(ada: Login) -> None:
 
 
 def test_every_tool_publishes(ada: Login, root_of: dict[str, Login], library: str) -> None:
-    ada.as_written("twine upload dist/*", "documented/library")
+    password = vault()["ada_index"]
+    said = ada.as_written("twine upload dist/*", "documented/library", answers=[("Enter your password: ", password)])
+    assert password not in said.text
     ada.succeed(
         f"sed -i 's/{library}/{library}.1/' pyproject.toml && rm -rf dist && uv build --quiet", "documented/library"
     )
-    ada.as_written("poetry publish --no-interaction", "documented/library")
+    ada.as_written(
+        "wheelhouse-token publish acme-library -- poetry publish", "documented/library", answers=password_of("ada")
+    )
     ada.succeed(
         f"sed -i 's/{library}.1/{library}.2/' pyproject.toml && rm -rf dist && uv build --quiet", "documented/library"
     )
-    ada.as_written("uv publish", "documented/library")
+    login = [("Enter username", "ada"), ("Enter password: ", password)]  # once the token in ~/.netrc was refused
+    said = ada.as_written("uv publish", "documented/library", answers=login)
+    assert password not in said.text
     ada.succeed(
         f"sed -i 's/{library}.2/{library}.3/' pyproject.toml && rm -rf dist && uv build --quiet", "documented/library"
     )
-    ada.as_written("wheelhouse-token publish acme-library --for 10m -- uv publish", "documented/library")
+    ada.as_written(
+        "wheelhouse-token publish acme-library --for 10m -- uv publish",
+        "documented/library",
+        answers=password_of("ada"),
+    )
     released = root_of["index"].succeed("ls /srv/wheelhouse/shelf/packages/acme-library")
     for version in (library, f"{library}.1", f"{library}.2", f"{library}.3"):
         assert f"acme_library-{version}-" in released
@@ -175,9 +202,11 @@ def test_every_tool_publishes(ada: Login, root_of: dict[str, Login], library: st
 def test_tokens(ada: Login, root_of: dict[str, Login]) -> None:
     name = f"documented-{time.time()}"
     words = {"NAME": name, "PATTERN": "acme-*", "DAY": time.strftime("%Y-%m-%d")}
-    ada.as_written("wheelhouse-token create NAME --publish PATTERN --until DAY", real=words)
-    assert f"{name}: installs, publishes acme-*, until " in ada.as_written("wheelhouse-token list").text
-    assert name in ada.as_written("wheelhouse-token revoke NAME", real=words).text
+    password = password_of("ada")
+    ada.as_written("wheelhouse-token create NAME --publish PATTERN --until DAY", real=words, answers=password)
+    listed = ada.as_written("wheelhouse-token list", answers=password).text
+    assert f"{name}: installs, publishes acme-*, until " in listed
+    assert name in ada.as_written("wheelhouse-token revoke NAME", real=words, answers=password).text
     index = root_of["index"]
     words["ACCOUNT"] = "ada"
     index.as_written(

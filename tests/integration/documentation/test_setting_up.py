@@ -7,7 +7,8 @@ from pathlib import Path
 from acme import Administration
 from company import ROOT
 from cryptography import x509
-from written import Login, Said
+from terminal import Said
+from written import Login
 
 PLAYBOOKS = sorted(path.stem for path in (ROOT / "playbooks").glob("*.yml"))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from acme import Administration
-from written import Login, Said
+from terminal import Said
+from written import Login
 
 
 def test_everything_goes(it: Administration, first_run: Said, root_of: dict[str, Login]) -> None:

@@ -5,63 +5,14 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import select
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LONGEST = 3600  # seconds without a word; a machine may be as busy as it likes
-CTRL_C = "\x03"
-
-Answers = Sequence[tuple[str, str]]
-"""What to type, each with the words before it: those that have been said when it is typed. In this order."""
-
-
-@dataclass(frozen=True)
-class Said:
-    """How a command went; `text` is what it printed, errors too."""
-
-    code: int
-    text: str
-
-    @property
-    def words(self) -> str:
-        """The text with one blank wherever there are several, or a new line."""
-        return " ".join(self.text.split())
-
-
-def at_a_terminal(command: Sequence[str], directory: Path, environment: Mapping[str, str], answers: Answers) -> Said:
-    """Run a command with a terminal, and type there."""
-    here, there = pty.openpty()
-    process = subprocess.Popen(
-        # the terminal is that of a session of its own, where programs ask for passwords
-        ["setsid", "--ctty", "--wait", *command],
-        stdin=there,
-        stdout=there,
-        stderr=there,
-        cwd=directory,
-        env=dict(environment),
-    )
-    os.close(there)
-    said, since, waiting = b"", 0, list(answers)
-    while select.select([here], [], [], LONGEST)[0]:
-        try:
-            part = os.read(here, 65536)
-        except OSError:  # what Linux says when nobody has it open any more
-            break
-        said += part
-        if waiting and waiting[0][0].encode() in said[since:]:
-            text = waiting.pop(0)[1]
-            since = len(said)
-            os.write(here, text.encode() + (b"" if text == CTRL_C else b"\n"))
-    code = process.wait()
-    os.close(here)  # not before it has ended: that hangs up
-    return Said(code, said.decode(errors="replace").replace("\r\n", "\n"))
+from terminal import Answers, Said, at_a_terminal
 
 
 class Place(ABC):
@@ -113,9 +64,12 @@ class Login(Place):
     name: str = "root"
 
     def run(self, command: str, where: str = "", text: str = "", answers: Answers = ()) -> Said:
-        """There is no terminal."""
-        assert not answers
+        """There is a terminal where something is typed at it."""
         typed = f"cd {where} && {{ {command}\n}}" if where else command
+        if answers:
+            assert not text
+            inside = ["docker", "exec", "-it", self.container, "su", "-", self.name, "-c", typed]
+            return at_a_terminal(inside, answers=answers)
         done = subprocess.run(
             ["docker", "exec", "-i", self.container, "su", "-", self.name, "-c", typed],
             input=text,

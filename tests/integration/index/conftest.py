@@ -18,6 +18,7 @@ from testinfra.host import Host
 @pytest.fixture(scope="session")
 def gateway(office: Office) -> Gateway:
     passwords = {person.name: person.index_password for person in office.people.values()}
+    passwords |= {job["name"]: job["index_password"] for job in office.access["jobs"]}
     return Gateway(address_of("index"), office.index_url.partition("://")[2], STATE / "ca.pem", passwords)
 
 

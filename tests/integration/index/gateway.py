@@ -95,6 +95,8 @@ def basic(user: str, password: str) -> str:
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
+ON_NO_MACHINE = "ci-acme-hello"
+"""An account that tests may take away for a moment: the index revokes its tokens then, and machines would need others."""
 TOO_MANY_REFUSED = "Too many of your uploads were refused: wait a minute."
 
 

@@ -101,7 +101,7 @@ build-backend = "{backend}"
         "twine": "uv build -q && uvx twine upload --non-interactive dist/*",
         "poetry": f"{poetry_login(office)} {POETRY} publish --build --repository company",
     }
-    office.succeed_as("ada", f"cd {directory} && {publish[tool]}")
+    office.publish_as("ada", f"cd {directory} && {publish[tool]}")
     return release
 
 

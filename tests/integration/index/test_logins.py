@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import bcrypt
 import pytest
 from company import eventually, vault
-from gateway import PAGE, Gateway
+from gateway import ON_NO_MACHINE, PAGE, Gateway
 from index.samples import MULTIPART, Wheel, multipart
 from testinfra.host import Host
 
@@ -298,17 +298,17 @@ def test_refused_uploads_of_one_account_are_limited(gateway: Gateway) -> None:
 def test_who_has_left_is_out_at_once(gateway: Gateway, index: Host) -> None:
     """Also from connections that are open, and whoever changed the accounts; others do not notice."""
     kept = index.check_output("cat %s", HTPASSWD)
-    connections = {name: gateway.connection() for name in ("leo", "ada")}
+    connections = {name: gateway.connection() for name in (ON_NO_MACHINE, "ada")}
 
     def ask(name: str) -> int:
         return connections[name].ask("/simple/", headers=gateway.authorization(name)).status
 
-    assert [ask("leo"), ask("ada")] == [200, 200]
+    assert [ask(ON_NO_MACHINE), ask("ada")] == [200, 200]
     start = cpu(index)
-    index.check_output("sed -i /^leo:/d %s", HTPASSWD)
+    index.check_output(f"sed -i /^{ON_NO_MACHINE}:/d %s", HTPASSWD)
     try:
         began = time.monotonic()
-        while ask("leo") != 401:
+        while ask(ON_NO_MACHINE) != 401:
             assert time.monotonic() - began < 3, "still in"
             assert ask("ada") == 200
             time.sleep(0.1)
@@ -317,20 +317,20 @@ def test_who_has_left_is_out_at_once(gateway: Gateway, index: Host) -> None:
     finally:
         index.check_output("printf '%%s\n' %s >%s", kept, HTPASSWD)
     time.sleep(1.5)
-    assert [ask("leo"), ask("ada")] == [200, 200]
+    assert [ask(ON_NO_MACHINE), ask("ada")] == [200, 200]
 
 
 def test_a_reload_forgets_nobody_and_lets_nobody_back_in(gateway: Gateway, index: Host) -> None:
     kept = index.check_output("cat %s", HTPASSWD)
-    assert gateway.ask("/simple/", login="leo").status == 200
+    assert gateway.ask("/simple/", login=ON_NO_MACHINE).status == 200
     try:
-        index.check_output("sed -i /^leo:/d %s && systemctl reload nginx", HTPASSWD)
+        index.check_output(f"sed -i /^{ON_NO_MACHINE}:/d %s && systemctl reload nginx", HTPASSWD)
         time.sleep(1.5)
-        assert {gateway.ask("/simple/", login="leo").status for _ in range(10)} == {401}
+        assert {gateway.ask("/simple/", login=ON_NO_MACHINE).status for _ in range(10)} == {401}
     finally:
         index.check_output("printf '%%s\n' %s >%s", kept, HTPASSWD)
     time.sleep(1.5)
-    assert {gateway.ask("/simple/", login="leo").status for _ in range(10)} == {200}
+    assert {gateway.ask("/simple/", login=ON_NO_MACHINE).status for _ in range(10)} == {200}
 
 
 def test_a_changed_password(gateway: Gateway, settings, index: Host) -> None:

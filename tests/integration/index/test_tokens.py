@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from company import eventually
-from gateway import PAGE, Gateway
+from company import Office, eventually
+from gateway import ON_NO_MACHINE, PAGE, Gateway
 from index.samples import Wheel
+from terminal import at_a_terminal
 from testinfra.host import Host
 
 pytestmark = pytest.mark.usefixtures("as_in_the_inventory")
@@ -92,20 +93,22 @@ def test_tokens_end_with_the_account(
     gateway: Gateway, make: Callable[..., str], index: Host, wheelhouse: Callable[..., str]
 ) -> None:
     """And do not come back with it."""
-    text = make(owner="leo")
+    text = make(owner=ON_NO_MACHINE)
     assert status(gateway, text) == 200
-    index.check_output(f"cp -p {HTPASSWD} {HTPASSWD}.kept && sed '/^leo:/d' {HTPASSWD}.kept > {HTPASSWD}.new")
+    index.check_output(
+        f"cp -p {HTPASSWD} {HTPASSWD}.kept && sed '/^{ON_NO_MACHINE}:/d' {HTPASSWD}.kept > {HTPASSWD}.new"
+    )
     try:
         index.check_output(
             f"chmod 640 {HTPASSWD}.new && chgrp wheelhouse {HTPASSWD}.new && mv {HTPASSWD}.new {HTPASSWD}"
         )
         eventually(lambda: status(gateway, text) == 401, "the token of an account that is gone is refused", WITHIN)
-        eventually(lambda: text[4:12] not in wheelhouse("token", "list", "leo"), "it is revoked for good", 60)
+        eventually(lambda: text[4:12] not in wheelhouse("token", "list", ON_NO_MACHINE), "it is revoked for good", 60)
     finally:
         index.check_output(f"mv {HTPASSWD}.kept {HTPASSWD}; rm -f {HTPASSWD}.new")
-    eventually(lambda: gateway.ask(PAGE, login="leo").status == 200, "leo is back")
+    eventually(lambda: gateway.ask(PAGE, login=ON_NO_MACHINE).status == 200, "the account is back")
     assert status(gateway, text) == 401
-    assert "revoked by offboarding" in wheelhouse("token", "list", "leo", "--all")
+    assert "revoked by offboarding" in wheelhouse("token", "list", ON_NO_MACHINE, "--all")
 
 
 @pytest.mark.usefixtures("wheel")
@@ -197,15 +200,22 @@ def test_no_token_is_written_anywhere(gateway: Gateway, make: Callable[..., str]
     assert found.stdout.split() == ["0", "0"]
 
 
-def test_a_workstation_publishes_with_a_token_of_minutes(gateway: Gateway, workstation: Host, version: str) -> None:
+def test_a_workstation_publishes_with_a_token_of_minutes(gateway: Gateway, office: Office) -> None:
     """`wheelhouse-token`, as ada, with the settings that the role wrote; the command that runs sees the token."""
+
+    def typed(command: str) -> str:
+        inside = ["docker", "exec", "-it", office.access["hosts"]["workstation"], "su", "-", "ada", "-c", command]
+        password = office.person("ada").index_password
+        said = at_a_terminal(inside, answers=[("Password of ada at packages.acme.example: ", password)])
+        assert said.code == 0, said.text
+        return said.text.strip()
+
     show = "import os; print(os.environ['UV_PUBLISH_PASSWORD'])"
-    said = workstation.check_output("su - ada -c %s", f'wheelhouse-token publish acme-hello -- python3 -c "{show}"')
-    text = said.splitlines()[-1]
+    text = typed(f'wheelhouse-token publish acme-hello -- python3 -c "{show}"').splitlines()[-1]
     assert re.fullmatch("whl_[a-z2-7]{47}", text)
     eventually(lambda: gateway.ask("/api/tokens/current", login=("ada", text)).status == 401, "it has ended", WITHIN)
     name = f"of ada {time.time()}"
-    made = workstation.check_output("su - ada -c %s", f"wheelhouse-token create '{name}' --for 10m")
+    made = typed(f"wheelhouse-token create '{name}' --for 10m").splitlines()[-1]
     assert gateway.ask("/", login=("ada", made)).status == 200
-    assert name in workstation.check_output("su - ada -c 'wheelhouse-token list'")
-    assert "revoked" in workstation.check_output("su - ada -c %s", f"wheelhouse-token revoke '{name}'")
+    assert name in typed("wheelhouse-token list")
+    assert "revoked" in typed(f"wheelhouse-token revoke '{name}'")

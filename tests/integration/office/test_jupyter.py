@@ -106,7 +106,7 @@ def test_a_notebook_installs_and_imports_an_internal_package(office, install) ->
     module, version = "acme_notebook", f"1.{time.time_ns()}"
     wheel = f"{module}-{version}-py3-none-any.whl"
     write = script(WRITE_WHEEL, module, version)
-    office.succeed_as("ada", f"mkdir -p work/notebook && cd work/notebook && {write} && uv publish {wheel}")
+    office.publish_as("ada", f"mkdir -p work/notebook && cd work/notebook && {write} && uv publish {wheel}")
     said = run_cells(office, "leo", f"{install} acme-notebook=={version}", f"import {module}; print({module}.VERSION)")
     assert said.splitlines()[-1] == version, said
 

@@ -41,7 +41,7 @@ def published(office) -> Project:
     """A project that ada has published with uv."""
     project = Project(office, 1)
     project.build("ada")
-    office.succeed_as("ada", f"cd {project.directory} && uv publish")
+    office.publish_as("ada", f"cd {project.directory} && uv publish")
     return project
 
 
@@ -73,7 +73,7 @@ def test_uv_installs_public_and_internal_packages_into_one_virtualenv(office, pu
 def test_twine_publishes_and_the_other_person_installs(office) -> None:
     project = Project(office, 2)
     project.build("ada")
-    office.succeed_as("ada", f"cd {project.directory} && uvx twine upload --non-interactive dist/*")
+    office.publish_as("ada", f"cd {project.directory} && uvx twine upload --non-interactive dist/*")
     office.succeed_as(
         "leo",
         f"uv venv -q --clear venv-twine && uv pip install --no-cache --python venv-twine/bin/python {PUBLIC} {project.requirement}",
@@ -88,7 +88,7 @@ def test_twine_publishes_and_the_other_person_installs(office) -> None:
 def test_who_may_only_install_is_told_so(office, index, command) -> None:
     project = Project(office, 3)
     project.build("leo")
-    result = office.run_as("leo", f"cd {project.directory} && {command}")
+    result = office.run_as("leo", f"{office.publishing('leo')}cd {project.directory} && {command}")
     assert result.rc != 0
     said = result.stdout + result.stderr
     assert "leo may not publish anything; to change that, ask it@acme.example." in " ".join(said.split()), said

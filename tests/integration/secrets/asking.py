@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-from company import Run
+from company import Run, host_of
 from testinfra.host import Host
 
 HTPASSWD = "/srv/wheelhouse/config/htpasswd"
@@ -51,6 +51,18 @@ def jupyter_says(jupyter: Host, token: str, method: str, path: str) -> list[Any]
 
 def tokens(jupyter: Host) -> dict[str, str]:
     return {name: jupyter.check_output(f"cat {TOKENS}/{name}").strip() for name in ("ada", "leo")}
+
+
+def index_tokens() -> dict[str, str]:
+    """What people's tools log in with at the index, on each host."""
+    entry = "sed -n 's/^machine packages.acme.example .* password //p' /home/%s/.netrc"
+    found = {
+        f"{name} on {role}": host_of(role).check_output(entry, name).strip()
+        for role in ("jupyter", "workstation")
+        for name in ("ada", "leo")
+    }
+    assert all(token.startswith("whl_") for token in found.values())
+    return found
 
 
 def said(run: Run) -> str:

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from asking import HTPASSWD, jupyter_says, tokens
+from asking import HTPASSWD, index_tokens, jupyter_says, tokens
 from change import new_ca, new_passwords, playbook, write_vault
 from company import STATE, Office, site, vault
 from search import command_lines_watched
@@ -18,6 +18,7 @@ from work import Work
 def before(jupyter: Host, index: Host) -> dict[str, Any]:
     """The secrets that are to be replaced, and a kernel that is to stay."""
     old = {"vault": vault(), "tokens": tokens(jupyter), "hashes": index.check_output(f"cat {HTPASSWD}").split()}
+    old["index_tokens"] = index_tokens()
     old["ca"] = (STATE / "ca.pem").read_text()
     old["kernel"] = json.loads(jupyter_says(jupyter, old["tokens"]["ada"], "POST", "/api/kernels")[1])["id"]
     old["server"] = jupyter.check_output("systemctl show --value --property=MainPID jupyterlab@ada")
@@ -36,7 +37,16 @@ def rotated(before: dict[str, Any], workstation: Host, office: Office) -> dict[s
     new_ca()
     try:
         with command_lines_watched():
-            run = site("-vvv", "--diff", "-e", "rotate_jupyter_tokens=all", playbook="rotate", check=False)
+            run = site(
+                "-vvv",
+                "--diff",
+                "-e",
+                "rotate_jupyter_tokens=all",
+                "-e",
+                "rotate_index_tokens=all",
+                playbook="rotate",
+                check=False,
+            )
         work.a_turn_of_each()
     finally:
         complaints = work.finish()

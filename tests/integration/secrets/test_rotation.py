@@ -21,6 +21,7 @@ def test_the_run_says_what_it_replaced(rotated) -> None:
     assert f"New at the index: the passwords of ada, ci-acme-hello, leo, machines, {', '.join(sorted(NAMES))}." in told
     assert "The index refuses the old ones." in told
     assert "New at the proxy: the logins of" in told and "the machines" in told
+    assert "New tokens for the index: ada on wheelhouse-jupyter, " in told
     assert f"New tokens for the JupyterLabs of ada, leo, {', '.join(NAMES)}." in told
     assert "The index has a new certificate." in told
     assert "Off" not in told
@@ -57,7 +58,9 @@ def test_the_old_ones_are_in_no_file(rotated, before, role) -> None:
     hashes = [line.split(":")[1] for line in before["hashes"]]
     # a repository of backups keeps its password: no backup could be read without it
     replaced = [one for name, one in before["vault"].items() if name != "backup"]
-    old = [form for one in (*replaced, *before["tokens"].values()) for form in forms(one)]
+    old = [
+        form for one in (*replaced, *before["tokens"].values(), *before["index_tokens"].values()) for form in forms(one)
+    ]
     found = files_with(role, [*old, *hashes]).splitlines()
     # nobody could enter this home, so its old files are still there, with a password that is refused
     assert [file for file in found if not file.startswith("/home/mallory-locked/")] == []

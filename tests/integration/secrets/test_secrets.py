@@ -9,7 +9,7 @@ import base64
 import subprocess
 
 import pytest
-from asking import HTPASSWD, tokens
+from asking import HTPASSWD, index_tokens, tokens
 from change import credentials, playbook, write_vault
 from company import ROOT, Run, host_of, site, vault
 from search import COMMAND_LINES, HOSTS, command_lines_watched, forms, found_in, readable_with
@@ -32,12 +32,14 @@ def hashes(when: str, lines: list[str]) -> dict[str, list[str]]:
 def secrets_of(old: dict[str, str], jupyter: Host) -> dict[str, list[str]]:
     """How the passwords, before and after, and the tokens of now may be spelled, by name."""
     made_there = {f"token {name}": forms(token) for name, token in tokens(jupyter).items()}
+    made_there |= {f"token of {name}": forms(token) for name, token in index_tokens().items()}
     return spelled("old", old) | spelled("new", vault()) | made_there
 
 
 @pytest.fixture(scope="module")
 def by_rotate(rotated, before, jupyter: Host, index: Host) -> tuple[Run, dict[str, list[str]]]:
     old_tokens = {f"old token {name}": forms(token) for name, token in before["tokens"].items()}
+    old_tokens |= {f"old token of {name}": forms(token) for name, token in before["index_tokens"].items()}
     accounts = hashes("old", before["hashes"]) | hashes("new", index.check_output(f"cat {HTPASSWD}").split())
     return rotated["run"], secrets_of(before["vault"], jupyter) | old_tokens | accounts
 

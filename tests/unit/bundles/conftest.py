@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ class Office(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.index_account = self.proxy_account = ""
         self.accepted = 0  # requests with the right password
+        self.token_of: dict[str, str] = {}  # those that the index gives, by account, in the place of the password
 
     @property
     def server(self) -> str:
@@ -44,13 +46,28 @@ class Handler(BaseHTTPRequestHandler):
             header, wanted, refusal = "Proxy-Authorization", self.server.proxy_account, 407
         else:
             header, wanted, refusal = "Authorization", self.server.index_account, 401
-        known = self.headers[header] == "Basic " + base64.b64encode(wanted.encode()).decode()
+        accounts = [wanted, *(f"{name}:{token}" for name, token in self.server.token_of.items())]
+        known = self.headers[header] in ["Basic " + base64.b64encode(one.encode()).decode() for one in accounts]
         self.server.accepted += known
         self.send_response(200 if known else refusal)
         if not known:
             self.send_header("WWW-Authenticate" if refusal == 401 else "Proxy-Authenticate", 'Basic realm="office"')
         body = b"<!doctype html><title>index</title>"
         self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        """A token, for the password."""
+        wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        name = self.server.index_account.partition(":")[0]
+        expected = "Basic " + base64.b64encode(self.server.index_account.encode()).decode()
+        known = self.headers["Authorization"] == expected and self.path == "/api/tokens"
+        is_right = set(wanted) == {"name", "for"} and wanted["name"].startswith("laptop ")
+        token = self.server.token_of.get(name)
+        body = (json.dumps({"token": token}) if token and known and is_right else "IT says no.").encode()
+        self.send_response(201 if token and known and is_right else 403)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -145,6 +162,15 @@ def company(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Company
     company = Company(directory, inventory(office, ca))
     company.run()
     return company
+
+
+@pytest.fixture(scope="session")
+def with_tokens(office: Office, company: Company, tmp_path_factory: pytest.TempPathFactory) -> Company:
+    """Another inventory, of an index that gives tokens."""
+    directory = tmp_path_factory.mktemp("with tokens")
+    another = Company(directory, {**company.settings, "onboarding_bundle_store_passwords": False})
+    another.run()
+    return another
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.merging import merged, without
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.netrc import netrc_entry
 
-from .conftest import Bundle, Office
+from .conftest import Bundle, Company, Office
 from .windows import Windows
 
 PASSWORDS = [  # at the index, at the proxy
@@ -79,6 +79,21 @@ def test_passwords_are_typed_once_and_used_by_everything(
     assert variables["HTTPS_PROXY"] == variables["HTTP_PROXY"] == proxy_url(office.server, "EMEA\\ada", proxy)
     assert pip_logs_in(windows, office)
     assert uv_logs_in(windows, office)
+
+
+def test_a_token_lies_in_the_place_of_the_password(
+    windows: Windows, office: Office, with_tokens: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.index_account, token = 'leo:odd "one" #1 \\', "whl_" + "b" * 47
+    leo = Bundle(with_tokens.bundles / "leo-windows.zip", tmp_path / "leo-windows", windows)
+    code, said = leo.install('odd "one" #1 \\')
+    assert code == 1 and "FAILED" in said and "gives no token for this computer: IT says no." in said, said
+    assert not (windows.home / "_netrc").exists()
+    monkeypatch.setattr(office, "token_of", {"leo": token})
+    code, said = leo.install('odd "one" #1 \\')
+    assert code == 0 and "FAILED" not in said and token not in said, said
+    assert netrc.netrc(windows.home / "_netrc").authenticators("127.0.0.1") == ("leo", "", token)
+    assert pip_logs_in(windows, office)
 
 
 def test_a_wrong_password_is_told_and_asked_for_again(windows: Windows, office: Office, ada: Bundle) -> None:

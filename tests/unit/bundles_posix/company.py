@@ -33,14 +33,31 @@ class PagesHandler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         index = self.server.state
-        expected = "Basic " + base64.b64encode(f"{NAME}:{index.password}".encode()).decode()
-        if index.password and self.headers["Authorization"] != expected:
+        if not self._is_known():
             self._answer(401, b"")
         else:
             found = index.pages.get(self.path)
             self._answer(404 if found is None else 200, found or b"")
 
     do_GET = do_HEAD
+
+    def do_POST(self) -> None:
+        """A token, for the password."""
+        index = self.server.state
+        given = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path != "/api/tokens" or not self._is_known():
+            self._answer(401, b"")
+            return
+        index.wanted.append(json.loads(given))
+        index.tokens.append("whl_" + "abcdefg2"[len(index.tokens)] * 47)
+        self._answer(201, json.dumps({"id": "x", "token": index.tokens[-1]}).encode())
+
+    def _is_known(self) -> bool:
+        index = self.server.state
+        logins = [f"{NAME}:{one}".encode() for one in (index.password, *index.tokens)]
+        return not index.password or self.headers["Authorization"] in [
+            "Basic " + base64.b64encode(login).decode() for login in logins
+        ]
 
     def _answer(self, status: int, body: bytes) -> None:
         self.send_response_only(status)
@@ -49,7 +66,7 @@ class PagesHandler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/html" if self.path.endswith("/") else "application/octet-stream")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command == "GET":
+        if self.command != "HEAD":
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
@@ -60,6 +77,10 @@ class PagesHandler(BaseHTTPRequestHandler):
 class Pages:
     password: str
     pages: dict[str, bytes] = field(default_factory=dict)
+    tokens: list[str] = field(default_factory=list)
+    """Those that it accepts besides the password."""
+    wanted: list[dict[str, str]] = field(default_factory=list)
+    """What was asked of it when it made them."""
 
 
 class Company:
@@ -85,6 +106,8 @@ class Company:
 
     def reset(self) -> None:
         self.index_password = "index-secret-81"
+        self.index.state.tokens.clear()
+        self.index.state.wanted.clear()
         self.proxy.password, self.proxy.schemes = PASSWORD, ['Basic realm="proxy"']
         self.proxy.asked.clear()
 

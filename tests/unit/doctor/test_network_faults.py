@@ -381,4 +381,4 @@ def test_a_token_that_has_ended(office):
     use_token(office)
     office.index.password = "another"
     fault = office.only_fault()
-    assert "has ended, or was revoked." in fault.sentence and "wheelhouse-token create" in fault.remedy
+    assert "has ended, or was revoked." in fault.sentence and "run site.yml" in fault.remedy

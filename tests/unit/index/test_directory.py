@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -189,6 +190,34 @@ def test_who_leaves_is_out_in_time(connect: object, client: Client, directory: D
     directory.join("ada", "python-users")
     clock.ahead += 121
     assert check(client, "ada") == 200 and check(client, "ada", text) == 200 and publisher(client, "ada") == 403
+
+
+def test_machines_have_tokens_of_people_in_the_directory(
+    connect: object,
+    client: Client,
+    config: Path,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Without any password here; who has left gets none, and loses the one of before."""
+
+    def settle() -> Any:
+        given = io.BytesIO(json.dumps({"machines": {"p7": ["ws-7"], "ada": ["ws-ada"]}}).encode())
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=given))
+        capsys.readouterr()
+        assert cli.main(["token", "machines"]) == 0
+        return json.loads(capsys.readouterr().out)
+
+    given = settle()["tokens"]
+    ada, seven = given["ada"]["ws-ada"], given["p7"]["ws-7"]
+    assert check(client, "ada", ada) == check(client, "p7", seven) == 200
+    wheel = Wheel()
+    assert client.upload(wheel.filename, wheel.build(), "ada", password=ada).status == 403
+    (config / "ldap.removed").write_text("p7\n")
+    answer = settle()
+    assert (answer["without_account"], answer["revoked"]) == (["p7"], ["p7 on ws-7"])
+    assert answer["tokens"] == {"ada": {"ws-ada": ada}} and check(client, "p7", seven) == 401
 
 
 def test_another_password_counts_in_time(connect: object, client: Client, directory: Directory, clock: Clock) -> None:

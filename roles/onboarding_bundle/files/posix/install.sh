@@ -28,7 +28,7 @@ usage() {
 case ${1-} in -h | --help) usage; exit ;; esac
 
 # what `settings`, written by IT's playbook, says
-name='' index_url='' index_host='' proxy='' proxy_username='' no_proxy_value='' conda_channels='' contact='' has_ca='' has_jupyter='' unchecked=''
+name='' index_url='' index_host='' proxy='' proxy_username='' no_proxy_value='' conda_channels='' contact='' has_tokens='' has_ca='' has_jupyter='' unchecked=''
 for part in settings program/files.sh program/places.sh program/logins.sh program/steps.sh; do
     if [ ! -r "$here/$part" ]; then
         echo "$here/$part is missing. Unpack the whole archive, and run install.sh in the folder that it makes." >&2
@@ -46,6 +46,7 @@ install() {
     trusted_certificates
     index_login
     proxy_login
+    index_token
     # from here on, files change; each is whole at any moment, and the next run goes on where this one ended
     keep_bundle
     write_certificates

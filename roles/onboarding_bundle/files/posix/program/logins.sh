@@ -74,11 +74,37 @@ stored_index_password() {
         sed '/^"/{s/^"\(.*\)" #$/\1/;s/\\\(.\)/\1/g;}'
 }
 
+is_token() {
+    case $1 in
+        whl_*[!a-z2-7]* | whl_) return 1 ;;
+        whl_*) return 0 ;;
+    esac
+    return 1
+}
+
+# A token in the place of the password: it may only install, so that nothing which reads it can publish
+index_token() {
+    if [ -z "$has_tokens" ] || is_token "$index_password"; then return; fi
+    [ -z "$unchecked" ] || stop "Without curl, no token can be made for this computer, and your password is not saved." \
+        "Install curl, or make a token at $index_url/account/tokens, and type it in the place of the password."
+    token_name="laptop $(uname -n | tr -cd 'A-Za-z0-9.-' | cut -c 1-60) $(date -u +%Y-%m-%dT%H:%M:%S)"
+    answered=$({
+        printf 'url = '; for_curl "$index_url/api/tokens"
+        printf 'user = '; for_curl "$name:$index_password"
+        printf 'header = "Content-Type: application/json"\n'
+        printf 'data = '; for_curl "{\"name\": \"$token_name\", \"for\": \"366d\"}"
+    } | curl -q --silent --connect-timeout 10 --max-time 30 ${has_ca:+--cacert "$work/ca-bundle.pem"} --noproxy '*' --config -)
+    made=$(printf '%s\n' "$answered" | sed -n 's/.*"token": *"\(whl_[a-z2-7]*\)".*/\1/p')
+    [ -n "$made" ] || stop "$index_host gives no token for this computer: $(printf '%s' "$answered" | tr -cd ' -~' | cut -c 1-300)" \
+        "Nothing was changed. Ask $contact, and show them this sentence."
+    index_password=$made
+}
+
 index_login() {
     index_password=$(stored_index_password)
     if [ -n "$index_password" ]; then
         ! index_accepts "$index_password" || return 0
-        say "The password for $index_host that was saved on this computer is no longer accepted."
+        say "The login for $index_host that was saved on this computer is no longer accepted."
     fi
     for _ in 1 2 3; do
         ask "Your password for packages ($name at $index_host)"

@@ -134,7 +134,9 @@ write_credentials() {
     printf 'machine %s login %s password %s\n' "$index_host" "$name" "$token" | put netrc "$netrc" private || exit 1
     {
         printf '[distutils]\nindex-servers = pypi\n\n[pypi]\n# a plain "twine upload" goes to the section of this name\n'
-        printf 'repository = %s/\nusername = %s\npassword = %s\n' "$index_url" "$name" "$index_password"
+        printf 'repository = %s/\nusername = %s\n' "$index_url" "$name"
+        # twine asks, where there is a token that may only install
+        is_token "$index_password" || printf 'password = %s\n' "$index_password"
     } | put ini "$pypirc" private || exit 1
 }
 

@@ -3,7 +3,7 @@
 function install() {
     var files = wholeFiles(), index = environment("WHEELHOUSE_INDEX_PASSWORD"), proxy = environment("WHEELHOUSE_PROXY_PASSWORD");
     for (var i = 0; i < files.length; i += 1) { attempt(files[i].path, function () { putWhole(files[i]); }); }
-    if (index) { attempt(netrcPath(), function () { putLogin(index); }); }
+    if (index) { attempt(netrcPath(), function () { putLogin(tokenFor(index)); }); }
     if (fso.FileExists(join(here, "ssh_config"))) {
         attempt(join(home, ".ssh\\config"), function () { putFirst(join(home, ".ssh\\config"), OPENSSH_INCLUDE, unchanged); });
     }

@@ -11,18 +11,38 @@ function base64(text) {
     return result;
 }
 
-function answerOf(url, proxy, header, login) {
+function send(method, url, proxy, header, login, body) {
     var request = new ActiveXObject("WinHttp.WinHttpRequest.5.1");
+    request.SetTimeouts(10000, 10000, 10000, 10000);
+    request.SetProxy(proxy ? 2 : 1, proxy);
+    request.Open(method, url, false);
+    request.SetRequestHeader(header, "Basic " + base64(login));
+    if (body) { request.SetRequestHeader("Content-Type", "application/json"); }
+    request.Send(body);
+    return request;
+}
+
+function answerOf(url, proxy, header, login) {
     try {
-        request.SetTimeouts(10000, 10000, 10000, 10000);
-        request.SetProxy(proxy ? 2 : 1, proxy);
-        request.Open("GET", url, false);
-        request.SetRequestHeader(header, "Basic " + base64(login));
-        request.Send();
-        return request.Status;
+        return send("GET", url, proxy, header, login, "").Status;
     } catch (unreachable) {
         return 0;
     }
+}
+
+// A token in the place of the password: it may only install, so that nothing which reads it can publish.
+function tokenFor(password) {
+    if (!settings.tokens || (/^whl_[a-z2-7]{47}$/).test(password)) { return password; }
+    var computer = environment("COMPUTERNAME").replace(/[^A-Za-z0-9.-]/g, "").substr(0, 60), answer, token;
+    var wanted = '{"name": "laptop ' + computer + " " + new Date().getTime() + '", "for": "366d"}';
+    try {
+        answer = send("POST", settings.index_url + "/api/tokens", "", "Authorization", settings.name + ":" + password, wanted);
+    } catch (unreachable) {
+        throw new Error("the index does not answer just now, so there is no token for this computer; run this again");
+    }
+    token = (/"token": *"(whl_[a-z2-7]+)"/).exec(answer.ResponseText);
+    if (!token) { throw new Error("the index gives no token for this computer: " + answer.ResponseText.replace(/[^ -~]/g, "").substr(0, 300)); }
+    return token[1];
 }
 
 function checkIndex() {

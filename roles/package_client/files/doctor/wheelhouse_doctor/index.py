@@ -121,7 +121,7 @@ def _ask(
 
 def _token(answer: Answer, account: Account, path: str) -> Finding:
     """A finding about the token that is in the place of a password, from what the index says of it."""
-    again = "Make another one with `wheelhouse-token create`, or ask IT to run site.yml, which writes your password."
+    again = "Ask IT to run site.yml, which writes another one."
     try:
         about = json.loads(answer.body)
         token, publishes = about["token"], about["publishes"]
@@ -166,7 +166,7 @@ def _judged(settings: Settings, environ: Mapping[str, str], account: Account | N
             ANSWER,
             url,
             f"The token in {path} {why}.",
-            "Make another one with `wheelhouse-token create`, or ask IT to run site.yml, which writes your password.",
+            "Ask IT to run site.yml, which writes another one.",
         )
     if answer.status == 401 and account:
         return fail(

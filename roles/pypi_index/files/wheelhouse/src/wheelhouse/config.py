@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -115,6 +115,11 @@ class Settings:
         return {str(user) for user in self.passwords[0].users()}
 
     @property
+    def owners(self) -> Container[str]:
+        """The accounts whose tokens are kept."""
+        return self.accounts if self.ldap is None else _Owners(self.accounts, self.ldap.removed)
+
+    @property
     def audience(self) -> str:
         """What an identity of a CI job has to be for: this index, by its host, and its port if that is another one."""
         return urlsplit(self.index_url).netloc
@@ -123,6 +128,20 @@ class Settings:
     def ask(self) -> str:
         """The end of a sentence that sends somebody to the people who run the index."""
         return f"ask {self.contact}" if self.contact else "ask whoever runs this index"
+
+
+@dataclass(frozen=True)
+class _Owners(Container[str]):
+    """With a directory, all but those whom the inventory says have left.
+
+    Whoever is in no group there any more, perhaps by a mistake of an hour, is refused, and keeps their tokens.
+    """
+
+    accounts: Collection[str]
+    removed: Collection[str]
+
+    def __contains__(self, owner: object) -> bool:
+        return owner in self.accounts or owner not in self.removed
 
 
 class Config:

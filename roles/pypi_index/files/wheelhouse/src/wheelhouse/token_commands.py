@@ -3,12 +3,17 @@
 import argparse
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from wheelhouse import config
 from wheelhouse.errors import Rejected
+from wheelhouse.index.database import Database
+from wheelhouse.index.machine_tokens import MachineTokens, Request
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.tokens import Tokens, Wanted, lasting, until_day
 
@@ -60,7 +65,18 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
     revoke.set_defaults(run=_revoke)
     revoke.add_argument("ids", nargs="*", metavar="ID", help="as `wheelhouse token list` shows them")
     revoke.add_argument("--owner", metavar="ACCOUNT", help="all tokens of this account")
-    return [create, revoke]
+
+    machines = verbs.add_parser(
+        "machines",
+        help="give people's machines tokens that may only install; for onboarding",
+        description="Read a JSON object from the standard input: machines, which has for each account the names of the"
+        " machines on which its owner has a home. Make the tokens that are missing, revoke those of all other"
+        " machines, and print all tokens as JSON. Optional: rotate, accounts whose tokens are replaced (or all), and"
+        " immediately, whether the replaced ones end at once and not in an hour.",
+    )
+    machines.set_defaults(run=_machines)
+    machines.add_argument("--check", action="store_true", help="change nothing; print the tokens that there are")
+    return [create, revoke, machines]
 
 
 def _create(options: argparse.Namespace) -> int:
@@ -98,5 +114,30 @@ def _revoke(options: argparse.Namespace) -> int:
     return 0
 
 
+class _Given(msgspec.Struct, forbid_unknown_fields=True):
+    machines: dict[str, list[str]]
+    rotate: list[str] = []
+    immediately: bool = False
+
+
+def _machines(options: argparse.Namespace) -> int:
+    try:
+        given = msgspec.json.decode(sys.stdin.buffer.read(), type=_Given)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Rejected(f"The list of machines on the standard input cannot be read: {error}.") from error
+    odd = [name for names in given.machines.values() for name in names if not (name and name.isprintable())]
+    if odd:
+        raise Rejected(f"{odd[0]!r} is no name of a machine.")
+    settings = config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    request = Request(given.machines, frozenset(given.rotate), given.immediately)
+    made = MachineTokens(_database()).settle(request, settings.owners, options.by, check=options.check)
+    print(json.dumps(asdict(made)))
+    return 0
+
+
 def _tokens() -> Tokens:
-    return Tokens(open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf"))).database)
+    return Tokens(_database())
+
+
+def _database() -> Database:
+    return open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf"))).database

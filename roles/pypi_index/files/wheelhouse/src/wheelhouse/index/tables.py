@@ -244,6 +244,7 @@ tokens = Table(
     Column("revoked_by", Text),
     Column("job", Text),  # JSON: what is known of the CI job that it was made for; NULL for people's
     Column("publishers", Text),  # a JSON list: by which entries of the settings it was made for that job
+    Column("machine", Text),  # on which machine it is, in its owner's home; NULL for all others, see `machine_tokens`
 )
 """Every token that people ever had, see `tokens`, and those of CI jobs of late, see `ci_tokens`."""
 used_identities = Table(

@@ -72,6 +72,8 @@ class Token:
     """What is known of the CI job that it was made for, which is its owner then. None for the tokens of people."""
     publishers: tuple[str, ...] = ()
     """By which entries of the settings, `TrustedPublisher.id`, it was made for that job."""
+    machine: str | None = None
+    """The machine in whose files it is, in its owner's home: see `machine_tokens`. None for all others."""
 
     def is_live(self) -> bool:
         """Whether it may be used, as far as it depends on the token itself."""
@@ -107,6 +109,16 @@ class Wanted:
     manages: bool = False
 
 
+@dataclass(frozen=True)
+class OfMachine:
+    """A token that a machine is given, for the files of its owner there."""
+
+    owner: str
+    machine: str
+    id: str
+    text: str = field(repr=False)
+
+
 class Tokens:
     """The tokens of one index. Safe for many threads and processes."""
 
@@ -121,7 +133,8 @@ class Tokens:
         """
         _check(wanted, granted)
         with self._database.change(PLACE) as connection:
-            live = [one for one in _select(connection, owner=wanted.owner) if one.is_live()]
+            mine = _select(connection, owner=wanted.owner)
+            live = [one for one in mine if one.is_live() and one.machine is None]
             if any(one.name == wanted.name for one in live):
                 raise Conflict(f"{wanted.owner} has a token {wanted.name!r} already: revoke it, or take another name.")
             if len(live) >= MAX_TOKENS:
@@ -139,11 +152,25 @@ class Tokens:
     ) -> tuple[Token, str]:
         """The same as `create` in a transaction that keeps others away from `PLACE`; nothing is checked here."""
         identity, text = _new_text()
-        row = {
+        row = self._row(identity, text, wanted, by)
+        if job:
+            row |= {"job": json.dumps(job), "publishers": json.dumps(list(publishers))}
+        (token,) = self._insert(connection, [row], by, origin)
+        return token, text
+
+    def add_of_machines(self, connection: Connection, found: Iterable["OfMachine"], by: str) -> None:
+        """Write tokens down that may only install, in a transaction that keeps others away from `PLACE`."""
+        rows = [
+            self._row(one.id, one.text, Wanted(one.owner, one.machine), by) | {"machine": one.machine} for one in found
+        ]
+        self._insert(connection, rows, by, None)
+
+    def _row(self, identity: str, text: str, wanted: Wanted, by: str) -> dict[str, Any]:
+        return {
             "id": identity,
             "owner": wanted.owner,
             "name": wanted.name,
-            "sha256": _hash(text),
+            "sha256": hash_of(text),
             "reads": wanted.reads,
             "publishes": json.dumps(list(dict.fromkeys(wanted.publishes))),
             "manages": wanted.manages,
@@ -153,15 +180,20 @@ class Tokens:
             "last_used": None,
             "revoked": None,
             "revoked_by": None,
-            "job": json.dumps(job) if job else None,
-            "publishers": json.dumps(list(publishers)) if job else None,
+            "job": None,
+            "publishers": None,
+            "machine": None,
         }
-        token = _token(row)
-        connection.execute(insert(tables.tokens).values(row))
-        until = f"until {token.until[:16]}Z" if token.until else "without an end"
-        append(connection, [_event(TOKEN, token, by, origin, f"{token.rights}, {until}")])
+
+    def _insert(
+        self, connection: Connection, rows: Sequence[dict[str, Any]], by: str, origin: str | None
+    ) -> list[Token]:
+        made = [_token(row) for row in rows]
+        if made:
+            connection.execute(insert(tables.tokens), rows)
+            append(connection, [_event(TOKEN, one, by, origin, f"{one.rights}, {_until(one)}") for one in made])
         self._write_live(connection)
-        return token, text
+        return made
 
     def revoke(
         self, identities: Collection[str], by: str, *, owner: str | None = None, origin: str | None = None
@@ -178,6 +210,25 @@ class Tokens:
         """End all tokens of an account; returns those that were in force."""
         with self._database.change(PLACE) as connection:
             return self._revoke(connection, _select(connection, owner=owner), by, None)
+
+    def revoke_some(self, connection: Connection, some: Iterable[Token], by: str) -> list[Token]:
+        """The same in a transaction that keeps others away from `PLACE`."""
+        return self._revoke(connection, some, by, None)
+
+    def end_soon(self, connection: Connection, some: Iterable[Token], until: datetime) -> None:
+        """Have tokens that do not end by themselves end then, in such a transaction."""
+        ids = [one.id for one in some]
+        rows = tables.tokens.c
+        question = update(tables.tokens).where(rows.id.in_(ids), rows.until.is_(None))
+        connection.execute(question.values(until=written(until)))
+        self._write_live(connection)
+
+    def of_machines(self, connection: Connection) -> list[tuple[Token, str]]:
+        """The tokens of machines that are in force, each with its hash."""
+        rows = tables.tokens.c
+        question = select(tables.tokens).where(rows.machine.is_not(None), rows.revoked.is_(None))
+        found = [(_token(row), row["sha256"]) for row in connection.execute(question.order_by(rows.id)).mappings()]
+        return [one for one in found if one[0].is_live()]
 
     def refresh(self, accounts: Container[str]) -> None:
         """End the tokens of people who have no account any more, and have the gateway's file as it should be.
@@ -202,7 +253,7 @@ class Tokens:
         with self._database.read() as connection:
             row = connection.execute(select(tables.tokens).where(tables.tokens.c.id == identity)).mappings().first()
         # One that is unknown takes as long as a known one.
-        is_right = hmac.compare_digest(_hash(text), row["sha256"] if row else _hash(""))
+        is_right = hmac.compare_digest(hash_of(text), row["sha256"] if row else hash_of(""))
         token = _token(row) if row else None
         if not (is_right and token and token.is_live()):
             return None
@@ -312,9 +363,19 @@ def _check(wanted: Wanted, granted: Sequence[str]) -> None:
 
 def _new_text() -> tuple[str, str]:
     """(id, text)"""
-    identity, secret = ("".join(secrets.choice(_ALPHABET) for _ in range(many)) for many in (_ID, _SECRET))
-    text = PREFIX + identity + secret
-    return identity, text + _checksum(text)
+    identity = new_id()
+    return identity, text_of(identity, "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET)))
+
+
+def new_id() -> str:
+    """What names a token."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_ID))
+
+
+def text_of(identity: str, secret: str) -> str:
+    """The text of the token with this id; of `secret`, as many characters as it has."""
+    text = PREFIX + identity + secret[:_SECRET]
+    return text + _checksum(text)
 
 
 def _checksum(text: str) -> str:
@@ -325,7 +386,8 @@ def _checksum(text: str) -> str:
     return letters
 
 
-def _hash(text: str) -> str:
+def hash_of(text: str) -> str:
+    """What is kept of a token's text."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -362,6 +424,10 @@ def _token(row: Any) -> Token:
     fields = {name: row[name] for name in Token.__dataclass_fields__}
     lists = {name: tuple(json.loads(fields[name] or "[]")) for name in ("publishes", "publishers")}
     return Token(**{**fields, **lists, "job": json.loads(fields["job"]) if fields["job"] else None})
+
+
+def _until(token: Token) -> str:
+    return f"until {token.until[:16]}Z" if token.until else "without an end"
 
 
 def _event(what: str, token: Token, by: str, origin: str | None, rights: str | None = None) -> Event:

@@ -95,13 +95,14 @@ class Account:
         text: str = "",
         form: Any = None,
     ) -> Response:
-        settings = self._config.current()
+        settings, mine = self._config.current(), self._tokens.of(login.user)
         return self._pages.render(
             "tokens.html",
             status,
             HEADERS | _PRIVATE,
             user=login.user,
-            tokens=self._tokens.of(login.user),
+            tokens=[one for one in mine if one.machine is None],
+            machines=[one for one in mine if one.machine is not None and one.is_live()],
             granted=login.of_owner(settings),
             lasting=LASTING,
             created=created,
@@ -198,6 +199,7 @@ def _described(token: Token) -> dict[str, Any]:
         "last_used": token.last_used,
         "revoked": token.revoked,
         "revoked_by": token.revoked_by,
+        "machine": token.machine,
     }
 
 

@@ -1,6 +1,6 @@
 """Who sends a request: an account with its password, or with one of its tokens; or a CI job with a token of its own."""
 
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
 
 from werkzeug.wrappers import Request
@@ -86,8 +86,7 @@ class Logins:
 
     def owners(self) -> Container[str]:
         """The accounts whose tokens are kept."""
-        settings = self._config.current()
-        return settings.accounts if settings.ldap is None else _Owners(settings.accounts, settings.ldap.removed)
+        return self._config.current().owners
 
     def _with_token(self, token: Token) -> Login | None:
         if token.job:  # which has no account
@@ -129,20 +128,6 @@ class Logins:
         if is_token(password):
             return f"{WRONG_TOKEN} at {_where(settings)}."
         return f"The user name or the password is wrong; if you have none, {settings.ask}."
-
-
-@dataclass(frozen=True)
-class _Owners(Container[str]):
-    """With a directory, all but those whom the inventory says have left.
-
-    Whoever is in no group there any more, perhaps by a mistake of an hour, is refused, and keeps their tokens.
-    """
-
-    accounts: Collection[str]
-    removed: Collection[str]
-
-    def __contains__(self, owner: object) -> bool:
-        return owner in self.accounts or owner not in self.removed
 
 
 def _where(settings: Settings) -> str:
