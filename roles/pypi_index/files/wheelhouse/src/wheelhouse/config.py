@@ -5,6 +5,7 @@ htpasswd.until          the last day of each account that ends, `name:2026-12-31
 htpasswd.previous       while clients are given new passwords: those that were good before
 proxy.env, ca.pem       where the index asks upstream itself; see `network`
 ldap.json and others    where people have accounts of the company's directory; see `ldap_settings`
+read-rights             where projects are restricted; see `read_rights`
 """
 
 import json
@@ -21,9 +22,10 @@ from urllib.parse import urlsplit
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse import ldap_settings, network, trusted_publishers
+from wheelhouse import ldap_settings, network, read_rights, trusted_publishers
 from wheelhouse.ldap_settings import Ldap
 from wheelhouse.network import CA_FILE, PROXY_FILE, Network
+from wheelhouse.read_rights import ReadRights
 from wheelhouse.trusted_publishers import TrustedPublisher
 
 log = logging.getLogger(__name__)
@@ -32,7 +34,7 @@ Found = TypeVar("Found")
 UPSTREAM_POLICIES = ("closed", "redirect", "cached")
 _PASSWORDS = ("htpasswd", "htpasswd.previous")
 _LAST_DAYS = "htpasswd.until"
-_FILES = ("config.json", *_PASSWORDS, _LAST_DAYS, PROXY_FILE, CA_FILE, *ldap_settings.FILES)
+_FILES = ("config.json", *_PASSWORDS, _LAST_DAYS, PROXY_FILE, CA_FILE, *ldap_settings.FILES, read_rights.FILE)
 _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
@@ -94,6 +96,8 @@ class Settings:
     network: Network
     ldap: Ldap | None
     """The company's directory; None where there is none."""
+    read_rights: ReadRights
+    """Which projects not everybody may see, and who may."""
 
     def knows(self, user: str, password: str) -> bool:
         """Whether `user` has this password, or had it before a change that is under way."""
@@ -113,6 +117,16 @@ class Settings:
     def accounts(self) -> set[str]:
         """The names of all who have an account now."""
         return {str(user) for user in self.passwords[0].users()}
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Patterns of names that are never asked upstream, because they are the organisation's own."""
+        return self.reserved + self.restricted
+
+    @property
+    def restricted(self) -> tuple[str, ...]:
+        """Patterns of names of projects that not everybody may see."""
+        return self.read_rights.restricted
 
     @property
     def audience(self) -> str:
@@ -169,7 +183,8 @@ def load(directory: Path) -> Settings:
     passwords = _passwords(_read(now), now), _passwords(_read_if_there(before), before)
     last_days = _last_days(directory / _LAST_DAYS)
     way_out = _read_by(network.read, directory)
-    return _settings(directory / "config.json", passwords, last_days, way_out, _read_by(ldap_settings.read, directory))
+    ldap, rights = _read_by(ldap_settings.read, directory), _read_by(read_rights.read, directory)
+    return _settings(directory / "config.json", passwords, last_days, way_out, ldap, rights)
 
 
 def _read_by(read: Callable[[Path], Found], directory: Path) -> Found:
@@ -210,6 +225,7 @@ def _settings(
     last_days: Mapping[str, date],
     way_out: Network,
     ldap: Ldap | None,
+    rights: ReadRights,
 ) -> Settings:
     try:
         raw = json.loads(_read(path))
@@ -242,6 +258,7 @@ def _settings(
         last_days=last_days,
         network=way_out,
         ldap=ldap,
+        read_rights=rights,
     )
     if settings.minimum_age < 0:
         raise ConfigError(f"{path}: minimum_age must be a number of days, 0 for none.")

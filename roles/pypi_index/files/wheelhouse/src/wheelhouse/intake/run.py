@@ -51,7 +51,7 @@ class Run:
             upstream,
             published,
             request.policy,
-            (settings.reserved, settings.denied),
+            (settings.own_names, settings.denied, settings.restricted),
             today,
         )
         self._loopback = LoopbackIndex(candidates, published, Quarantine(files, self._client, settings.max_file_size))

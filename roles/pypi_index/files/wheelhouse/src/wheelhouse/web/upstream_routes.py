@@ -45,7 +45,7 @@ _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 
 def whereabouts(project: str, settings: Settings, index: Index) -> Whereabouts:
     """Where a client finds `project`, a normalised name without a page on the shelf."""
-    if covers(settings.reserved, project):
+    if covers(settings.own_names, project):
         return "reserved"
     if _is_ours(project, index):
         return "removed"
