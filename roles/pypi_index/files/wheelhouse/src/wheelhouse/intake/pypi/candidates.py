@@ -54,7 +54,7 @@ class Candidates:
         names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
         today: date,
     ) -> None:
-        """`upstream` has no minimum age of its own; `names` are the patterns of reserved, of denied and of restricted names.
+        """`upstream` has no minimum age of its own; `names` are patterns: of reserved, of denied, of restricted names.
 
         Nothing that comes from outside may use what is restricted, since everybody can read a report.
         """
