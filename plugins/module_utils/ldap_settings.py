@@ -31,7 +31,7 @@ GROUP = (
     Setting(
         "reads",
         "list",
-        "Restricted projects (pypi_index_restricted) that the group's members may read, as patterns of normalised names.",
+        "Restricted projects (pypi_index_restricted) that its members may read, as patterns of normalised names.",
         '["acme-secret-*"]',
         elements="str",
         default="[]",
