@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import http.client
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,8 @@ from typing import Any
 
 import bcrypt
 import trustme
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 from wheelhouse import cli
 
 from .samples import PASSWORD
@@ -32,17 +33,6 @@ IS_THERE = shutil.which("nginx") is not None and (MODULES / "ngx_http_lua_module
 START = 120.0
 """Seconds after which a server hangs."""
 _TEMPLATES = ("site.conf", "login.lua", "upload.lua", "format.lua", "login_settings.lua")
-_PLAY = f"""
-- hosts: localhost
-  gather_facts: false
-  vars_files: [{ROLE}/defaults/main.yml, {ROLE}/vars/main.yml]
-  tasks:
-    - ansible.builtin.template:
-        src: "{ROLE}/templates/{{{{ item }}}}.j2"
-        dest: "{{{{ __index_gateway_directory }}}}/{{{{ item }}}}"
-        mode: "0644"
-      loop: {json.dumps(_TEMPLATES)}
-"""
 _MAIN = """
 {user}
 load_module {modules}/ndk_http_module.so;
@@ -133,7 +123,7 @@ class Gateway:
         for blob in certificate.cert_chain_pems:
             blob.write_to_path(place / "index.pem", append=True)
         given = {
-            "ansible_python_interpreter": sys.executable,
+            "ansible_managed": "by a test",
             "pypi_index_url": f"https://localhost:{self.port}",
             "pypi_index_directory": str(site.root),
             "__index_gateway_directory": str(place),
@@ -143,19 +133,14 @@ class Gateway:
             "__index_gateway_login_port": login_port,
             **variables,
         }
-        (place / "play.yml").write_text(_PLAY)
-        command = [
-            "ansible-playbook",
-            "-i",
-            "localhost,",
-            "-c",
-            "local",
-            "-e",
-            json.dumps(given),
-            str(place / "play.yml"),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        loader = DataLoader()
+        known: dict[str, Any] = {}
+        for folder in ("defaults", "vars"):
+            known |= loader.load_from_file(str(ROLE / folder / "main.yml"), trusted_as_template=True)
+        templar = Templar(loader=loader, variables={**known, **given})
+        for name in _TEMPLATES:
+            template = (ROLE / "templates" / f"{name}.j2").read_text(encoding="utf-8")
+            (place / name).write_text(templar.template(trust_as_template(template)), encoding="utf-8")
         shutil.copy(ROLE / "files/logins.lua", place)
         text = (place / "site.conf").read_text()
         self.locations = re.findall(r"^ +location (.*) \{$", text, re.MULTILINE)
