@@ -102,7 +102,8 @@ class Changes:
     def restrict(self, patterns: Sequence[str], *, check: bool = False) -> None:
         """Have restricted projects, by patterns of their names, in no list that everybody is given, and no others.
 
-        Does nothing if that was done before; with `check` the lists are looked at all the same. Raises `Busy`, OSError.
+        Does nothing if that was done before; with `check` the list of projects is looked at all the same, which an
+        earlier version may have written. Raises `Busy`, OSError.
         """
         value = json.dumps(list(patterns)) if patterns else ""
         with self.database.read() as connection:
@@ -113,7 +114,7 @@ class Changes:
                 upsert(connection, tables.meta, [{"key": queries.RESTRICTED, "value": value}])
                 mark_dirty(connection, [ROOT, *subdirs])
         if not is_known or (check and patterns):
-            self.render(ROOT, *subdirs)
+            self.render(ROOT, *(() if is_known else subdirs))
 
     def render_dirty(self) -> int:
         """Do that for all places that a kill, or another process that is in the middle of it, left dirty."""
