@@ -33,7 +33,9 @@ def read_right_faults(given: Mapping[str, object]) -> Iterator[str]:
 
     given   variables of an index host, as the inventory sets them
     """
-    restricted = given.get("pypi_index_restricted")
+    restricted = given.get("pypi_index_restricted", [])
+    if not isinstance(restricted, list):
+        return  # is no list, or cannot be worked out, which is said elsewhere
     yield from reads_faults(restricted, "pypi_index_restricted")
     names = _patterns(restricted)
     for where, patterns in _rights(given):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from . import nginx
+from . import nginx, slapd
 from .conda_samples import CondaPackage
 from .nginx import Answer, Gateway, Program, basic, hashed
 from .samples import MULTIPART, Wheel, metadata, multipart
@@ -172,7 +172,7 @@ def open_gateway(program: Program, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
     def wait(is_so: Callable[[], bool]) -> None:
-        give_up = time.monotonic() + 60
+        give_up = time.monotonic() + 120
         while not is_so():
             assert time.monotonic() < give_up
             time.sleep(0.1)
@@ -364,3 +364,54 @@ def test_rights_that_cannot_be_read_hide_everything(
         rights(site, *RIGHTS)
     eventually(lambda: gateway.ask("/simple/acme-open/", {"Accept": JSON, **basic("bob")}).status == 200)
     assert gateway.ask(f"/simple/{HERE}/", {"Accept": JSON, **basic("bob")}).status == 404
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not slapd.IS_THERE, reason="demo/slapd installs slapd and python3-ldap")
+def test_groups_of_the_directory_give_the_right(
+    tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
+) -> None:
+    """To a login with the directory's password, and to tokens of its owner; and take it back."""
+    with contextlib.ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        for name in ("slapd", "memory"):
+            (root / name).mkdir()
+        directory = stack.enter_context(slapd.running(root / "slapd"))
+        site = SiteOfTests(root / "site")
+        config = site.root / "config"
+        rights(site, "restricted acme-secret-*")
+        wheel = secret_wheel()
+        site.publish(wheel.filename, wheel.build(), "ada", "192.0.2.7")
+        (config / "ldap.password").write_text(slapd.BIND_PASSWORD)
+        (config / "ldap-ca.pem").write_bytes((directory.root / "ca.pem").read_bytes())
+
+        def connect(**group: object) -> None:
+            groups = [{"name": "python-users"}, {"name": "python-authors", **group}]
+            bases = {"user_base": f"ou=people,{slapd.BASE}", "group_base": f"ou=groups,{slapd.BASE}"}
+            settings = {"url": directory.url, "bind_dn": slapd.BIND_DN, **bases, "groups": groups, "cache": 1}
+            (config / "ldap.json").write_text(json.dumps(settings))
+
+        connect(publishes=["acme-*"], reads=["acme-secret-*"])
+        program = Program(site, {"WHEELHOUSE_MEMORY": str(root / "memory")})
+        stack.enter_context(program.running())
+        ldap = {"url": directory.url}
+        gateway = stack.enter_context(Gateway(site, tmp_path / "place", pypi_index_ldap=ldap).running())
+        ada, bob = (basic(name, slapd.PASSWORD) for name in ("ada", "bob"))
+        made = gateway.ask(
+            "/api/tokens",
+            {"Content-Type": "application/json", **ada},
+            "POST",
+            json.dumps({"name": "laptop", "for": "1d"}).encode(),
+        )
+        token = basic("ada", json.loads(made.body)["token"])
+
+        def statuses() -> list[int]:
+            paths = (f"/simple/{HERE}/", f"/packages/{HERE}/{wheel.filename}", f"/projects/{HERE}/")
+            return [gateway.ask(path, login).status for path in paths for login in (ada, token, bob)]
+
+        assert statuses() == [200, 200, 404] * 3
+        assert upload(gateway, secret_wheel(version="2.0"), ada).status == 200
+        connect(publishes=["acme-*"])
+        # the answers that the gateway has count for a minute
+        eventually(lambda: statuses() == [404, 404, 404] * 3)
+        assert upload(gateway, secret_wheel(version="3.0"), ada).status == 403
