@@ -144,7 +144,8 @@ def _configure(live: Path, copy: Path, probe: "_Probe") -> None:
     settings |= {"upstream": "closed"}
     (copy / "config.json").write_text(json.dumps(settings))
     if (live / read_rights.FILE).exists():
-        shutil.copyfile(live / read_rights.FILE, copy / read_rights.FILE)
+        rights = (live / read_rights.FILE).read_text()
+        (copy / read_rights.FILE).write_text(f"{rights}reads {probe.user} *\n")
     (copy / "htpasswd").write_text(f"{accounts.rstrip()}\n{probe.user}:{probe.hashed}\n".lstrip())
 
 

@@ -20,7 +20,7 @@ from simple_repository.content_negotiation import Format
 from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
-from wheelhouse.errors import Damaged, Denied, NotFound, Unreachable
+from wheelhouse.errors import Busy, Damaged, Denied, NotFound, Unreachable
 from wheelhouse.formats.distribution import MAX_NAME, SAFE_NAME
 from wheelhouse.index import denied_releases, queries
 from wheelhouse.index.permissions import covers, normalised
@@ -202,7 +202,10 @@ class UpstreamRoutes:
                 for name in self._cache.files(project) if project in releases else ():
                     if denied_releases.of(releases[project], name.removesuffix(METADATA)):
                         self._cache.forget_file(project, name)
-            self._index.note_upstreams(_rules(settings))
+            try:
+                self._index.note_upstreams(_rules(settings))
+            except Busy:
+                self._seen = None  # once more with the next question
         return settings
 
 
