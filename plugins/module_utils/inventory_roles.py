@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.named_upstreams import upstream_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import read_right_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.trusted_publishers import publisher_faults
@@ -43,6 +44,7 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     yield from publisher_faults(given)
     if is_index or is_index is None:
         yield from read_right_faults(given)
+        yield from upstream_faults(given)
     yield from ldap_faults(given.get("pypi_index_ldap"), "pypi_index_ldap")
 
 

@@ -190,7 +190,7 @@ def came_from(file: PublishedFile) -> str:
     if not file.origin:
         return ""
     if file.who == file.origin:
-        return ", from the public index"
+        return ", from outside"
     return f", {file.origin}" if file.origin == "copied in" else f", sent from {file.origin}"
 
 
