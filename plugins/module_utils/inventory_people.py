@@ -12,6 +12,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import LOGIN_NAME, why_reserved
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import reads_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import PASSWORD_MIN_LENGTH, PERSON
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
@@ -67,6 +68,7 @@ def people_faults(
         yield from _jupyter_faults(person.get("jupyter"), where, bool(jupyter_hosts))
         yield from _jupyter_host_faults(person, where, jupyter_hosts)
         yield from _publishes_faults(person, where)
+        yield from _reads_faults(person, where)
         yield from index_password_faults(person.get("index_password"), f"{where}.index_password", min_length)
         yield from _proxy_account_faults(person, where, has_proxy)
         yield from _ssh_public_key_faults(person.get("ssh_public_key"), where)
@@ -194,6 +196,12 @@ def _publishes_faults(person: Mapping[str, object], where: str) -> Iterator[str]
         yield from _pattern_faults(pattern, where_publishes)
     if patterns and person.get("index_password") is None:
         yield f"{where_publishes} is given without {where}.index_password: give the person a password to publish with."
+
+
+def _reads_faults(person: Mapping[str, object], where: str) -> Iterator[str]:
+    yield from reads_faults(person.get("reads"), f"{where}.reads")
+    if person.get("reads") and person.get("index_password") is None:
+        yield f"{where}.reads is given without {where}.index_password: give the person a password to read with."
 
 
 def _pattern_faults(pattern: object, where: str) -> Iterator[str]:

@@ -11,7 +11,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.named_upstreams import upstream_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import read_right_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.trusted_publishers import publisher_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import shown
@@ -40,6 +42,9 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     yield from _environment_faults(given)
     yield from _backup_faults(given)
     yield from publisher_faults(given)
+    if is_index or is_index is None:
+        yield from read_right_faults(given)
+        yield from upstream_faults(given)
     yield from ldap_faults(given.get("pypi_index_ldap"), "pypi_index_ldap")
 
 
@@ -199,6 +204,7 @@ def _name_faults(text: str, given: Mapping[str, object], where: str) -> Iterator
     project = re.sub(r"[-_.]+", "-", name[1]).lower() if name else ""
     for setting, why in (
         ("pypi_index_reserved", "one of the company's own names"),
+        ("pypi_index_restricted", "one of the company's own names"),
         ("pypi_index_denied", "a name that is not let in"),
     ):
         for pattern in _texts(given.get(setting)):

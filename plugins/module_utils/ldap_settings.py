@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import TypedDict, cast
 from urllib.parse import urlsplit
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import reads_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.setting import Setting
 
 GROUP = (
@@ -26,6 +27,15 @@ GROUP = (
         '["acme-*"]',
         elements="str",
         default="[]",
+    ),
+    Setting(
+        "reads",
+        "list",
+        "Restricted projects (pypi_index_restricted) that its members may read, as patterns of normalised names.",
+        '["acme-secret-*"]',
+        elements="str",
+        default="[]",
+        given=False,
     ),
     Setting(
         "jupyter",
@@ -165,7 +175,11 @@ def ldap_faults(ldap: object, where: str = "wheelhouse_ldap") -> Iterator[str]:
         yield from _url_faults(url, ldap.get("start_tls") is True, where)
     if ldap.get("bind_password") == "":
         yield f"{where}.bind_password is empty: write the password of {where}.bind_dn, in the vault."
-    if ldap.get("groups") == []:
+    groups = ldap.get("groups")
+    for number, group in enumerate(groups if isinstance(groups, list) else []):
+        if isinstance(group, Mapping) and isinstance(group.get("reads"), list):
+            yield from reads_faults(group.get("reads"), f"{where}.groups[{number}].reads")
+    if groups == []:
         yield f"{where}.groups is empty, so nobody could log in: write the name of a group of the directory."
     for key in ("user_filter", "group_filter"):
         text = ldap.get(key)
@@ -214,8 +228,14 @@ def ldap_configuration(ldap: Mapping[str, object], removed: list[str]) -> Config
     settings: dict[str, object] = {**(_ACTIVE_DIRECTORY if given.get("active_directory") else _OTHERS), **given}
     password = str(settings.pop("bind_password"))
     groups = cast("list[Mapping[str, object]]", settings["groups"])
-    settings["groups"] = [{"name": group["name"], "publishes": group.get("publishes") or []} for group in groups]
+    settings["groups"] = [_group(group) for group in groups]
     settings["cache"] = int(str(settings.pop("cache_minutes", 2))) * 60
     settings["outage"] = int(str(settings.pop("outage_hours", 8))) * 3600
     settings["tries"] = int(str(settings.get("tries", 3)))
     return {"settings": settings, "password": password, "removed": "".join(f"{name}\n" for name in sorted(removed))}
+
+
+def _group(group: Mapping[str, object]) -> dict[str, object]:
+    rights = {"name": group["name"], "publishes": group.get("publishes") or []}
+    # only where it is used, since earlier versions of the program do not know it
+    return {**rights, "reads": group["reads"]} if group.get("reads") else rights

@@ -103,6 +103,16 @@ PERSON = (
         default="[]",
     ),
     Setting(
+        "reads",
+        "list",
+        "Restricted projects (pypi_index_restricted) that this person may read, as patterns of normalised names. All"
+        " others, everyone may read.",
+        '["acme-secret-*"]',
+        elements="str",
+        default="[]",
+        given=False,
+    ),
+    Setting(
         "index_password",
         "str",
         "The password at the index, as the person types it; nothing is percent-encoded or escaped. Printable ASCII,"

@@ -58,6 +58,7 @@ _BY_PATH = {
     "pypi_index_retention[].projects": "project_pattern",
     "pypi_index_set_days": "not_negative",
     "pypi_index_upload_limit": "size",
+    "pypi_index_upstreams[].url": "url",
     "pypi_index_url": "https_address",
     "index_gateway_private_key": "key_file",
     "jupyter_host_cpu_quota": "percent",

@@ -51,6 +51,9 @@ ROLE_GROUPS: dict[str, tuple[str, ...]] = {
     "pypi_index": ("index_hosts",),
     "jupyter_host": ("jupyter_hosts",),
 }
+# Shared settings that variables of roles have to go together with.
+_SHARED_OF_ROLES = ("wheelhouse_proxy", "wheelhouse_index_url")
+_SHARED_OF_INDEX = ("wheelhouse_people", "wheelhouse_ldap")
 _LOOKUP = re.compile(r"(?:lookup|query|q)\(\s*['\"](?:ansible\.builtin\.)?(?:file|unvault)['\"]\s*,\s*([^()]+?)\s*\)")
 
 
@@ -208,9 +211,8 @@ def _together_on_hosts(
     seen = set()
     for host in (host for host in values.raw if host in hosts):
         is_index = host in groups.get("index_hosts", [])
-        names = [
-            name for name in values.raw[host] if name in options or name in ("wheelhouse_proxy", "wheelhouse_index_url")
-        ]
+        shared = _SHARED_OF_ROLES + (_SHARED_OF_INDEX if is_index else ())
+        names = [name for name in values.raw[host] if name in options or name in shared]
         signature = (is_index, values.signature(host, names))
         if signature in seen:
             continue

@@ -215,5 +215,5 @@ def test_without_the_directory_nothing_of_it_is_left(
     settings.apply()
     assert status(gateway, "p1") == 401
     assert "ldap" not in index.check_output(f"ls {CONFIG}")
-    assert "directory" not in index.check_output("cat /etc/nginx/wheelhouse/logins.lua")
+    assert "has_directory = false" in index.check_output("cat /etc/nginx/wheelhouse/login_settings.lua")
     assert index.check_output("docker inspect --format '{{.HostConfig.NetworkMode}}' wheelhouse-index") == "none"

@@ -114,6 +114,10 @@ class PublicIndex(Public):
         self.pages: dict[str, tuple[int, str, bytes]] = {}
         """Project -> status, content type and body of a page that is not made of `projects`."""
         self.speaks_json = True
+        self.given: list[str | None] = []
+        """The logins that came with questions."""
+        self.wants: str | None = None
+        """The only login that is answered; None for whatever there is."""
         self.moved_to: str | None = None
         """Another index, where all questions about pages are sent."""
         self.before_page: Callable[[], None] = lambda: None
@@ -179,6 +183,10 @@ def _handler(index: PublicIndex) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             index.asked.append(self.path)
+            index.given.append(self.headers["Authorization"])
+            if index.wants not in (None, self.headers["Authorization"]):
+                self._send(401, "text/plain", b"who are you?")
+                return
             path, _, query = self.path.partition("?")
             _, kind, project, *rest = path.split("/")
             if kind == "simple" and index.moved_to:

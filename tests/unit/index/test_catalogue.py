@@ -15,6 +15,7 @@ from packaging.version import Version
 from wheelhouse import cli
 from wheelhouse.formats.validation import MAX_SUMMARY
 from wheelhouse.index.events import PUBLISH, REMOVE, YANK, Event, now
+from wheelhouse.index.readers import Reader
 from wheelhouse.index.search import Catalogue
 from wheelhouse.index.transaction import Index
 from wheelhouse.store import foreign
@@ -29,7 +30,7 @@ Known = Callable[[str], Any]
 
 @pytest.fixture
 def catalogue(index: Index) -> Catalogue:
-    return Catalogue(index.database)
+    return Catalogue(index.database, Reader(()))
 
 
 @pytest.fixture
@@ -235,7 +236,7 @@ def test_a_large_shelf_is_asked_without_reading_all_of_it(
                 yield event(project=project, version=version, summary=summary, sha256=sha256, size=number)
 
     write(index, *published())
-    catalogue = Catalogue(index.database)
+    catalogue = Catalogue(index.database, Reader(()))
     assert catalogue.counts() == (50_000, 100_000)
     figures: dict[str, float] = {}
 

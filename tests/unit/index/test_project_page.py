@@ -127,7 +127,7 @@ def test_where_it_came_from(client: Client, index: Index, root: Path, no_waiting
     told = {"project": "six", "version": "1.0", "file": "six-1.0.tar.gz", "size": 7, "sha256": "a" * 64}
     write(index, Event(PUBLISH, "intake", "2026-03-07T09:30:00Z", "intake", findings=("odd <name>",), **told))
     page = shown(client, "/projects/six/")
-    assert "Published by intake, 7 Mar 2026 , from the public index" in page.text
+    assert "Published by intake, 7 Mar 2026 , from outside" in page.text
     assert "noted odd <name>" in page.text and f"sha256 {'a' * 64}" in page.text
     assert "Checks It was let in by the intake." in page.text
     (root / "reports").mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from wheelhouse.index.events import PUBLISH, REMOVE, YANK, Event, now
+from wheelhouse.index.readers import Reader
 from wheelhouse.index.search import Catalogue
 from wheelhouse.index.transaction import Index
 from wheelhouse.web import html
@@ -62,13 +63,13 @@ def published(name: str, summary: str | None = None, version: str = "1.0", event
     ],
 )
 def test_the_best_comes_first(shelved: Client, index: Index, query: str, names: list[str]) -> None:
-    found = Catalogue(index.database).search(query, 0, 100)
+    found = Catalogue(index.database, Reader(())).search(query, 0, 100)
     assert [entry.name for entry in found.entries] == names
     assert found.total == len(names)
 
 
 def test_pieces_of_a_search_are_the_search(shelved: Client, index: Index) -> None:
-    catalogue = Catalogue(index.database)
+    catalogue = Catalogue(index.database, Reader(()))
     whole = catalogue.search("data", 0, 100)
     pieces = [catalogue.search("data", start, 2) for start in (0, 2, 4, 6)]
     assert [entry for piece in pieces for entry in piece.entries] == list(whole.entries)

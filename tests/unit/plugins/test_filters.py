@@ -33,11 +33,12 @@ FILTERS = [
     "proxy_setting_faults",
     "index_configuration",
     "listed_files",
+    "read_rights",
     "setting_faults",
 ]
 SECRET = "S3ntinel-of-Acme"
 # what filters of the index take besides their input
-INDEX: dict[str, list] = {"index_configuration": [[]], "setting_faults": ["pypi_index"]}
+INDEX: dict[str, list] = {"index_configuration": [[]], "read_rights": [[]], "setting_faults": ["pypi_index"]}
 
 
 def filter_plugin(name):

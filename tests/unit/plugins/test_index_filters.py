@@ -15,8 +15,10 @@ from ansible.errors import AnsibleFilterError, AnsibleLookupError
 from ansible_collections.wheelhouse.onboarding.plugins.filter.index_configuration import index_configuration
 from ansible_collections.wheelhouse.onboarding.plugins.filter.intake_files import intake_files
 from ansible_collections.wheelhouse.onboarding.plugins.filter.listed_files import listed_files
+from ansible_collections.wheelhouse.onboarding.plugins.filter.read_rights import read_rights
 from ansible_collections.wheelhouse.onboarding.plugins.filter.setting_faults import setting_faults_filter
 from ansible_collections.wheelhouse.onboarding.plugins.lookup.tree_digest import LookupModule
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.name_patterns import overlap
 
 SIZES = {"max_file_size": "1g", "cache_size": "0", "quarantine_size": "5g"}
 
@@ -63,6 +65,45 @@ def test_no_password_is_in_the_configuration() -> None:
 def test_wrong_types_are_refused(settings: object, people: object) -> None:
     with pytest.raises(AnsibleFilterError):
         index_configuration(settings, people)
+
+
+# --- read_rights
+
+
+def test_who_may_read_what() -> None:
+    people: list[dict[str, Any]] = [
+        {"name": "ada", "index_password": "S3ntinel", "reads": ["acme-secret-*", "plans"]},
+        {"name": "leo", "index_password": "x"},
+        {"name": "eve", "index_password": "x", "reads": ["*"], "state": "absent"},
+        {"name": "bob", "reads": ["*"]},
+    ]
+    text = read_rights(["plans", "acme-secret-*"], people)
+    assert text == "restricted acme-secret-*\nrestricted plans\nreads ada acme-secret-* plans\n"
+    assert read_rights([], people) == ""
+
+
+@pytest.mark.parametrize(("restricted", "people"), [("x", []), ([1], []), ([], "x"), ([], ["x"])])
+def test_rights_of_wrong_types_are_refused(restricted: object, people: object) -> None:
+    with pytest.raises(AnsibleFilterError):
+        read_rights(restricted, people)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("acme-*", "acme-secret-*", True),
+        ("*-secret", "acme-*", True),
+        ("a*b*c", "a-b-c", True),
+        ("*", "x", True),
+        ("acme", "acme", True),
+        ("acme-*", "acme", False),
+        ("acme-sercet-*", "acme-secret-*", False),
+        ("a*b", "a*c", False),
+        ("*a", "b*b", False),
+    ],
+)
+def test_whether_a_name_could_match_two_patterns(one: str, other: str, expected: bool) -> None:
+    assert overlap(one, other) is overlap(other, one) is expected
 
 
 # --- listed_files, intake_files

@@ -5,6 +5,8 @@ htpasswd.until          the last day of each account that ends, `name:2026-12-31
 htpasswd.previous       while clients are given new passwords: those that were good before
 proxy.env, ca.pem       where the index asks upstream itself; see `network`
 ldap.json and others    where people have accounts of the company's directory; see `ldap_settings`
+read-rights             where projects are restricted; see `read_rights`
+upstreams.json          where some projects come from an index of their own; see `named_upstreams`
 """
 
 import json
@@ -12,7 +14,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Collection, Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,9 +23,11 @@ from urllib.parse import urlsplit
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse import ldap_settings, network, trusted_publishers
+from wheelhouse import ldap_settings, named_upstreams, network, read_rights, trusted_publishers
 from wheelhouse.ldap_settings import Ldap
+from wheelhouse.named_upstreams import NamedUpstream
 from wheelhouse.network import CA_FILE, PROXY_FILE, Network
+from wheelhouse.read_rights import ReadRights
 from wheelhouse.trusted_publishers import TrustedPublisher
 
 log = logging.getLogger(__name__)
@@ -32,7 +36,16 @@ Found = TypeVar("Found")
 UPSTREAM_POLICIES = ("closed", "redirect", "cached")
 _PASSWORDS = ("htpasswd", "htpasswd.previous")
 _LAST_DAYS = "htpasswd.until"
-_FILES = ("config.json", *_PASSWORDS, _LAST_DAYS, PROXY_FILE, CA_FILE, *ldap_settings.FILES)
+_FILES = (
+    "config.json",
+    *_PASSWORDS,
+    _LAST_DAYS,
+    PROXY_FILE,
+    CA_FILE,
+    *ldap_settings.FILES,
+    read_rights.FILE,
+    named_upstreams.FILE,
+)
 _BCRYPT_ONLY = CryptContext(schemes=["bcrypt"])
 _BCRYPT = re.compile(rb"\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}")
 
@@ -94,6 +107,10 @@ class Settings:
     network: Network
     ldap: Ldap | None
     """The company's directory; None where there is none."""
+    read_rights: ReadRights
+    """Which projects not everybody may see, and who may."""
+    named_upstreams: tuple[NamedUpstream, ...]
+    """Indexes that some projects come from, and these from nowhere else."""
 
     def knows(self, user: str, password: str) -> bool:
         """Whether `user` has this password, or had it before a change that is under way."""
@@ -118,6 +135,26 @@ class Settings:
     def owners(self) -> Container[str]:
         """The accounts whose tokens are kept."""
         return self.accounts if self.ldap is None else _Owners(self.accounts, self.ldap.removed)
+
+    @property
+    def own_names(self) -> tuple[str, ...]:
+        """Patterns of names that are never asked upstream, because they are the organisation's own."""
+        return self.reserved + self.restricted
+
+    def upstream_of(self, project: str) -> NamedUpstream | None:
+        """The index that alone has a project (a normalised name); None for the one that has all others."""
+        return next((one for one in self.named_upstreams if one.has(project)), None)
+
+    def to_upstream(self, way: Network) -> Network:
+        """The same way out, with the accounts at indexes that take one."""
+        return replace(
+            way, logins={one.url: (one.username, one.password) for one in self.named_upstreams if one.password}
+        )
+
+    @property
+    def restricted(self) -> tuple[str, ...]:
+        """Patterns of names of projects that not everybody may see."""
+        return self.read_rights.restricted
 
     @property
     def audience(self) -> str:
@@ -188,7 +225,9 @@ def load(directory: Path) -> Settings:
     passwords = _passwords(_read(now), now), _passwords(_read_if_there(before), before)
     last_days = _last_days(directory / _LAST_DAYS)
     way_out = _read_by(network.read, directory)
-    return _settings(directory / "config.json", passwords, last_days, way_out, _read_by(ldap_settings.read, directory))
+    ldap, rights = _read_by(ldap_settings.read, directory), _read_by(read_rights.read, directory)
+    settings = _settings(directory / "config.json", passwords, last_days, way_out, ldap, rights)
+    return replace(settings, named_upstreams=_read_by(named_upstreams.read, directory))
 
 
 def _read_by(read: Callable[[Path], Found], directory: Path) -> Found:
@@ -229,6 +268,7 @@ def _settings(
     last_days: Mapping[str, date],
     way_out: Network,
     ldap: Ldap | None,
+    rights: ReadRights,
 ) -> Settings:
     try:
         raw = json.loads(_read(path))
@@ -261,6 +301,8 @@ def _settings(
         last_days=last_days,
         network=way_out,
         ldap=ldap,
+        read_rights=rights,
+        named_upstreams=(),
     )
     if settings.minimum_age < 0:
         raise ConfigError(f"{path}: minimum_age must be a number of days, 0 for none.")

@@ -25,6 +25,8 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Its name, the value of `group_attribute`; or its DN."""
     publishes: tuple[str, ...] = ()
     """Patterns of projects that its members may publish."""
+    reads: tuple[str, ...] = ()
+    """Patterns of restricted projects that its members may read."""
 
 
 class Ldap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,11 +58,6 @@ class Ldap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return f"Ldap({self.url})"
-
-    @property
-    def publishes(self) -> dict[str, tuple[str, ...]]:
-        """Group -> patterns of projects that its members may publish."""
-        return {group.name: group.publishes for group in self.groups}
 
     @property
     def scope(self) -> str:

@@ -32,6 +32,8 @@ class Network:
     no_proxy: str = ""
     ca: str = field(default="", repr=False)
     """PEM."""
+    logins: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    """Address of an index -> user and password. They are sent to its server, and to no other."""
 
     def trust(self) -> ssl.SSLContext:
         """The public certificates and those of the company."""
@@ -39,6 +41,14 @@ class Network:
         if self.ca:
             trust.load_verify_locations(cadata=self.ca)
         return trust
+
+    def login_for(self, url: httpx.URL) -> tuple[str, str] | None:
+        """The user and password for the server at `url`, if there are any, and it is spoken to with encryption."""
+        for address, login in self.logins.items():
+            known = httpx.URL(address)
+            if (url.scheme, url.host, url.port) == (known.scheme, known.host, known.port) and url.scheme == "https":
+                return login
+        return None
 
     def proxy_for(self, url: httpx.URL) -> str | None:
         """The URL of the proxy that leads to `url`; None if it is asked directly."""

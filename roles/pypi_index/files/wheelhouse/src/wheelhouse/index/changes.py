@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 from sqlalchemy import Connection, literal, select, union_all
 
 from wheelhouse.errors import Conflict, WheelhouseError
-from wheelhouse.index import tables
+from wheelhouse.index import queries, tables
 from wheelhouse.index.database import Database, upsert
 from wheelhouse.index.events import Event, append, now
-from wheelhouse.index.projection import About, apply, batches, mark_dirty
+from wheelhouse.index.projection import ROOT, About, apply, batches, mark_dirty
 from wheelhouse.index.rendering import Renderer
 from wheelhouse.progress import progress
 from wheelhouse.store.base import Store, blob
@@ -97,6 +98,23 @@ class Changes:
         )
         sync_disk(self.staging.root)
         return changed
+
+    def restrict(self, patterns: Sequence[str], *, check: bool = False) -> None:
+        """Have restricted projects, by patterns of their names, in no list that everybody is given, and no others.
+
+        Does nothing if that was done before; with `check` the list of projects is looked at all the same, which an
+        earlier version may have written. Raises `Busy`, OSError.
+        """
+        value = json.dumps(list(patterns)) if patterns else ""
+        with self.database.read() as connection:
+            is_known = (queries.remembered(connection, queries.RESTRICTED) or "") == value
+            subdirs = [f"{row.channel}/{row.subdir}" for row in connection.execute(select(tables.conda_channels))]
+        if not is_known:
+            with self.database.change_alone() as connection:
+                upsert(connection, tables.meta, [{"key": queries.RESTRICTED, "value": value}])
+                mark_dirty(connection, [ROOT, *subdirs])
+        if not is_known or (check and patterns):
+            self.render(ROOT, *(() if is_known else subdirs))
 
     def render_dirty(self) -> int:
         """Do that for all places that a kill, or another process that is in the middle of it, left dirty."""

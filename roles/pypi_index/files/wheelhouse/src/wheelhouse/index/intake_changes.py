@@ -19,6 +19,7 @@ from wheelhouse.index.events import MAX_REASON, REFUSE, ROLL_FORWARD, ROLLBACK, 
 REFUSED_ONE_BY_ONE = 20
 """Refusals of one account in an hour that have an event each; how many more there were is one, once it is over."""
 HOUR = 3600
+_UPSTREAMS = "upstreams"
 
 
 class IntakeChanges(Changes):
@@ -109,6 +110,17 @@ class IntakeChanges(Changes):
         """Remember a text, instead of what was remembered under this key before; a crash may undo it."""
         with self.database.change(f"remember {key}", durable=False) as connection:
             upsert(connection, tables.meta, [{"key": key, "value": value}])
+
+    def upstreams(self) -> str:
+        """Which index had which projects when that was last noted, as the text that was given; "" if never."""
+        with self.database.read() as connection:
+            return queries.remembered(connection, _UPSTREAMS) or ""
+
+    def note_upstreams(self, rules: str) -> None:
+        """Remember which index has which projects, unless that is known."""
+        if rules != self.upstreams():
+            with self.database.change("upstreams") as connection:
+                upsert(connection, tables.meta, [{"key": _UPSTREAMS, "value": rules}])
 
     def note_served(self, project: str, filename: str, sha256: str) -> str:
         """Remember which bytes a client was given of a public file; returns what is known, which the first one said."""

@@ -39,6 +39,11 @@ def why_not(user: str, project: str, patterns: Iterable[str], ask: str) -> str |
     return f"{user} may not publish {canonicalize_name(project)}: {user} {may}; to change that, {ask}."
 
 
+def restricted(user: str, project: str, ask: str) -> str:
+    """The sentence for somebody who may publish such names, but not see this project."""
+    return f"{user} may not publish {canonicalize_name(project)}, which is restricted; to change that, {ask}."
+
+
 def nothing(user: str, ask: str) -> str:
     """The sentence for somebody who may only install."""
     return f"{user} may not publish anything; to change that, {ask}."

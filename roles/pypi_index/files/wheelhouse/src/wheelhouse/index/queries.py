@@ -14,6 +14,8 @@ from wheelhouse.index.events import IMPORT, PUBLISH, instant
 from wheelhouse.index.projection import INTAKE, simple
 
 NEVER_REPLACED = "a published file is never replaced: raise the version and build again."
+RESTRICTED = "restricted"
+"""Where it is remembered what is restricted: whoever renders goes by it, with whatever configuration."""
 Denied = dict[str, dict[str, tuple[str, tuple[str, ...]]]]
 """Project -> version -> why, as a sentence; and what an exception may name."""
 
@@ -290,6 +292,11 @@ def was_quarantined(connection: Connection, sha256: str | None, reason: str | No
 def remembered(connection: Connection, key: str) -> str | None:
     """The text that is kept under a name; None if there is none."""
     return connection.execute(select(tables.meta.c.value).where(tables.meta.c.key == key)).scalar() or None
+
+
+def restricted(connection: Connection) -> tuple[str, ...]:
+    """Patterns of names that are in no list which everybody is given, see `Changes.restrict`."""
+    return tuple(json.loads(remembered(connection, RESTRICTED) or "[]"))
 
 
 def intake_lock(connection: Connection) -> str | None:

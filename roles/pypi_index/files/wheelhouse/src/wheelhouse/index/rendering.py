@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, select
 
 from wheelhouse.errors import NotFound
-from wheelhouse.index import repodata_pages, simple_pages, tables
+from wheelhouse.index import queries, repodata_pages, simple_pages, tables
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import instant
 from wheelhouse.index.projection import ROOT, batches
+from wheelhouse.index.readers import Reader
 from wheelhouse.store.base import blob
 from wheelhouse.store.site import Site
 
@@ -122,7 +123,8 @@ class Renderer:
     def _list_pages(self) -> dict[str, bytes]:
         table = tables.projects
         with self._database.read() as connection:
-            wanted = select(table.c.name).where(table.c.listed > 0).order_by(table.c.name)
+            may_read = Reader(queries.restricted(connection)).condition(table.c.name)
+            wanted = select(table.c.name).where(table.c.listed > 0, may_read).order_by(table.c.name)
             return simple_pages.list_pages(connection.execute(wanted).scalars())
 
     def _files(self, project: str) -> list[_FileRow]:
@@ -140,7 +142,13 @@ class Renderer:
             return connection.execute(wanted).all()
 
     def _repodata(self, place: str, rows: Sequence[Row[Any]]) -> bytes:
-        listed = [(row.file, row.record) for row in _present(rows) if row.withheld is None]
+        with self._database.read() as connection:
+            reader = Reader(queries.restricted(connection))
+        listed = [
+            (row.file, row.record)
+            for row in _present(rows)
+            if row.withheld is None and reader.may_read(_name_of_package(row.file))
+        ]
         return repodata_pages.repodata(place.rpartition("/")[2], listed)
 
     def _project(self, project: str, fresh: Collection[str], check: bool, durable: bool, named: bool) -> int:
@@ -217,6 +225,11 @@ class Renderer:
             self._site.remove(f"{directory}/{name}")
         if placed:
             self._site.sync(directory)
+
+
+def _name_of_package(filename: str) -> str:
+    """The name in `NAME-VERSION-BUILD.conda`, as the gateway reads it, too."""
+    return filename.rsplit("-", 2)[0]
 
 
 def _in_order(rows: Iterable[_FileRow]) -> list[_FileRow]:

@@ -29,6 +29,7 @@ from wheelhouse.index import tables
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import instant
 from wheelhouse.index.projection import folded
+from wheelhouse.index.readers import Reader
 
 MANY = 30
 """Names that begin alike by chance."""
@@ -65,23 +66,28 @@ class Found:
 
 
 class Catalogue:
-    """What can be asked. Safe for many threads."""
+    """What somebody can ask: of the projects that they may read. Safe for many threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reader: Reader) -> None:
         self._database = database
+        self._reader = reader
 
     def counts(self) -> tuple[int, int]:
         """Numbers of projects and of files."""
         files = tables.projects.c.files
         with self._database.read() as connection:
-            projects, total = connection.execute(select(func.count(), func.sum(files)).where(files > 0)).one()
+            projects, total = connection.execute(
+                select(func.count(), func.sum(files)).where(files > 0, self._reader.condition(_name))
+            ).one()
         return projects, total or 0
 
     def latest(self, count: int) -> list[Entry]:
         """The releases that got files last, newest first; at most `count`."""
         files = tables.files
         columns = (files.c[key] for key in ("project", "version", "title", "summary", "who", "at", "yanked"))
-        wanted = select(*columns).where(files.c.removed.is_(None)).order_by(files.c.event.desc()).limit(_LOOKED_AT)
+        may_read = self._reader.condition(files.c.project)
+        wanted = select(*columns).where(files.c.removed.is_(None), may_read).order_by(files.c.event.desc())
+        wanted = wanted.limit(_LOOKED_AT)
         found: dict[tuple[str, str], Entry] = {}
         with self._database.read() as connection:
             for row in connection.execute(wanted.execution_options(yield_per=count)):
@@ -107,17 +113,18 @@ class Catalogue:
         """
         words = terms(query)
         with self._database.read() as connection:
-            if (few := _few(connection, words)) is not None:
+            if (few := _few(connection, words, self._reader)) is not None:
                 return Found(len(few), tuple(_entry(row) for row in few[start : start + count]))
-            total = _total(connection, words)
-            rows = _best(connection, words, start, count) if total > start else []
+            total = _total(connection, words, self._reader)
+            rows = _best(connection, words, start, count, self._reader) if total > start else []
         return Found(total, tuple(_entry(row) for row in rows))
 
     def near(self, name: str, count: int) -> list[Entry]:
         """Projects whose names begin like `name`, for somebody who mistyped one; at most `count`."""
         with self._database.read() as connection:
             for length in range(len(name) - 1, len(name) // 2, -1):
-                wanted = select(*_COLUMNS).where(_has_files, _begins(name[:length])).order_by(_name).limit(MANY + 1)
+                found = _has_files & _begins(name[:length]) & self._reader.condition(_name)
+                wanted = select(*_COLUMNS).where(found).order_by(_name).limit(MANY + 1)
                 rows = connection.execute(wanted).all()
                 if len(rows) > MANY:  # it is the company's prefix, and tells nothing
                     return []
@@ -138,7 +145,7 @@ _has_files = _projects.c.files > 0
 _COLUMNS = [_projects.c[key] for key in ("name", "title", "summary", "version", "who", "at", "installable")]
 
 
-def _few(connection: Connection, words: Sequence[str]) -> list[Row[Any]] | None:
+def _few(connection: Connection, words: Sequence[str], reader: Reader) -> list[Row[Any]] | None:
     """All projects that have all words, best first; None if they may be more than a few."""
     long = [word for word in words if len(word) >= _TRIGRAM]
     if not long:
@@ -153,7 +160,9 @@ def _few(connection: Connection, words: Sequence[str]) -> list[Row[Any]] | None:
     found = connection.execute(numbers.limit(FEW + 1)).scalars().all()
     if len(found) > FEW:
         return None
-    wanted: Select[Any] = select(*_COLUMNS, _projects.c.text).where(_projects.c.id.in_(found), _has_files)
+    wanted: Select[Any] = select(*_COLUMNS, _projects.c.text).where(
+        _projects.c.id.in_(found), _has_files, reader.condition(_name)
+    )
     rows: list[Row[Any]] = [row for row in connection.execute(wanted) if all(word in row.text for word in words)]
     return sorted(rows, key=lambda row: (_rank(row.name, words), row.name))
 
@@ -165,8 +174,8 @@ def _rank(name: str, words: Sequence[str]) -> int:
     return 2 if all(word in name for word in words) else 3
 
 
-def _total(connection: Connection, words: Sequence[str]) -> int:
-    counted = select(func.count()).select_from(_projects)
+def _total(connection: Connection, words: Sequence[str], reader: Reader) -> int:
+    counted = select(func.count()).select_from(_projects).where(reader.condition(_name))
     if not words:
         return connection.execute(counted.where(_has_files)).scalar() or 0
     # Those without files have no text. The index of texts is read from its beginning to its end.
@@ -176,7 +185,7 @@ def _total(connection: Connection, words: Sequence[str]) -> int:
     )
 
 
-def _best(connection: Connection, words: Sequence[str], start: int, count: int) -> list[Row[Any]]:
+def _best(connection: Connection, words: Sequence[str], start: int, count: int, reader: Reader) -> list[Row[Any]]:
     """The best of the projects that have all words, in order.
 
     Each kind of them is asked for only when those before did not fill the list: a short word may be in every name.
@@ -190,7 +199,7 @@ def _best(connection: Connection, words: Sequence[str], start: int, count: int) 
         kinds += [not_(begins) & in_name, not_(begins) & not_(in_name) & in_text]
     found: list[Row[Any]] = []
     for condition in kinds:
-        wanted = select(*_COLUMNS).where(_has_files, condition).order_by(_name)
+        wanted = select(*_COLUMNS).where(_has_files, condition, reader.condition(_name)).order_by(_name)
         rows = connection.execute(wanted.offset(start).limit(count - len(found))).all()
         found += rows
         if len(found) == count:

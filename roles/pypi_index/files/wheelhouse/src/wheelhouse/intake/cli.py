@@ -75,7 +75,7 @@ def _quiet(name: str) -> Iterator[None]:
 def _one_run(index: Index, settings: Settings, directory: Path, started: datetime) -> int:
     problems, how, told = [STOPPED], "failed", set[str]()
     try:
-        wanted = request.read(directory, settings.reserved, settings.denied)
+        wanted = request.read(directory, settings.own_names, settings.denied)
         with Run(index, settings, wanted, _network(directory)) as run:
             results = run()
         report.write(index, settings, wanted, results)

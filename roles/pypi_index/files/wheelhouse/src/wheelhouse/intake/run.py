@@ -6,6 +6,7 @@ resolves and checks as if nothing had happened, fetches what is missing, and com
 
 import contextlib
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from wheelhouse.config import Settings
@@ -43,15 +44,16 @@ class Run:
         published = Published(index)
         files = Cache(index.staging.quarantine / WHO)
         mirror = Mirror(files, _WHOLE_RUN, max_files=1, patient=True)  # pages are kept by `Listings`
-        upstream = Upstream(upstream_url(settings), network, timedelta())
+        network = settings.to_upstream(network)
+        upstream = Upstream(upstream_url(settings, ""), network, timedelta())
         self._client = mirror.client(network)
         today = datetime.now(UTC).date()
         candidates = Candidates(
-            Listings(mirror, upstream, scratch),
+            Listings(mirror, lambda project: replace(upstream, url=upstream_url(settings, project)), scratch),
             upstream,
             published,
             request.policy,
-            (settings.reserved, settings.denied),
+            (settings.own_names, settings.denied, settings.restricted),
             today,
         )
         self._loopback = LoopbackIndex(candidates, published, Quarantine(files, self._client, settings.max_file_size))

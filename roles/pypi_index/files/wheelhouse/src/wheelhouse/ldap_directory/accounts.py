@@ -42,6 +42,8 @@ class Person:
     name: str
     publishes: tuple[str, ...]
     """Patterns of projects."""
+    reads: tuple[str, ...]
+    """Patterns of restricted projects."""
 
 
 class Accounts:
@@ -125,6 +127,7 @@ class Accounts:
 
 
 def _person(name: str, found: Found, settings: Ldap) -> Person | None:
-    publishes, groups = settings.publishes, [group for group in found.groups if group in settings.publishes]
-    patterns = [pattern for group in groups for pattern in publishes[group]]
-    return Person(name, tuple(dict.fromkeys(patterns))) if groups else None
+    groups = [group for group in settings.groups if group.name in found.groups]
+    publishes = dict.fromkeys(pattern for group in groups for pattern in group.publishes)
+    reads = dict.fromkeys(pattern for group in groups for pattern in group.reads)
+    return Person(name, tuple(publishes), tuple(reads)) if groups else None

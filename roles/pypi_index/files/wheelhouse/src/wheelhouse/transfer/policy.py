@@ -122,12 +122,12 @@ class Judge:
         if one.size > self._settings.max_file_size:
             return f"it is bigger than {self._settings.max_file_size} bytes, the most this index takes."
         if one.internal:
-            if not covers(self._settings.reserved, name.project):
+            if not covers(self._settings.own_names, name.project):
                 return f"{name.project} comes as an internal project, and pypi_index_reserved does not name it here."
             if name.project in self._projects - self._own:
                 return f"{name.project} comes as an internal project, and is a public one here."
             return None
-        if covers(self._settings.reserved, name.project):
+        if covers(self._settings.own_names, name.project):
             return f"{name.project} is one of the company's own names (pypi_index_reserved)."
         if name.project in self._own:
             return f"{name.project} is a project that people here publish."
@@ -146,7 +146,7 @@ class Judge:
         name = str(one.record.get("name", ""))
         if one.size > self._settings.max_file_size:
             return f"it is bigger than {self._settings.max_file_size} bytes, the most this index takes."
-        if name in self._own_packages or covers(self._settings.reserved, name):
+        if name in self._own_packages or covers(self._settings.own_names, name):
             return f"{name[:100]!a} is one of the company's own names."
         if covers(self._settings.denied, name):
             return f"{name[:100]!a} is denied by the index's own settings (pypi_index_denied)."
@@ -263,11 +263,18 @@ class Judge:
     # what checks are given
 
     def _world(self) -> World:
-        own = frozenset({*self._own, *self._own_packages, *self._settings.reserved})
+        own = frozenset({*self._own, *self._own_packages, *self._settings.own_names})
         rules = self._rules
         if self._advisories is None:
             rules = msgspec.structs.replace(rules, verdicts={**rules.verdicts, "vulnerability": None})
-        return World(rules, datetime.now(UTC).date(), {}, _LookedUp(self._advisories), own=own)
+        return World(
+            rules,
+            datetime.now(UTC).date(),
+            {},
+            _LookedUp(self._advisories),
+            own=own,
+            restricted=self._settings.restricted,
+        )
 
     def _known_advisories(self, carried: Path | None) -> "Advisories | _None | None":
         if not self._rules.verdict("vulnerability"):

@@ -4,6 +4,7 @@ What is logged or raised is made of our own words, never of the text of a networ
 the proxy's URL, with the password in it.
 """
 
+import base64
 import contextlib
 import logging
 import re
@@ -126,8 +127,15 @@ class _Route(httpx.BaseTransport):
         }
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        # Here, and not with the question, because a redirect may lead to another server.
+        if login := self._network.login_for(request.url):
+            request.headers["Authorization"] = _basic(*login)
         proxy = self._network.proxy_for(request.url)
         return (self._proxied[proxy] if proxy else self._direct).handle_request(request)
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 
 class _Patient(httpx.BaseTransport):

@@ -104,7 +104,7 @@ class Mirror:
         patient: bool = False,
         given: Callable[[str, str, str], None] = lambda *_: None,
         last_asked: Callable[[str], float] = lambda _: 0.0,
-        denied: Callable[[str, str], str | None] = lambda *_: None,
+        denied: Callable[[str, str, str], str | None] = lambda *_: None,
     ) -> None:
         """`page_age` is how long a page is used again, in seconds, `max_files` how many files may be remembered.
 
@@ -247,7 +247,7 @@ class Mirror:
             except OSError as error:
                 log.error("%s was not kept (%s).", promised.name, error.strerror)
         # Behind its placing: what is denied from now on is seen here, or by whoever throws denied files away.
-        if sentence := self._denied(project, promised.name):
+        if sentence := self._denied(project, promised.name, upstream.url):
             self._cache.forget_file(project, promised.name)
             raise Denied(sentence)
         if held:

@@ -44,8 +44,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_AT_RESTRICTED = 2.0
+"""Seconds after which a project that was restricted leaves the lists. The gateway hides everything else within one."""
 LOOK_AT_TOKENS = 5.0
 """Seconds after which the tokens of an account that was removed end for good."""
+READS = "X-Wheelhouse-Reads"
+"""Tells the gateway which restricted projects a login may read, as patterns."""
 FOREIGN_PAGE = "A page of another web site sent this: upload with twine, uv or the like, not by a browser."
 
 
@@ -63,7 +67,9 @@ def application() -> "Application":
     index.sweep()
     cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
     cache.sweep()
-    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), index, cache)
+    config = Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    index.restrict(config.current().restricted, check=True)
+    return Application(config, index, cache)
 
 
 class _Rest(BaseConverter):
@@ -84,9 +90,8 @@ class Application:
         self._logins = Logins(config, self._tokens)
         self._trusted_publishing = TrustedPublishing(config, index.database, self._tokens)
         self._uploads = upload_application(config, index, self._logins)
-        self._catalogue = Catalogue(index.database)
         self._upstream = upstream = UpstreamRoutes(config, index, cache)
-        pages = Pages(config, index, self._catalogue)
+        pages = Pages(config, index, self._logins)
         self._account = Account(config, self._tokens, self._logins, pages)
         routes: dict[str, Callable[..., Response]] = {
             "/": pages.home,
@@ -112,6 +117,7 @@ class Application:
         confined.warm_up()
         threading.Thread(target=self._upstream.watch, daemon=True).start()
         threading.Thread(target=self._watch_tokens, daemon=True).start()
+        threading.Thread(target=self._watch_restricted, daemon=True).start()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -134,7 +140,7 @@ class Application:
         """Raises `HTTPError`, `WheelhouseError`."""
         path = path_of(request.environ)
         if path == "/RPC2" and request.method == "POST":
-            return xmlrpc.answer(self._catalogue, request)
+            return xmlrpc.answer(Catalogue(self._index.database, self._logins.reader(request)), request)
         if self._trusted_publishing.is_asked(path):
             return self._trusted_publishing.answer(request, path)
         if self._account.is_asked(path):
@@ -166,12 +172,13 @@ class Application:
         return Response(content_type="text/plain; charset=utf-8")
 
     def _login(self, request: Request) -> Response:
-        """Whether a login with a token, or an account of the company's directory, is right.
+        """Whether a login with a token, or an account of the company's directory, is right, and what it may read.
 
         The gateway asks, and remembers the answer; see logins.lua.
         """
-        self._logins.require(request)
-        return Response(content_type="text/plain; charset=utf-8")
+        login = self._logins.require(request)
+        reads = " ".join(login.reads(self._config.current()))
+        return Response(headers={READS: reads}, content_type="text/plain; charset=utf-8")
 
     def _token_used(self, _: Request, name: str) -> Response:
         """The gateway says once a day that a token is in use whose login it remembers."""
@@ -187,6 +194,15 @@ class Application:
             except Exception:  # the database may be away; what is wrong now may be right in a while
                 log.exception("The tokens in force could not be looked at.")
             time.sleep(LOOK_AT_TOKENS)
+
+    def _watch_restricted(self) -> None:
+        """See to it that restricted projects are in no list that everybody is given."""
+        while True:
+            try:
+                self._index.restrict(self._config.current().restricted)
+            except Exception:
+                log.exception("The lists could not be made without what is restricted.")
+            time.sleep(LOOK_AT_RESTRICTED)
 
     def _health(self, _: Request) -> Response:
         """The gateway passes on whether it is 200; why it is not, is for this host."""

@@ -25,6 +25,7 @@ from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
 from wheelhouse.index.transaction import Index
 from wheelhouse.web import project_page
+from wheelhouse.web.logins import Logins
 from wheelhouse.web.project_page import Descriptions
 from wheelhouse.web.responses import redirect
 from wheelhouse.web.upstream_routes import Whereabouts, whereabouts
@@ -54,25 +55,26 @@ _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-
 class Pages:
     """Answers GET requests with pages."""
 
-    def __init__(self, config: Config, index: Index, catalogue: Catalogue) -> None:
+    def __init__(self, config: Config, index: Index, logins: Logins) -> None:
         self._config = config
+        self._logins = logins
         self._index = index
-        self._catalogue = catalogue
         self._assets = _assets()
         self._templates = _templates(self._assets)
         self._descriptions = Descriptions(index.store)
 
-    def home(self, _: Request) -> Response:
+    def home(self, request: Request) -> Response:
         """The front page."""
-        projects, files_ = self._catalogue.counts()
-        return self._page("home.html", projects=projects, files=files_, latest=self._catalogue.latest(LATEST))
+        catalogue = Catalogue(self._index.database, self._logins.reader(request))
+        projects, files_ = catalogue.counts()
+        return self._page("home.html", projects=projects, files=files_, latest=catalogue.latest(LATEST))
 
     def search(self, request: Request) -> Response:
         """`/search?q=WORDS&page=N`: projects that have the words; all of them without words."""
         query = " ".join(request.args.get("q", "")[:MAX_QUERY].split())
         page = _number(request.args.get("page", "1"))
         start = (page - 1) * RESULTS
-        found = self._catalogue.search(query, start, RESULTS)
+        found = Catalogue(self._index.database, self._logins.reader(request)).search(query, start, RESULTS)
         pages = max(1, ceil(found.total / RESULTS))
         if page > pages:
             return redirect(f"/search?{urlencode({'q': query, 'page': pages})}", HTTPStatus.FOUND)
@@ -88,16 +90,18 @@ class Pages:
             elsewhere=self._elsewhere(name) if name else None,
         )
 
-    def project(self, _: Request, name: str) -> Response:
+    def project(self, request: Request, name: str) -> Response:
         """`/projects/<name>/`; another spelling is sent to the normal one."""
         asked, name_ = name, normalised(name.removesuffix("/"))
         if name_ is None:
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=None, elsewhere=None, near=[])
         if asked != f"{name_}/":
             return redirect(f"/projects/{name_}/", HTTPStatus.MOVED_PERMANENTLY)
-        project = project_page.load(self._index.database, name_, MAX_RELEASES)
+        reader = self._logins.reader(request)
+        database = self._index.database
+        project = project_page.load(database, name_, MAX_RELEASES) if reader.may_read(name_) else None
         if project is None:
-            near = self._catalogue.near(name_, NEAR)
+            near = Catalogue(database, reader).near(name_, NEAR)
             elsewhere = self._elsewhere(name_)
             return self._page("missing.html", HTTPStatus.NOT_FOUND, name=name_, elsewhere=elsewhere, near=near)
         settings = self._config.current()
@@ -120,10 +124,10 @@ class Pages:
         """`/project/<name>/<version>/` and the like, which hatch and others print when they have published."""
         return self._lead_to(path.split("/", maxsplit=1)[0])
 
-    def named(self, _: Request, name: str) -> Response:
+    def named(self, request: Request, name: str) -> Response:
         """`/<name>`, which is what flit prints; raises `NotFound` if there is no such project."""
         project = normalised(name)
-        if project is None or not self._is_published(project):
+        if project is None or not (self._logins.reader(request).may_read(project) and self._is_published(project)):
             raise NotFound("There is no such page on this index.")
         return self._lead_to(project)
 

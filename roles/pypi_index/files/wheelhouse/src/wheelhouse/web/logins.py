@@ -8,12 +8,16 @@ from werkzeug.wrappers import Request
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import Busy, Unreachable
 from wheelhouse.index import permissions
+from wheelhouse.index.permissions import covers
+from wheelhouse.index.readers import Reader
 from wheelhouse.index.tokens import ANY_OWNER, Token, Tokens, is_token
-from wheelhouse.ldap_directory.accounts import Accounts, TooManyTries
+from wheelhouse.ldap_directory.accounts import Accounts, Person, TooManyTries
 from wheelhouse.web.responses import HTTPError
 
 TOKENS_PATH = "/account/tokens"
 """Where people find their tokens."""
+GATEWAY_LOGIN = "X-Wheelhouse-Login"
+"""Whose login the gateway has let in: a user, or `:ID` of a token. What a client sends in it never gets here."""
 WRONG_TOKEN = "This token has ended, was revoked, or is not complete: make another one"
 
 
@@ -23,15 +27,21 @@ class Login:
 
     user: str
     token: Token | None = None
-    by_groups: tuple[str, ...] | None = None
-    """Patterns that somebody may publish whose account is in the company's directory; None for other accounts."""
+    person: Person | None = None
+    """Where the account is in the company's directory: what its groups may. None for other accounts."""
 
     def of_owner(self, settings: Settings) -> Sequence[str]:
         """The patterns that the account, or the job, may publish at the moment."""
         if self.token and self.token.job:
             mine = (one for one in settings.publishers if one.id in self.token.publishers)
             return [pattern for one in mine for pattern in one.publishes]
-        return settings.publishes.get(self.user, ()) if self.by_groups is None else self.by_groups
+        return self.person.publishes if self.person else settings.publishes.get(self.user, ())
+
+    def reads(self, settings: Settings) -> tuple[str, ...]:
+        """The patterns of restricted projects that the account may read at the moment. A job reads none."""
+        if self.token and self.token.job:
+            return ()
+        return self.person.reads if self.person else settings.read_rights.reads.get(self.user, ())
 
     def why_nothing(self, settings: Settings) -> str | None:
         """The sentence for a login that may publish nothing at all; None if it may publish something."""
@@ -41,9 +51,23 @@ class Login:
             return permissions.token_nothing(self.token.name, _where(settings))
         return None
 
+    def _may_see(self, project: str, settings: Settings) -> bool:
+        """Whether it may know of a project that it publishes.
+
+        A job reads nothing. What it may publish has to speak of restricted projects alone to count for one.
+        """
+        if not covers(settings.restricted, project):
+            return True
+        if self.token and self.token.job:
+            narrow = (one for one in self.of_owner(settings) if covers(settings.restricted, one))
+            return covers(narrow, project)
+        return covers(self.reads(settings), project)
+
     def why_not(self, project: str, settings: Settings) -> str | None:
         """The sentence that says why it may not publish `project`; None if it may."""
         of_owner = permissions.why_not(self.user, project, self.of_owner(settings), settings.ask)
+        if of_owner is None and not self._may_see(project, settings):
+            return permissions.restricted(self.user, project, settings.ask)
         if of_owner or not self.token:
             return of_owner
         return permissions.token_why_not(self.token.name, project, self.token.publishes, _where(settings))
@@ -84,6 +108,20 @@ class Logins:
         settings = self._config.current()
         return Login(user) if user in settings.accounts else self._in_directory(user, settings)
 
+    def reader(self, request: Request) -> Reader:
+        """What whoever the gateway has let in may see; without a login, or with one that may not install, the least."""
+        settings = self._config.current()
+        name = request.headers.get(GATEWAY_LOGIN, "")
+        if not (settings.restricted and name):
+            return Reader(settings.restricted)
+        try:
+            login = self.of_token(name[1:]) if name.startswith(":") else self.of_user(name)
+        except HTTPError:  # the directory does not answer
+            login = None
+        if login is None or (login.token and not login.token.reads):
+            return Reader(settings.restricted)
+        return Reader(settings.restricted, login.reads(settings))
+
     def owners(self) -> Container[str]:
         """The accounts whose tokens are kept."""
         return self._config.current().owners
@@ -110,7 +148,7 @@ class Logins:
             raise HTTPError(429, str(error)) from error
         except (Unreachable, Busy) as error:
             raise HTTPError(503, f"{error} Tokens and the index's own accounts work meanwhile.") from error
-        return Login(user, by_groups=person.publishes) if person else None
+        return Login(user, person=person) if person else None
 
     def require(self, request: Request) -> Login:
         """The login of a request; raises `HTTPError`."""

@@ -133,7 +133,11 @@ def _releases(files: Iterable[PublishedFile]) -> tuple[Release, ...]:
 def publishers(name: str, settings: Settings) -> tuple[list[str], int]:
     """Some of those who may publish the project, in order, and how many more there are."""
     found = sorted(user for user, patterns in settings.publishes.items() if covers(patterns, name))
-    jobs = {urlsplit(one.issuer).hostname for one in settings.publishers if covers(one.publishes, name)}
+    entries = [one for one in settings.publishers if covers(one.publishes, name)]
+    if covers(settings.restricted, name):  # takes more, see `Login.why_not`
+        found = [user for user in found if covers(settings.read_rights.reads.get(user, ()), name)]
+        entries = [one for one in entries if covers((p for p in one.publishes if covers(settings.restricted, p)), name)]
+    jobs = {urlsplit(one.issuer).hostname for one in entries}
     found += [f"CI jobs of {host}" for host in sorted(filter(None, jobs))]
     return found[:MAX_PUBLISHERS], max(0, len(found) - MAX_PUBLISHERS)
 
@@ -186,7 +190,7 @@ def came_from(file: PublishedFile) -> str:
     if not file.origin:
         return ""
     if file.who == file.origin:
-        return ", from the public index"
+        return ", from outside"
     return f", {file.origin}" if file.origin == "copied in" else f", sent from {file.origin}"
 
 

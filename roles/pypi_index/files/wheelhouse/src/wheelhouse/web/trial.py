@@ -27,6 +27,7 @@ from pathlib import Path
 import bcrypt
 from sqlalchemy import create_engine
 
+from wheelhouse import read_rights
 from wheelhouse.errors import Damaged, Full, Rejected, WheelhouseError
 from wheelhouse.index import migrations
 from wheelhouse.web import handover
@@ -142,6 +143,9 @@ def _configure(live: Path, copy: Path, probe: "_Probe") -> None:
         raise Damaged(f"config.json cannot be read: {error}.") from error
     settings |= {"upstream": "closed"}
     (copy / "config.json").write_text(json.dumps(settings))
+    if (live / read_rights.FILE).exists():
+        rights = (live / read_rights.FILE).read_text()
+        (copy / read_rights.FILE).write_text(f"{rights}reads {probe.user} *\n")
     (copy / "htpasswd").write_text(f"{accounts.rstrip()}\n{probe.user}:{probe.hashed}\n".lstrip())
 
 

@@ -6,6 +6,7 @@ installed by mistake. Nor is one that the administrator denied, nor a release th
 
 import contextlib
 import errno
+import json
 import logging
 import os
 import time
@@ -19,7 +20,7 @@ from simple_repository.content_negotiation import Format
 from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
-from wheelhouse.errors import Damaged, Denied, NotFound, Unreachable
+from wheelhouse.errors import Busy, Damaged, Denied, NotFound, Unreachable
 from wheelhouse.formats.distribution import MAX_NAME, SAFE_NAME
 from wheelhouse.index import denied_releases, queries
 from wheelhouse.index.permissions import covers, normalised
@@ -45,13 +46,15 @@ _FOREVER = {"Cache-Control": "max-age=31536000, immutable"}
 
 def whereabouts(project: str, settings: Settings, index: Index) -> Whereabouts:
     """Where a client finds `project`, a normalised name without a page on the shelf."""
-    if covers(settings.reserved, project):
+    if covers(settings.own_names, project):
         return "reserved"
     if _is_ours(project, index):
         return "removed"
     if covers(settings.denied, project):
         return "denied"
-    return "closed" if settings.upstream == "closed" else "public"
+    named = settings.upstream_of(project)
+    is_elsewhere = settings.upstream == "closed" or (settings.upstream == "redirect" and named and named.password)
+    return "closed" if is_elsewhere else "public"  # a client that is sent there has no account
 
 
 def _is_ours(project: str, index: Index) -> bool:
@@ -90,7 +93,7 @@ class UpstreamRoutes:
             self._ask(project)
             return _page(self._mirror.page(self._upstream(settings, project), project, form), form)
         if not self._refused.current().get(project):
-            return redirect(f"{upstream_url(settings)}{project}/", 302)
+            return redirect(f"{upstream_url(settings, project)}{project}/", 302)
         return _page(self._without_refused(settings, project, form), form)
 
     def file(self, request: Request, path: str) -> Response:
@@ -119,9 +122,12 @@ class UpstreamRoutes:
         refused = self._refused.current().get(project, {})
         return self._why_not(project, settings) or denied_releases.of(refused, filename.removesuffix(METADATA))
 
-    def _denied(self, project: str, filename: str) -> str | None:
-        """Why a file that has just come may not be had any more, as a sentence; None if it may."""
-        return self._objection(project, filename, self._config.current())
+    def _denied(self, project: str, filename: str, url: str) -> str | None:
+        """Why a file that has just come from an index may not be had any more, as a sentence; None if it may."""
+        settings = self._config.current()
+        if url != upstream_url(settings, project):
+            return f"{project} comes from another index now: ask for {filename} again."
+        return self._objection(project, filename, settings)
 
     def _note(self, project: str, filename: str, sha256: str) -> None:
         """Remember a file that a client gets from upstream."""
@@ -161,8 +167,8 @@ class UpstreamRoutes:
         with self._index.database.read() as connection:
             seen = queries.served(connection, project)
         return Upstream(
-            upstream_url(settings),
-            settings.network,
+            upstream_url(settings, project),
+            settings.to_upstream(settings.network),
             timedelta(days=settings.minimum_age),
             self._refused.current().get(project, {}),
             seen,
@@ -182,24 +188,46 @@ class UpstreamRoutes:
     def _settings(self) -> Settings:
         """The settings of now. When they have changed, files that may not be served any more leave the cache.
 
-        So do those of releases that the intake has refused since. The gateway would go on serving them: it asks nobody
-        about a file that is there.
+        So do those that came from an index which does not have the project any more, and those of releases that the
+        intake has refused since. The gateway would go on serving them: it asks nobody about a file that is there.
         """
         settings, releases = self._config.current(), self._refused.current()
         if self._seen is None or settings is not self._seen[0] or releases is not self._seen[1]:
             self._seen = settings, releases
+            before = self._index.upstreams()
             for project in self._cache.projects():
-                if self._why_not(project, settings):
+                is_moved = _came_from(before, project) not in (None, upstream_url(settings, project))
+                if is_moved or self._why_not(project, settings):
                     self._cache.forget(project)
                 for name in self._cache.files(project) if project in releases else ():
                     if denied_releases.of(releases[project], name.removesuffix(METADATA)):
                         self._cache.forget_file(project, name)
+            try:
+                self._index.note_upstreams(_rules(settings))
+            except Busy:
+                self._seen = None  # once more with the next question
         return settings
 
 
-def upstream_url(settings: Settings) -> str:
-    """The index that is asked for what is not on the shelf, with a slash at its end."""
-    return settings.upstream_url or PUBLIC_INDEX
+def upstream_url(settings: Settings, project: str) -> str:
+    """The index that is asked for a project which is not on the shelf, and the only one, with a slash at its end."""
+    named = settings.upstream_of(project)
+    return named.url if named else settings.upstream_url or PUBLIC_INDEX
+
+
+def _rules(settings: Settings) -> str:
+    """Which index has which projects, as a text that is kept."""
+    named = [{"url": one.url, "projects": one.projects} for one in settings.named_upstreams]
+    return json.dumps({"url": settings.upstream_url or PUBLIC_INDEX, "named": named})
+
+
+def _came_from(rules: str, project: str) -> str | None:
+    """By such a text, the index that had a project; None if nothing is known."""
+    if not rules:
+        return None
+    known = json.loads(rules)
+    named = (one["url"] for one in known["named"] if covers(one["projects"], project))
+    return str(next(named, known["url"]))
 
 
 def _page(content: bytes, form: Format) -> Response:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from wheelhouse.index.permissions import covers
 from wheelhouse.intake.checks.release import Finding, Release, World
 
 _SAME = str.maketrans("01", "ol", "-._")
@@ -13,7 +14,10 @@ def check(release: Release, world: World) -> Iterator[Finding]:
     """At most one finding."""
     for own in sorted(world.own):
         if _is_like(release.project, own):
-            yield Finding("lookalike", f"Its name looks like {own}, which is the company's own.")
+            named = (
+                "one of the company's own" if covers(world.restricted, own) else f"{own}, which is the company's own"
+            )
+            yield Finding("lookalike", f"Its name looks like {named}.")
             return
 
 

@@ -73,6 +73,8 @@ class World:
     """The end of a sentence, if nothing could be looked up at all."""
     own: frozenset[str] = frozenset()
     """Names and patterns that are the company's."""
+    restricted: tuple[str, ...] = ()
+    """Patterns of names that not everybody may read, who may read a report."""
 
 
 @dataclass(frozen=True)

@@ -310,7 +310,7 @@ class CondaChannel:
         """Why a package may not come from upstream."""
         settings = self._context.settings
         name = canonicalize_name(pin.project)
-        if pin.project in self._own or covers(settings.reserved, name):
+        if pin.project in self._own or covers(settings.own_names, name):
             return f"it needs {pin.project}, which is one of the company's own names."
         if covers(settings.denied, name):
             return f"it needs {pin.project}, which is denied by the index's own settings."
@@ -376,8 +376,8 @@ class CondaChannel:
         upstream: dict[str, Mapping[str, File] | None] = {}
         if self._listings is not None:
             upstream = {release.project: self._listed(key) or None for key, release in releases.items()}
-        own = frozenset({*self._own, *context.settings.reserved})
-        return World(context.request.policy, context.today, upstream, known, why, own)
+        own = frozenset({*self._own, *context.settings.own_names})
+        return World(context.request.policy, context.today, upstream, known, why, own, context.settings.restricted)
 
 
 def _published_at(package: PublishedPackage) -> datetime:

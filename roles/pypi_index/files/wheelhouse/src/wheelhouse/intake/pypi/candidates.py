@@ -51,16 +51,19 @@ class Candidates:
         upstream: Upstream,
         published: Published,
         policy: Policy,
-        names: tuple[tuple[str, ...], tuple[str, ...]],
+        names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
         today: date,
     ) -> None:
-        """`upstream` has no minimum age of its own; `names` are the patterns of reserved and of denied names."""
+        """`upstream` has no minimum age of its own; `names` are patterns: of reserved, of denied, of restricted names.
+
+        Nothing that comes from outside may use what is restricted, since everybody can read a report.
+        """
         self._listings = listings
         self._upstream = upstream
         self._aged = replace(upstream, minimum_age=timedelta(days=policy.minimum_age))
         self._published = published
         self._policy = policy
-        self._reserved, self._denied = names
+        self._reserved, self._denied, self._restricted = names
         self._today = today
         self._projects: SingleFlightCache[Project] = SingleFlightCache(_WHOLE_RUN, MAX_FILES, _weight)
         self._lock = threading.Lock()
@@ -99,7 +102,8 @@ class Candidates:
         return found
 
     def _found(self, name: str) -> Project:
-        published = {filename: file.simple for filename, file in self._published.files(name).items()}
+        is_restricted = covers(self._restricted, name)
+        published = {} if is_restricted else {key: file.simple for key, file in self._published.files(name).items()}
         if self.is_own(name):
             note = "" if published else f"{name} is one of the company's own names, and nothing of it is on the shelf."
             return Project(published, True, note)

@@ -1,6 +1,6 @@
 """What upstream lists of each project: asked for once in a run, and kept on the disk, where any number has room."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -32,10 +32,13 @@ _DECODER = msgspec.msgpack.Decoder(list[_Entry] | None)
 class Listings:
     """The pages of one run. Safe for many threads, if each project is asked for by one of them at a time."""
 
-    def __init__(self, mirror: Mirror, upstream: Upstream, directory: Path) -> None:
-        """`directory` is an empty one of the run's own. The mirror need not remember pages."""
+    def __init__(self, mirror: Mirror, upstream_of: Callable[[str], Upstream], directory: Path) -> None:
+        """`upstream_of` says which index has a project. `directory` is an empty one of the run's own.
+
+        The mirror need not remember pages.
+        """
         self._mirror = mirror
-        self._upstream = upstream
+        self._upstream_of = upstream_of
         self._directory = directory
 
     def of(self, project: str, only: Collection[str] | None = None) -> Files | None:
@@ -53,7 +56,7 @@ class Listings:
 
     def _fetch(self, project: str, path: Path) -> None:
         try:
-            files = self._mirror.files(self._upstream, project)
+            files = self._mirror.files(self._upstream_of(project), project)
         except NotFound:
             path.write_bytes(msgspec.msgpack.encode(None))
         else:

@@ -261,13 +261,13 @@ class PyPI:
     def _world(self) -> World:
         releases = self.result.releases
         known, why = self._look_up({one for release in releases.values() for one in release.distributions})
-        own = frozenset({*self._published.own_projects(), *self._settings.reserved})
+        own = frozenset({*self._published.own_projects(), *self._settings.own_names})
         upstream: dict[str, Mapping[str, File] | None] = {}
         for project, keys in self._by_project():
             with contextlib.suppress(Unreachable):
                 names = {name for key in keys for name in releases[key].files}
                 upstream[project] = self._candidates.listed(project, names)
-        return World(self._request.policy, self._today, upstream, known, why, own)
+        return World(self._request.policy, self._today, upstream, known, why, own, self._settings.restricted)
 
     def publish(self) -> None:
         """Project by project, what is needed before what needs it."""

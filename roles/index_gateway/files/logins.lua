@@ -1,5 +1,5 @@
--- {{ ansible_managed }}
--- Who may come in. login.lua and upload.lua ask this for each request that takes a login; it is read once by each worker.
+-- Who may come in, and read what. login.lua and upload.lua ask this for each request that takes a login; it is read once by each
+-- worker. Ansible writes this file, and beside it login_settings.lua, which has what differs from index to index.
 --
 -- bcrypt is slow on purpose, so a login that was right is remembered, in nginx's memory alone, and as a hash with a secret of this
 -- start. It is right as long as the account's line among the accounts is the one it was checked against: whoever is out, or has
@@ -17,17 +17,21 @@
 --
 -- A password may be a token, which the program checks. It writes down which tokens are in force; what is not there is wrong, and
 -- whose token ends, or is revoked, is out within a second. Here a token goes by `:` and its id, which is nobody's name.
-{% if __index_gateway_ldap %}
 --
--- Whoever has no line among the accounts may have an account of the company's directory, which the program asks. Its answer counts for
--- a minute here, however much the login is used, so that who leaves a group there is out soon.
-{% endif %}
+-- Where the company has a directory, whoever has no line among the accounts may have an account there, which the program asks about.
+-- Its answer counts for a minute here, however much the login is used, so that who leaves a group there is out soon.
+--
+-- Projects may be restricted. To a login that may not read one, and without a login, its pages and files are not there: the answer is
+-- the one for a project that does not exist. As long as none is restricted, that costs nothing.
 
 local M = {}
 package.loaded.wheelhouse_logins = M
 
+local settings = dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "login_settings.lua")
+local HAS_DIRECTORY = settings.has_directory
+
 -- seconds
-local REMEMBERED = {{ index_gateway_login_cache | community.general.to_seconds | int }} -- without being used
+local REMEMBERED = settings.remembered -- without being used
 local FRESH = 15 -- that a login is used without this being noted
 local CHECK_TIME = 10 -- after which a check is taken for lost
 local WRONG = 600 -- that a wrong login is wrong without a check
@@ -45,25 +49,21 @@ local LONGEST_PASSWORD, LONGEST_USER = 72, 255
 local TOKEN, TOKEN_LENGTH, ID_LENGTH = "^whl_([a-z2-7]+)$", 51, 8
 -- what it writes of a token: that it may install, and that it is a CI job's, which has no account and never installs
 local MAY_READ, OF_A_JOB = "1", "2"
-{% if __index_gateway_ldap %}
--- seconds that the program's answer counts; and how many workers wait for one at a time, which keeps no login of this index waiting
+-- seconds that the program's answer on the directory's accounts counts; and how many workers wait for one at a time, which keeps no login of this index waiting
 local DIRECTORY_TIME, DIRECTORY_SLOTS = 60, 8
 -- of a password there, which bcrypt never sees
 local LONGEST_IN_DIRECTORY = 256
-{% endif %}
 -- the flag of a remembered login, unless it has the current password
 local PREVIOUS, IS_TOKEN, MAY_NOT_READ = 1, 2, 3
 
-{% if __index_gateway_ldap %}
 local TOO_MANY_IN_DIRECTORY = "There were several wrong passwords of this account, and the company's directory would lock it: "
     .. "wait half an hour, or use a token."
 local NO_DIRECTORY = "The company's directory does not answer at present: try again in a minute. "
     .. "Tokens and the index's own accounts work meanwhile."
 
-{% endif %}
-local ACCOUNTS = "{{ __index_gateway_htpasswd }}"
-local TOKENS = "{{ __index_gateway_tokens }}"
-local PROGRAM = "unix:{{ __index_gateway_program }}"
+local ACCOUNTS, TOKENS, READ_RIGHTS, PROGRAM = settings.accounts, settings.tokens, settings.read_rights, settings.program
+
+local ENOENT = 2
 
 local ngx, now, sleep, sha1 = ngx, ngx.now, ngx.sleep, ngx.sha1_bin
 local decode, encode = ngx.decode_base64, ngx.encode_base64
@@ -82,6 +82,16 @@ local function read(path)
     return content or ""
 end
 
+-- The read rights. Without that file nothing is restricted; where it cannot be read, everything is.
+local function read_rights()
+    local file, _, problem = io.open(READ_RIGHTS, "rb")
+    local content = file and file:read("*a")
+    if file then
+        file:close()
+    end
+    return content or problem == ENOENT and "" or "restricted *\n"
+end
+
 -- One secret for all workers, and for those after a reload.
 local function secret_of_this_start()
     local random = io.open("/dev/urandom", "rb")
@@ -94,28 +104,66 @@ local SECRET_IN_LETTERS = encode(SECRET)
 
 -- As this worker has read them last: of a user, the current line and the previous one; of a token, whether it may read, and its owner.
 local lines, somebody = {}, nil
-{% if __index_gateway_ldap %}
 -- accounts whose last day is over
 local ended = {}
-{% endif %}
 local seen, next_end = nil, math.huge
 -- headers that were right within this second
 local recent = {}
 
+-- Patterns of restricted names, nil while there are none; and of each account, patterns of those that it may read.
+local restricted, reads = nil, {}
+-- within this second: whether a name is restricted; and of a header, what it may read
+local is_restricted, reads_of = {}, {}
+
+-- A pattern for names, in which nothing but `*` stands for others, as one of Lua's.
+local function lua_pattern(pattern)
+    return "^" .. pattern:gsub("%-", "%%-"):gsub("%*", ".*") .. "$"
+end
+
+local function patterns_in(text)
+    local patterns = {}
+    for pattern in text:gmatch("%S+") do
+        patterns[#patterns + 1] = lua_pattern(pattern)
+    end
+    return patterns
+end
+
+local function covers(patterns, name)
+    for _, pattern in ipairs(patterns) do
+        if find(name, pattern) then
+            return true
+        end
+    end
+    return false
+end
+
+local function note_read_rights(content)
+    restricted, reads = nil, {}
+    for kind, rest in content:gmatch("(%S+) ([^\n]+)\n") do
+        if kind == "restricted" then
+            restricted = restricted or {}
+            restricted[#restricted + 1] = lua_pattern(rest)
+        elseif kind == "reads" then
+            local user, patterns = match(rest, "^(%S+) (.*)$")
+            if user then
+                reads[user] = patterns_in(patterns)
+            end
+        end
+    end
+end
+
 -- See whether the accounts have changed, or it is another day, and forget the logins of those whose line has.
 local function look()
     local current, previous = read(ACCOUNTS), read(ACCOUNTS .. ".previous")
-    local ends_of_people, tokens = read(ACCOUNTS .. ".until"), read(TOKENS)
+    local ends_of_people, tokens, rights = read(ACCOUNTS .. ".until"), read(TOKENS), read_rights()
     local today = sub(ngx.utctime(), 1, 10)
-    local content = table.concat({current, previous, ends_of_people, today, tokens}, "\n\n")
+    local content = table.concat({current, previous, ends_of_people, today, tokens, rights}, "\n\n")
     if content == seen and now() < next_end then
         return
     end
-    recent = {}
-    seen, next_end, lines, somebody = content, math.huge, {}, nil
-{% if __index_gateway_ldap %}
-    ended = {}
-{% endif %}
+    recent, is_restricted, reads_of = {}, {}, {}
+    seen, next_end, lines, somebody, ended = content, math.huge, {}, nil, {}
+    note_read_rights(rights)
     for user, hash in current:gmatch("([^:\n]+):([^:\n]+)") do
         somebody = somebody or user
         lines[user] = lines[user] or hash .. ":"
@@ -127,25 +175,22 @@ local function look()
     for user, day in ends_of_people:gmatch("([^:\n]+):([^:\n]+)") do
         if day < today then
             lines[user] = nil
-{% if __index_gateway_ldap %}
             ended[user] = true
-{% endif %}
         end
     end
     for id, kind, ends, owner in tokens:gmatch("([^:\n]+):([012]):(%d+):([^:\n]+)\n") do
         ends = tonumber(ends)
         local has_account = kind == OF_A_JOB or lines[owner] and sub(lines[owner], 1, 1) ~= ":"
-{% if __index_gateway_ldap %}
-        has_account = has_account or not lines[owner] and not ended[owner] -- the program knows
-{% endif %}
+        has_account = has_account or HAS_DIRECTORY and not lines[owner] and not ended[owner] -- the program knows
         if has_account and (ends == 0 or now() < ends) then
             lines[":" .. id] = kind .. ":" .. owner
             next_end = ends > 0 and math.min(next_end, ends) or next_end
         end
     end
     for _, login in ipairs(logins:get_keys(0)) do
-        local user, line = match(checks:get(login) or "", "^([^\n]*)\n(.*)$")
-        if not user or {% if __index_gateway_ldap %}(lines[user] or ""){% else %}lines[user]{% endif %} ~= line then
+        local user, line = match(checks:get(login) or "", "^([^\n]*)\n([^\n]*)")
+        -- an account of the directory has no line here, and neither has its login
+        if not user or (lines[user] or HAS_DIRECTORY and "") ~= line then
             logins:delete(login)
         end
     end
@@ -154,12 +199,15 @@ look()
 ngx.timer.every(1, function(is_the_end)
     if not is_the_end then
         look()
-        recent = {}
+        recent, is_restricted, reads_of = {}, {}, {}
     end
 end)
 
 -- nginx's own answers: with a sentence, which is what clients show to people
 local function refuse(status, header, value, sentence)
+    if ngx.ctx.is_hidden then
+        return ngx.exit(404) -- whoever reads without a login learns no more from a wrong one
+    end
     ngx.status = status
     ngx.header[header] = value
     ngx.header["Content-Type"] = "text/plain; charset=utf-8"
@@ -177,7 +225,7 @@ end
 
 local function is_wrong(user)
     if user and is_token(user) then
-        return ask_for_login("This token has ended, was revoked, or is not complete: make another one at {{ __index_gateway_url }}/account/tokens.")
+        return ask_for_login("This token has ended, was revoked, or is not complete: make another one at " .. settings.url .. "/account/tokens.")
     end
     return ask_for_login("The user name or the password is wrong.")
 end
@@ -208,7 +256,7 @@ end
 local function ask_the_server(path, login)
     local server = ngx.socket.tcp()
     server:settimeout(CHECK_TIME * 1000)
-    local connected, problem = server:connect("127.0.0.1", {{ __index_gateway_login_port }})
+    local connected, problem = server:connect("127.0.0.1", settings.login_port)
     if not connected then
         return problem
     end
@@ -219,7 +267,8 @@ local function ask_the_server(path, login)
     return line and match(line, "^HTTP/%S+ (%d+)") or problem
 end
 
--- The program's status for a question of our own; nil if it does not answer.
+-- The program's status for a question of our own, and which restricted names a login may read by the directory's groups; nil if it
+-- does not answer.
 local function ask_the_program(path, login)
     local program = ngx.socket.tcp()
     program:settimeout(CHECK_TIME * 1000)
@@ -228,14 +277,21 @@ local function ask_the_program(path, login)
     end
     local header = login and "\r\nAuthorization: Basic " .. encode(login) or ""
     program:send("GET " .. path .. " HTTP/1.0\r\nHost: localhost" .. header .. "\r\n\r\n")
-    local line = program:receive()
+    local line, patterns = program:receive(), nil
+    local answer = line and match(line, "^HTTP/%S+ (%d+)")
+    while line and line ~= "" do
+        line = program:receive()
+        patterns = line and match(line, "^X%-Wheelhouse%-Reads: (.*)$") or patterns
+    end
     program:close()
-    return line and match(line, "^HTTP/%S+ (%d+)")
+    return answer, patterns
 end
 
-{% if __index_gateway_ldap %}
 -- Whether the directory has to say whose a login is, of a user or a token. It is never asked about who has a line of their own.
 local function is_of_directory(user)
+    if not HAS_DIRECTORY then
+        return false
+    end
     local line = lines[user]
     if is_token(user) then
         return line and sub(line, 1, 1) ~= OF_A_JOB and not lines[sub(line, 3)]
@@ -244,16 +300,16 @@ local function is_of_directory(user)
 end
 
 -- Remember what the directory has said. It was last used in a minute from now: so it ends then, and is not prolonged before.
-local function remember_answer(key, user, line, flag)
-    checks:set(key, user .. "\n" .. line)
+local function remember_answer(key, user, line, flag, patterns)
+    checks:set(key, user .. "\n" .. line .. "\n" .. (patterns or ""))
     logins:set(key, now() + DIRECTORY_TIME, DIRECTORY_TIME, flag)
 end
 
 -- "200", "401", or another status of the program; nil if it does not answer.
 local function check_in_directory(key, login, user)
-    local answer = ask_the_program("/logins/check", login)
+    local answer, patterns = ask_the_program("/logins/check", login)
     if answer == "200" then
-        remember_answer(key, user, "", 0)
+        remember_answer(key, user, "", 0, patterns)
     end
     look()
     if lines[user] then
@@ -262,26 +318,21 @@ local function check_in_directory(key, login, user)
     end
     return answer
 end
-{% endif %}
 
 -- The same of a token.
 local function check_token(key, login, token)
-    local answer
+    local answer, patterns
     for _ = 1, 3 do
         look()
         local line = lines[token]
         if not line then
             return "401"
         end
-        answer = ask_the_program("/logins/check", login)
+        answer, patterns = ask_the_program("/logins/check", login)
         local flag = sub(line, 1, 1) == MAY_READ and IS_TOKEN or MAY_NOT_READ
-{% if __index_gateway_ldap %}
         if answer == "200" and is_of_directory(token) then
-            remember_answer(key, token, line, flag)
+            remember_answer(key, token, line, flag, patterns)
         elseif answer == "200" then
-{% else %}
-        if answer == "200" then
-{% endif %}
             checks:set(key, token .. "\n" .. line)
             logins:set(key, now(), REMEMBERED, flag)
         end
@@ -300,12 +351,12 @@ local function check(key, login, user)
     if is_token(user) then
         return check_token(key, login, user)
     end
-{% if __index_gateway_ldap %}
-    look()
-    if is_of_directory(user) then
-        return check_in_directory(key, login, user)
+    if HAS_DIRECTORY then
+        look()
+        if is_of_directory(user) then
+            return check_in_directory(key, login, user)
+        end
     end
-{% endif %}
     local answer
     for _ = 1, 3 do
         look()
@@ -340,13 +391,9 @@ end
 local function check_in_turn(key, login)
     local colon = find(login, ":", 1, true)
     -- Neither is bcrypt given what it would cut off, which would be right with anything behind it.
-{% if __index_gateway_ldap %}
     local asks_directory = is_of_directory(user_of(login))
     local slot_kind, slots = asks_directory and "directory" or "slot", asks_directory and DIRECTORY_SLOTS or SLOTS
     local longest = asks_directory and LONGEST_IN_DIRECTORY or LONGEST_PASSWORD
-{% else %}
-    local slot_kind, slots, longest = "slot", SLOTS, LONGEST_PASSWORD
-{% endif %}
     if not colon or colon - 1 > LONGEST_USER or #login - colon > longest or find(login, "%c") then
         return is_wrong()
     end
@@ -424,7 +471,7 @@ local function check_in_turn(key, login)
     end
     local answer = check(key, login, user)
     if answer == "401" then
-        wrong:set(was_wrong, lines[user] or "", {% if __index_gateway_ldap %}asks_directory and DIRECTORY_TIME or {% endif %}WRONG)
+        wrong:set(was_wrong, lines[user] or "", asks_directory and DIRECTORY_TIME or WRONG)
         wrong:set(was_wrong_anywhere, true, 3600)
         ngx.log(ngx.ERR, "a user name or a password is wrong")
     else
@@ -443,12 +490,10 @@ local function check_in_turn(key, login)
     checks:delete("c" .. key)
     if answer == "401" then
         return is_wrong(user)
-{% if __index_gateway_ldap %}
-    elseif answer == "429" then
+    elseif answer == "429" and HAS_DIRECTORY then
         return refuse(429, "Retry-After", "1800", TOO_MANY_IN_DIRECTORY)
-    elseif answer == "503" then
+    elseif answer == "503" and HAS_DIRECTORY then
         return refuse(503, "Retry-After", "60", NO_DIRECTORY)
-{% endif %}
     elseif answer ~= "200" then
         return ngx.exit(is_token(user) and 502 or 500)
     end
@@ -466,12 +511,54 @@ local function may_not_read()
     return refuse(403, "Cache-Control", "no-store", "This token may publish, and may not install.")
 end
 
+-- The name of the project that a path shows something of, as all names are compared; nil for a path that is not among the files. What
+-- the program answers, it hides itself.
+local function project_of(path)
+    local name = match(path, "^/simple/([^/]+)") or match(path, "^/packages/([^/]+)")
+        or match(path, "^/conda/[^/]+/[^/]+/(.+)%-[^-]+%-[^-]+$")
+    return name and name:lower():gsub("[-_.]+", "-")
+end
+
+-- The restricted names that a login, which is right, may read, as patterns.
+local function find_reads(header)
+    local login = credentials(header)
+    local user = user_of(login)
+    local line = lines[user]
+    local owner = is_token(user) and line and sub(line, 3) or user
+    if lines[owner] and not is_token(owner) then
+        return reads[owner] or {}
+    end
+    -- by groups of the directory
+    return patterns_in(match(checks:get(sha1(SECRET .. login)) or "", "^[^\n]*\n[^\n]*\n(.*)$") or "")
+end
+
+-- Refuse what is of a restricted project that whoever sent this may not read. `header` is that of a login that is right, or nil.
+local function hide(header)
+    local project = project_of(ngx.var.uri)
+    if not project then
+        return
+    end
+    if is_restricted[project] == nil then
+        is_restricted[project] = covers(restricted, project)
+    end
+    if not is_restricted[project] then
+        return
+    end
+    if header then
+        reads_of[header] = reads_of[header] or find_reads(header)
+        if covers(reads_of[header], project) then
+            return
+        end
+    end
+    return ngx.exit(404)
+end
+
 -- Let the request in if its login is right. What comes before the first `return` is what a login costs nearly all requests. Whoever
 -- does not want to read needs no right to.
 function M.let_in(is_reading)
     local header = ngx.var.http_authorization
     if header and recent[header] then
-        return
+        return restricted and hide(header)
     end
     local login = header and credentials(header)
     if not login then
@@ -496,6 +583,33 @@ function M.let_in(is_reading)
     if is_reading ~= false and flag == MAY_NOT_READ then
         return may_not_read()
     end
+    return restricted and hide(header)
+end
+
+-- Where anybody may read: let everyone in, but for restricted projects, which take a login.
+function M.let_anyone_in()
+    if not restricted then
+        return
+    end
+    local header = ngx.var.http_authorization
+    if not header then
+        return hide()
+    end
+    local project = project_of(ngx.var.uri)
+    if project and covers(restricted, project) then
+        ngx.ctx.is_hidden = true
+        return M.let_in()
+    end
+end
+
+-- The same for what the program answers, which is told whose login it is.
+function M.let_visitor_in(is_open)
+    local header = ngx.var.http_authorization
+    if is_open and not (restricted and header) then
+        return
+    end
+    M.let_in()
+    ngx.var.wheelhouse_login = user_of(credentials(header))
 end
 
 -- Let an upload in, before anything of its body is read.
@@ -510,10 +624,8 @@ function M.let_upload()
     if answer == "403" then
         ngx.req.discard_body()
         return ngx.exec("@may_not_publish")
-{% if __index_gateway_ldap %}
-    elseif answer == "503" then
+    elseif answer == "503" and HAS_DIRECTORY then
         return refuse(503, "Retry-After", "60", NO_DIRECTORY)
-{% endif %}
     elseif answer ~= "200" then
         return ngx.exit(502)
     end
