@@ -32,6 +32,7 @@ from wheelhouse.logs import OneLine
 from wheelhouse.store.downloads import Cache
 from wheelhouse.web import xmlrpc
 from wheelhouse.web.account import Account
+from wheelhouse.web.audits import Audits
 from wheelhouse.web.html import Pages
 from wheelhouse.web.logins import Logins
 from wheelhouse.web.responses import HTTPError, http_error, path_of
@@ -88,6 +89,7 @@ class Application:
         self._upstream = upstream = UpstreamRoutes(config, index, cache)
         pages = Pages(config, index, self._catalogue)
         self._account = Account(config, self._tokens, self._logins, pages)
+        self._audits = Audits(config)
         routes: dict[str, Callable[..., Response]] = {
             "/": pages.home,
             "/search": pages.search,
@@ -112,6 +114,7 @@ class Application:
         confined.warm_up()
         threading.Thread(target=self._upstream.watch, daemon=True).start()
         threading.Thread(target=self._watch_tokens, daemon=True).start()
+        threading.Thread(target=self._audits.warm_up, daemon=True).start()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -137,6 +140,8 @@ class Application:
             return xmlrpc.answer(self._catalogue, request)
         if self._trusted_publishing.is_asked(path):
             return self._trusted_publishing.answer(request, path)
+        if self._audits.is_asked(path):
+            return self._audits.answer(request, path)
         if self._account.is_asked(path):
             return self._account.answer(request, path)
         if request.method not in ("GET", "HEAD"):
