@@ -161,16 +161,18 @@ def test_many_advisories_come_in_pages(osv: Path, client: Client, monkeypatch: p
         ("query", {}, "about projects of PyPI alone, not of 'no ecosystem'"),
         ("query", {"commit": "6879efc2c1596d11a6a6ad296f80063b558d5e0f"}, "not about commits"),
         ("query", {"package": {"name": "lodash", "ecosystem": "npm"}}, "about projects of PyPI alone, not of 'npm'"),
-        ("query", {"package": {"purl": "pkg:npm/lodash@1"}}, "'pkg:npm/lodash@1' is not one such as pkg:pypi/idna@3.10"),
+        (
+            "query",
+            {"package": {"purl": "pkg:npm/lodash@1"}},
+            "'pkg:npm/lodash@1' is not one such as pkg:pypi/idna@3.10",
+        ),
         ("query", release("../secrets"), "'../secrets' is not the name of a Python project"),
         ("query", release(page_token="17"), "'17' is no page of this index"),
         ("querybatch", {"queries": [release(), release("")]}, "Query 2: '' is not the name of a Python project"),
         ("querybatch", {"queries": [release()] * 1001}, "There are 1001 queries in it; send at most 1000 at a time"),
     ],
 )
-def test_what_is_no_question_gets_a_sentence(
-    osv: Path, client: Client, what: str, given: Any, sentence: str
-) -> None:
+def test_what_is_no_question_gets_a_sentence(osv: Path, client: Client, what: str, given: Any, sentence: str) -> None:
     status, said = post(client, what, given)
     assert status == 400 and said["code"] == 3
     assert sentence in said["message"]

@@ -123,7 +123,9 @@ def _unreadable(why: str) -> Unreachable:
 def _stamps(directory: Path) -> Iterator[tuple[str, tuple[int, int, int]]]:
     """The files there, each with what changes when it is replaced; raises OSError."""
     if not directory.stat().st_nlink:
-        raise OSError(0, "it was replaced while the program ran, which sees the old one until it is restarted", directory)
+        raise OSError(
+            0, "it was replaced while the program ran, which sees the old one until it is restarted", directory
+        )
     for place, _, names in os.walk(directory, onerror=_raise):
         for name in names:
             if name.endswith(".json"):

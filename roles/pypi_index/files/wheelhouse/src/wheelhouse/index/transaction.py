@@ -18,12 +18,13 @@ from sqlalchemy import Connection
 from wheelhouse.errors import Conflict, NotFound
 from wheelhouse.formats.distribution import FileName
 from wheelhouse.formats.validation import Checked
-from wheelhouse.index import conflicts, queries
+from wheelhouse.index import conflicts, provenance, queries
 from wheelhouse.index.changes import Together
 from wheelhouse.index.conda_changes import CondaChanges, IncomingPackage
 from wheelhouse.index.events import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, now, written
 from wheelhouse.index.intake_changes import IntakeChanges
 from wheelhouse.index.projection import ROOT, note_missing
+from wheelhouse.index.provenance import Provenance
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.version_keys import version_key
 
@@ -39,6 +40,8 @@ class Incoming:
     checked: Checked
     uploaded: datetime | None = None
     """When it was, upstream; one that is naive is in UTC. None for what is published here first."""
+    provenance: Provenance | None = None
+    """What came with it."""
 
     @property
     def name(self) -> FileName:
@@ -132,6 +135,9 @@ class Index(CondaChanges, IntakeChanges):
         places = self._write_down(connection, [_published(one, by) for one in new])
         for project, names in lost.items():
             places |= note_missing(connection, project, names)
+        for number, one in enumerate(files):
+            if one.provenance and number not in refused:
+                places |= provenance.keep(connection, one.name, one.provenance)
         return Together([one.filename for one in new], refused, {**dict.fromkeys(places, ()), **dirty})
 
     def yank(self, project: str, version: str, reason: str, who: str) -> list[str]:

@@ -22,7 +22,7 @@ from werkzeug.wrappers import Request, Response
 from wheelhouse.config import Config
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.formats import confined
-from wheelhouse.index import permissions
+from wheelhouse.index import permissions, provenance
 from wheelhouse.index.health import Health
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
@@ -34,6 +34,7 @@ from wheelhouse.web import xmlrpc
 from wheelhouse.web.account import Account
 from wheelhouse.web.audits import Audits
 from wheelhouse.web.html import Pages
+from wheelhouse.web.integrity import Integrity
 from wheelhouse.web.logins import Logins
 from wheelhouse.web.responses import HTTPError, http_error, path_of
 from wheelhouse.web.trusted_publishing import TrustedPublishing
@@ -60,11 +61,13 @@ def application() -> "Application":
     index = open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
     # Temporary files belong on the shelf's disk: /tmp may be small, and in memory.
     tempfile.tempdir = str(index.staging.incoming)
+    config = Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    provenance.readdress(index.database, config.current().index_url)
     index.render_dirty()
     index.sweep()
     cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
     cache.sweep()
-    return Application(Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))), index, cache)
+    return Application(config, index, cache)
 
 
 class _Rest(BaseConverter):
@@ -97,6 +100,7 @@ class Application:
             "/project/<rest:path>": pages.published,
             "/pypi/<rest:path>": pages.published,
             "/assets/<rest:name>": pages.asset,
+            "/integrity/<rest:path>": Integrity(index.database).provenance,
             "/simple/<rest:name>": upstream.page,
             "/cached/<rest:path>": upstream.file,
             "/health": self._health,

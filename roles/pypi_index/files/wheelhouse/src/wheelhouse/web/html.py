@@ -105,6 +105,7 @@ class Pages:
         with self._index.database.read() as connection:
             fetched = downloads.of_project(connection, name_)
             jobs = queries.jobs(connection, name_)
+            attested = provenance.documents(connection, name_, [file.file for file in project.attested])
         return self._page(
             "project.html",
             project=project,
@@ -114,6 +115,7 @@ class Pages:
             may_publish=project_page.publishers(name_, settings),
             downloads=fetched,
             jobs=jobs,
+            attested={name: attestation.makers(document) for name, document in attested.items()},
         )
 
     def published(self, _: Request, path: str) -> Response:
@@ -206,6 +208,7 @@ def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
         "thousands": "{:,}".format,
         "came_from": project_page.came_from,
         "job_of": project_page.job_of,
+        "path_of": lambda url: urlsplit(url).path,
         "safe_html": Markup,  # only of what `formats.description` rendered
     }
     return templates
