@@ -168,7 +168,7 @@ def _refuse_other_subject(subjects: Any, filename: str, sha256: str, which: str)
     try:
         (subject,) = subjects
         name, digest = subject["name"], subject["digest"]["sha256"]
-        is_this = parse_filename(name) == parse_filename(filename)
+        is_this = parse_filename(name).identity == parse_filename(filename).identity
     except (BadDistribution, *_WRONG):
         raise BadDistribution(f"{which} of {filename} is about no file, or about several.") from None
     if not is_this:

@@ -19,7 +19,8 @@ from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import NotFound
-from wheelhouse.index import downloads, queries
+from wheelhouse.formats import attestation
+from wheelhouse.index import downloads, provenance, queries
 from wheelhouse.index.events import instant
 from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
