@@ -20,9 +20,9 @@ from wheelhouse.index import provenance
 from wheelhouse.index.opening import open_index
 from wheelhouse.web.app import application
 
-from .attestations import KEY, REPOSITORY, SLSA, attestation, certificate
+from .attestations import SLSA, attestation, certificate
 from .journal import journal
-from .samples import PASSWORD, Client, Wheel, metadata
+from .samples import PASSWORD, Client, Wheel
 from .served import disagreements
 
 WHEEL = Wheel()
@@ -131,11 +131,17 @@ def test_a_broken_one_refuses_the_upload(client: Client, root: Path, how: str) -
 @pytest.mark.parametrize(
     ("statement", "sentence"),
     [
-        ({"subject": [{"name": "acme_tools-2.0-py3-none-any.whl", "digest": {"sha256": "0" * 64}}]}, "about another file"),
+        (
+            {"subject": [{"name": "acme_tools-2.0-py3-none-any.whl", "digest": {"sha256": "0" * 64}}]},
+            "about another file",
+        ),
         ({"subject": [{"name": NAME, "digest": {"sha256": "0" * 64}}]}, "a file of this name with another SHA-256"),
         ({"subject": []}, "about no file, or about several"),
         ({"subject": [{"name": "x", "digest": {}}]}, "about no file, or about several"),
-        ({"predicateType": "https://example.org/any"}, "says 'https://example.org/any', which this index does not know"),
+        (
+            {"predicateType": "https://example.org/any"},
+            "says 'https://example.org/any', which this index does not know",
+        ),
         ({"_type": "https://in-toto.io/Statement/v0.1"}, "is not as PEP 740 has it"),
     ],
 )

@@ -46,7 +46,9 @@ def keep(connection: Connection, name: FileName, provenance: Provenance) -> set[
     if known == provenance.document:
         return set()
     if known is not None:
-        raise Conflict(f"{name.filename} was published with other attestations, and those of a file are never replaced.")
+        raise Conflict(
+            f"{name.filename} was published with other attestations, and those of a file are never replaced."
+        )
     row = {"project": name.project, "file": name.filename, "document": provenance.document, "at": now()}
     upsert(connection, table, [row])
     served = address(provenance.index_url, name.project, str(name.version), name.filename)
