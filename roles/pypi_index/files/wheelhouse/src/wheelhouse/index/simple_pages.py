@@ -16,8 +16,10 @@ from simple_repository.content_negotiation import Format
 from simple_repository.model import File, Meta, ProjectDetail, ProjectList
 from simple_repository.serializer import serialize
 
+from wheelhouse.index.project_status import Status
+
 API_VERSION = "1.1"
-JSON_API_VERSION = "1.3"
+JSON_API_VERSION = "1.4"
 """HTML stays as it was when PEP 833 froze it; what came later is in JSON alone."""
 HTML, JSON = "index.html", "index.json"
 """Names of the pages."""
@@ -40,11 +42,19 @@ def pieces(file: File, provenance: str | None = None) -> Pieces:
     return _between(as_html, _EMPTY_HTML), as_json
 
 
-def project_pages(project: str, files: Iterable[Pieces], versions: Iterable[str]) -> dict[str, bytes]:
-    """The pages of a project whose files have these pieces, in the order of their versions and names."""
+def project_pages(
+    project: str, files: Iterable[Pieces], versions: Iterable[str], status: Status | None = None
+) -> dict[str, bytes]:
+    """The pages of a project whose files have these pieces, in the order of their versions and names.
+
+    Of a project that is not active, the page in JSON says so (PEP 792).
+    """
     listed = list(files)
     as_html = serialize(_page(project), Format.HTML_V1)
     as_json = serialize(_page(project, versions=versions, api=JSON_API_VERSION), Format.JSON_V1)
+    if status:  # simple-repository does not know it yet
+        told = {"status": status.status} | ({"reason": status.reason} if status.reason else {})
+        as_json = json.dumps({**json.loads(as_json), "project-status": told})
     return {
         HTML: _around(as_html, _HTML_TAIL, "".join([piece for piece, _ in listed])).encode(),
         JSON: _around(as_json, _JSON_TAIL, ", ".join([piece for _, piece in listed])).encode(),

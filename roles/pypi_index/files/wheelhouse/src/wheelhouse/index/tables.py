@@ -263,6 +263,14 @@ provenance = Table(
     Column("at", Text, nullable=False),
 )
 """The attestations that files were published with."""
+project_statuses = Table(
+    "project_statuses",
+    metadata,
+    Column("project", NAME, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+)
+"""Projects that are not active, see `project_status`."""
 meta = Table(
     "meta",
     metadata,

@@ -20,7 +20,7 @@ from werkzeug.wrappers import Request, Response
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import NotFound
 from wheelhouse.formats import attestation
-from wheelhouse.index import downloads, provenance, queries
+from wheelhouse.index import downloads, project_status, provenance, queries
 from wheelhouse.index.events import instant
 from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
@@ -106,6 +106,7 @@ class Pages:
         with self._index.database.read() as connection:
             fetched = downloads.of_project(connection, name_)
             jobs = queries.jobs(connection, name_)
+            standing = project_status.find(connection, name_)
             attested = provenance.documents(connection, name_, [file.file for file in project.attested])
         return self._page(
             "project.html",
@@ -116,6 +117,7 @@ class Pages:
             may_publish=project_page.publishers(name_, settings),
             downloads=fetched,
             jobs=jobs,
+            standing=standing,
             attested={name: attestation.makers(document) for name, document in attested.items()},
         )
 

@@ -1,4 +1,4 @@
-"""Attestations of files. It only adds: earlier programs can read and change all tables."""
+"""Attestations of files, statuses of projects. It only adds: earlier programs can read and change all tables."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,4 +20,11 @@ def upgrade() -> None:
         sa.Column("document", sa.Text(), nullable=False),
         sa.Column("at", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("project", "file", name=op.f("provenance_key")),
+    )
+    op.create_table(
+        "project_statuses",
+        sa.Column("project", NAME, nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("project", name=op.f("project_statuses_key")),
     )
