@@ -83,13 +83,14 @@ def test_provenance_that_began_later_is_no_finding(office: Office) -> None:
     assert findings(office, "alpha==1.0") == []
 
 
-@pytest.mark.parametrize("what", ["another file", "nothing", "no form"])
+@pytest.mark.parametrize("what", ["another file", "nothing", "no form", "no publisher"])
 def test_what_is_about_something_else_blocks(office: Office, what: str) -> None:
     file = office.publish("alpha")
     wrong = {
         "another file": document(attestation(file.name, b"other bytes")),
         "nothing": document(),
         "no form": b"<html>",
+        "no publisher": document(attestation(file.name, file.content)).replace(b'"publisher": {', b'"publisher": "x", "o": {'),
     }
     attest(office, file, wrong[what])
     office.wants("alpha")

@@ -81,7 +81,7 @@ def test_the_page_is_still_read(client: Client, root: Path) -> None:
 def test_the_projects_page_says_who_attests(client: Client) -> None:
     send(client, attestation(NAME, CONTENT))
     page = client.send("GET", "/projects/acme-tools/").text
-    assert f'<a href="{PLACE}">attested</a> by GitHub acme/tools (release.yml), as the certificate says' in page
+    assert f'<a href="{PLACE}">attested</a> by GitHub acme/tools (release.yml), as its provenance says' in page
 
 
 def without(key: str) -> Callable[[dict[str, Any]], None]:

@@ -99,10 +99,11 @@ def provenance(attestations: Sequence[Attestation]) -> str:
 
 
 def makers(document: str) -> list[str]:
-    """Who made the attestations in a provenance that was checked, by their certificates, each once."""
+    """Who made the attestations in a provenance that was checked, as it says, each once."""
     found = []
     for bundle in json.loads(document)["attestation_bundles"]:
-        publisher = bundle.get("publisher") or {}
+        publisher = bundle.get("publisher")
+        publisher = publisher if isinstance(publisher, dict) else {}
         file = publisher.get("workflow") or publisher.get("workflow_filepath")
         known = [publisher.get("kind"), publisher.get("repository"), file and f"({file})"]
         text = " ".join(str(one) for one in known if one) if publisher.get("repository") else "a job elsewhere"
@@ -117,7 +118,7 @@ def read_provenance(text: str, filename: str, sha256: str) -> tuple[Attestation,
     try:
         given = json.loads(text)
         bundles = given["attestation_bundles"] if given["version"] == 1 else None
-        found = [one for bundle in bundles or () for one in bundle["attestations"]]
+        found = [one for bundle in bundles or () for one in bundle["attestations"] if _is_object(bundle["publisher"])]
     except _WRONG:
         found = []
     if not found:
