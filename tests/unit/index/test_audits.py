@@ -217,6 +217,20 @@ def replace_it(osv: Path) -> None:
     osv.rmdir()
 
 
+def spoil_ranges(osv: Path) -> None:
+    wrong = {
+        "package": {"name": "nothing-known", "ecosystem": "PyPI"},
+        "ranges": [{"type": "ECOSYSTEM", "events": [7]}],
+    }
+    advisory(osv, "PYSEC-2026-6", affected=[wrong])
+
+
+def test_what_a_version_cannot_be_compared_with_is_no_answer(osv: Path, client: Client) -> None:
+    spoil_ranges(osv)
+    status, said = post(client, "query", release("nothing-known", "1"))
+    assert status == 503 and "'PYSEC-2026-6' is no advisory as OSV writes them" in said["message"]
+
+
 @pytest.mark.parametrize("spoil", [break_one, take_all, replace_it])
 def test_nothing_is_called_safe_where_advisories_cannot_be_read(
     osv: Path, client: Client, spoil: Callable[[Path], None]

@@ -90,7 +90,9 @@ def test_what_is_about_something_else_blocks(office: Office, what: str) -> None:
         "another file": document(attestation(file.name, b"other bytes")),
         "nothing": document(),
         "no form": b"<html>",
-        "no publisher": document(attestation(file.name, file.content)).replace(b'"publisher": {', b'"publisher": "x", "o": {'),
+        "no publisher": document(attestation(file.name, file.content)).replace(
+            b'"publisher": {', b'"publisher": "x", "o": {'
+        ),
     }
     attest(office, file, wrong[what])
     office.wants("alpha")

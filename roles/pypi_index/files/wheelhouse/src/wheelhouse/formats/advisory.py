@@ -5,6 +5,7 @@ does not write.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from packaging.utils import canonicalize_name
@@ -57,6 +58,7 @@ def _within(events: Iterable[Mapping[str, str]], version: Version) -> bool:
     return is_in
 
 
+@lru_cache(maxsize=20_000)
 def _version(text: str) -> Version | None:
     try:
         return Version(text)

@@ -89,13 +89,15 @@ class Advisories:
         for path, stamp in stamps.items():
             if path not in self._files or self._files[path].stamp != stamp:
                 self._files[path] = self._remember(path, stamp)
-        self._by_id = {file.id: path for path, file in self._files.items()}
-        self._by_project = {}
+        by_project: dict[str, list[str]] = {}
         for path, file in self._files.items():
             for project in file.projects:
-                self._by_project.setdefault(project, []).append(path)
-        if not self._by_project:
+                by_project.setdefault(project, []).append(path)
+        if not by_project:
             raise _unreadable(f"{self.directory} holds no advisory about Python packages")
+        # Each in one step, since others read them meanwhile.
+        self._by_id = {file.id: path for path, file in self._files.items()}
+        self._by_project = by_project
 
     def _remember(self, path: str, stamp: tuple[int, int, int]) -> _File:
         entry = self._read(path)
@@ -139,10 +141,15 @@ def _raise(error: OSError) -> None:
 
 
 def affecting(entries: list[dict[str, Any]], project: str, version: str) -> list[dict[str, Any]]:
-    """Those of a project's advisories that a version is affected by; of no version, all."""
-    if not version:
-        return entries
-    return [entry for entry in entries if advisory.affects(entry, project, version)]
+    """Those of a project's advisories that a version is affected by; of no version, all. Raises `Unreachable`."""
+    return [entry for entry in entries if not version or _affects(entry, project, version)]
+
+
+def _affects(entry: dict[str, Any], project: str, version: str) -> bool:
+    try:
+        return advisory.affects(entry, project, version)
+    except _NOT_OSV:
+        raise _unreadable(f"{ascii(entry['id'])} is no advisory as OSV writes them") from None
 
 
 def short(entry: Mapping[str, Any]) -> dict[str, Any]:
