@@ -149,7 +149,7 @@ def _affects(entry: dict[str, Any], project: str, version: str) -> bool:
     try:
         return advisory.affects(entry, project, version)
     except _NOT_OSV:
-        raise _unreadable(f"{ascii(entry['id'])} is no advisory as OSV writes them") from None
+        raise _unreadable(f"{entry['id']!a} is no advisory as OSV writes them") from None
 
 
 def short(entry: Mapping[str, Any]) -> dict[str, Any]:
