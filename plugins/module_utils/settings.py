@@ -242,6 +242,15 @@ SETTINGS = (
         given=False,
     ),
     Setting(
+        "wheelhouse_audits",
+        "bool",
+        "Whether the index answers uv audit and pip-audit, from the advisories that you put into"
+        " /srv/wheelhouse/intake/osv, and pip-audit on workstations asks it.",
+        "true",
+        default="false",
+        given=False,
+    ),
+    Setting(
         "wheelhouse_offboard_max",
         "int",
         "How many people a run may offboard. A run that would offboard more, or a person without an entry, stops before"

@@ -34,8 +34,8 @@ THEIR_NAMES = """
 OTHERS = """
     ansible ansible-builder ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl
     docker echo export find git hatch journalctl kill mail make mamba micromamba mkdir molecule openssl pdm pip pip3
-    pipenv pipx pixi poetry pre-commit ps pytest python python3 restic rm runuser scp security sh sha256sum source ssh
-    ssh-keygen su sudo systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
+    pip-audit pipenv pipx pixi poetry pre-commit ps pytest python python3 restic rm runuser scp security sh sha256sum
+    source ssh ssh-keygen su sudo systemctl systemd-analyze systemd-run tar twine uv uvx virtualenv
 """
 OURS = frozenset(THEIR_NAMES.split())
 PROGRAMS = OURS | frozenset(OTHERS.split())

@@ -26,8 +26,8 @@ WITHOUT = {
     "tests/tools/type_checks.py": "hands its arguments to mypy",
 }
 INDEX = (
-    "backup channel check-config downloads export health housekeeping import intake journal metrics reindex remove"
-    " report status take-over token trial unyank verify yank"
+    "backup channel check-config downloads export health housekeeping import intake journal mark metrics reindex"
+    " remove report status take-over token trial unyank verify yank"
 )
 UNCLEAR = re.compile(
     r"\b(anew|lest|of before|of now|who left|let (?:in|out)|brought in|kept back|tells?|told"

@@ -108,6 +108,11 @@ def test_looking_after_the_shelf(copied: Login, index: Login, version: str) -> N
     )
     index.as_written("docker exec wheelhouse-index wheelhouse unyank PROJECT VERSION", real=release)
     index.as_written(
+        "docker exec wheelhouse-index wheelhouse mark PROJECT archived --reason WHY",
+        real={"PROJECT": PROJECT, "WHY": "done"},
+    )
+    index.succeed(f"docker exec wheelhouse-index wheelhouse mark {PROJECT} active")
+    index.as_written(
         "docker exec wheelhouse-index wheelhouse remove PROJECT VERSION --reason WHY", real=release | {"WHY": "gone"}
     )
     assert index.run(f"ls {SHELF}/packages/{PROJECT}/*.whl").code != 0

@@ -254,6 +254,30 @@ def test_a_lock_from_outside(ada: Login) -> None:
     ada.as_written("uv sync", where)
 
 
+def test_audits(ada: Login, root_of: dict[str, Login]) -> None:
+    """The index knows of what demo/osv has in it; both tools ask it, and ada's logins are those of installing."""
+    ada.succeed("rm -rf documented/audited && mkdir documented/audited")
+    write(ada, "documented/audited/pyproject.toml", OUTSIDE_PROJECT)
+    write(ada, "documented/audited/requirements.txt", "idna\n")
+    ada.as_written(
+        "uv audit --preview-features audit-command --service-url https://packages.acme.example/osv/",
+        "documented/audited",
+    )
+    said = ada.as_written("uvx pip-audit --strict -r requirements.txt", "documented/audited")
+    assert "No known vulnerabilities found" in said.text
+    # not to be had here, so that nothing is resolved
+    write(ada, "documented/audited/vulnerable.txt", "sqlparse==0.4.3\n")
+    said = ada.as_written(
+        "env -u PIP_AUDIT_OSV_URL uvx pip-audit --strict --no-deps --disable-pip -r vulnerable.txt"
+        " --vulnerability-service osv --osv-url https://packages.acme.example/osv/v1/query",
+        "documented/audited",
+        code=1,
+    )
+    assert "GHSA-rrm6-wvj7-cwh2" in said.text
+    asked = root_of["index"].succeed("grep -c '\"POST /osv/v1/query' /var/log/nginx/access.log")
+    assert int(asked) >= 3
+
+
 def test_pip_search(ada: Login, released: Login, venv: str) -> None:
     said = ada.as_written("pip search NAME", f"{venv} && {VENV}", real={"NAME": "acme-hello"})
     assert "acme-hello" in said.text

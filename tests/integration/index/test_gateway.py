@@ -153,7 +153,7 @@ def test_each_client_gets_the_format_it_reads(
     assert "accept" in answer.vary
     assert (wheel.filename if page == PAGE else "acme-gateway") in answer.text
     if content_type == JSON:
-        assert answer.json["meta"]["api-version"] == "1.1"
+        assert answer.json["meta"]["api-version"] == "1.4"
     else:
         assert answer.text.startswith("<!DOCTYPE html>")
 

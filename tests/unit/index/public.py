@@ -113,6 +113,8 @@ class PublicIndex(Public):
         """Files whose receiver hung up."""
         self.pages: dict[str, tuple[int, str, bytes]] = {}
         """Project -> status, content type and body of a page that is not made of `projects`."""
+        self.provenance: dict[str, tuple[int, bytes]] = {}
+        """Path -> status and body."""
         self.speaks_json = True
         self.given: list[str | None] = []
         """The logins that came with questions."""
@@ -189,7 +191,10 @@ def _handler(index: PublicIndex) -> type[BaseHTTPRequestHandler]:
                 return
             path, _, query = self.path.partition("?")
             _, kind, project, *rest = path.split("/")
-            if kind == "simple" and index.moved_to:
+            if path in index.provenance:
+                status, body = index.provenance[path]
+                self._send(status, "application/vnd.pypi.integrity.v1+json", body)
+            elif kind == "simple" and index.moved_to:
                 self.send_response(302)
                 self.send_header("Location", f"{index.moved_to}{project}/")
                 self.send_header("Content-Length", "0")

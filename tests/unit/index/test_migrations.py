@@ -46,7 +46,9 @@ def test_pages_that_are_made_in_another_way_are_made_anew(
     before = page.read_bytes()
     pieces = simple_pages.pieces
     monkeypatch.setattr(simple_pages, "MADE_BY", "another version")
-    monkeypatch.setattr(simple_pages, "pieces", lambda file: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1)))
+    monkeypatch.setattr(
+        simple_pages, "pieces", lambda file, *_: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1))
+    )
     later = open_index(root)
     assert later.render_dirty() > 0
     assert page.read_bytes() == before.replace(b'[{"filename"', b'[{ "filename"')
@@ -114,13 +116,13 @@ def test_what_an_earlier_version_published_meanwhile_is_made_in_the_new_way(
     pieces = simple_pages.pieces
     with monkeypatch.context() as new:
         new.setattr(simple_pages, "MADE_BY", "another version")
-        new.setattr(simple_pages, "pieces", lambda file: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1)))
+        new.setattr(simple_pages, "pieces", lambda file, *_: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1)))
         later = open_index(root)
     publish(index, Wheel("acme_late"))
     pages = [root / "simple" / name / "index.json" for name in ("acme-early", "acme-late")]
     with monkeypatch.context() as new:
         new.setattr(simple_pages, "MADE_BY", "another version")
-        new.setattr(simple_pages, "pieces", lambda file: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1)))
+        new.setattr(simple_pages, "pieces", lambda file, *_: (pieces(file)[0], pieces(file)[1].replace("{", "{ ", 1)))
         later.render_dirty()
         assert [b'[{ "filename"' in page.read_bytes() for page in pages] == [True, False]
         finish_pieces(later)

@@ -57,7 +57,7 @@ def test_wheel_is_shelved_and_listed(client: Client, root: Path) -> None:
         "requires-python": ">=3.9",
         "core-metadata": {"sha256": hashlib.sha256(described.read_bytes()).hexdigest()},
     }
-    assert page(root)["meta"] == {"api-version": "1.1"}
+    assert page(root)["meta"] == {"api-version": "1.4"}
     assert page(root)["versions"] == ["1.0"]
     assert json.loads((root / "simple/index.json").read_text())["projects"] == [{"name": "acme-tools"}]
     (event,) = events(root)

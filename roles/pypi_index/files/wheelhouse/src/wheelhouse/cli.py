@@ -23,6 +23,7 @@ from wheelhouse.config import ConfigError, Settings
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.index import backup, downloads, events, journal, queries
 from wheelhouse.index.opening import finish_pieces, open_index
+from wheelhouse.index.project_status import STATUSES
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
 from wheelhouse.maintenance import Maintenance
@@ -131,6 +132,16 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("version", metavar="VERSION")
     for command in (yank, remove):
         command.add_argument("--reason", required=True, help="why; shown to people who request the release")
+    mark = commands.add_parser(
+        "mark",
+        help="mark a project as archived or deprecated",
+        description="Mark a project (PEP 792): `archived` ones take no new files, `deprecated` ones should no longer be"
+        " used. Installers that know of it warn; nothing is removed. `active` takes that back.",
+    )
+    mark.set_defaults(run=_mark)
+    mark.add_argument("project", metavar="PROJECT")
+    mark.add_argument("status", choices=STATUSES)
+    mark.add_argument("--reason", help="what to do instead; shown to people who look at the project")
     bring_in = commands.add_parser(
         "intake",
         help="import the public packages of the list",
@@ -189,7 +200,7 @@ def _parser() -> argparse.ArgumentParser:
 
     changing_tokens = token_commands.add(commands)
 
-    for command in (reindex, verify, channel, yank, unyank, remove, bring_in, bring_over, *changing_tokens):
+    for command in (reindex, verify, channel, yank, unyank, remove, mark, bring_in, bring_over, *changing_tokens):
         command.add_argument(
             "--by", default=_login(), metavar="NAME", help="who does this, for the journal (default: %(default)s)"
         )
@@ -381,6 +392,11 @@ def _unyank(options: argparse.Namespace) -> int:
 def _remove(options: argparse.Namespace) -> int:
     files = _index().remove(options.project, options.version, options.reason, options.by)
     return _done("removed", files)
+
+
+def _mark(options: argparse.Namespace) -> int:
+    _index().set_status(options.project, options.status, options.reason, options.by)
+    return _done(options.status, [options.project])
 
 
 def _intake(options: argparse.Namespace) -> int:

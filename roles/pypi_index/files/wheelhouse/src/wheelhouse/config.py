@@ -97,6 +97,8 @@ class Settings:
     """Which nightly builds are removed."""
     publishers: tuple[TrustedPublisher, ...]
     """Which jobs of CI systems may publish what."""
+    advisories: str | None
+    """The directory of advisories that audits are answered from; None if no audit is answered."""
     index_url: str
     contact: str | None
     """Who to ask, for the sentences people are shown."""
@@ -295,6 +297,7 @@ def _settings(
         set_days=reader.number("set_days", 0),
         retention=reader.retention("retention"),
         publishers=reader.publishers("publishers"),
+        advisories=reader.optional("advisories"),
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,

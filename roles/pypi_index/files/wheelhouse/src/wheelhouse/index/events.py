@@ -15,6 +15,7 @@ from wheelhouse.index import tables
 from wheelhouse.index.database import insert_numbered
 
 PUBLISH, YANK, UNYANK, REMOVE, DATE = "publish", "yank", "unyank", "remove", "date"
+STATUS = "status"
 REFUSE, QUARANTINE, VERIFY = "refuse", "quarantine", "verify"
 MAX_REASON = 1000
 """Characters of a sentence on somebody else's file."""

@@ -132,6 +132,14 @@ def note_missing(connection: Connection, project: str, missing: Mapping[str, boo
     return places
 
 
+def note_provenance(connection: Connection, project: str, addresses: Mapping[str, str]) -> set[str]:
+    """Note where the provenance of files is served; returns the places that are dirty now. No event says so."""
+    rows = _files(connection, [(project, name) for name in addresses])
+    places = _replace(connection, [(row, {**row, "provenance": addresses[row["file"]]}) for row in rows])
+    mark_dirty(connection, places)
+    return places
+
+
 def _replace(connection: Connection, changed: Sequence[tuple[Row | None, Row]]) -> set[str]:
     """Write rows of files, each with what it was before, and what follows; returns the places that are dirty now."""
     by_project: dict[str, list[int]] = {}
@@ -164,7 +172,7 @@ def _counted(row: Row | None) -> tuple[bool, bool, bool]:
 def _finished(row: Row) -> Row:
     """A row with what follows from its other columns."""
     is_removed = row["removed"] is not None
-    html, json_ = (None, None) if is_removed else simple_pages.pieces(simple(row))
+    html, json_ = (None, None) if is_removed else simple_pages.pieces(simple(row), row["provenance"])
     return {
         **row,
         "preference": preference(
@@ -230,7 +238,7 @@ def _published(number: int, event: Event) -> Row | None:
         "removed": None,
         "missing": False,
         "event": number,
-        **dict.fromkeys(("preference", "html", "json")),
+        **dict.fromkeys(("preference", "html", "json", "provenance")),
     }
 
 

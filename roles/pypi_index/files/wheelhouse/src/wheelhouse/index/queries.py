@@ -50,6 +50,8 @@ class PublishedFile:
     """The reason; None while it is published."""
     missing: bool
     """Whether its bytes are gone."""
+    provenance: str | None = None
+    """Where its attestations are served."""
 
     @property
     def is_listed(self) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, select
 
 from wheelhouse.errors import NotFound
-from wheelhouse.index import queries, repodata_pages, simple_pages, tables
+from wheelhouse.index import project_status, queries, repodata_pages, simple_pages, tables
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import instant
+from wheelhouse.index.project_status import Status
 from wheelhouse.index.projection import ROOT, batches
 from wheelhouse.index.readers import Reader
 from wheelhouse.store.base import blob
@@ -109,7 +110,7 @@ class Renderer:
             listed = _in_order(self._files(place))
             if not listed:
                 return [f"simple/{place}"] if place in self._site.names("simple") else []
-            directory, pages = f"simple/{place}", _pages(place, listed)
+            directory, pages = f"simple/{place}", _pages(place, listed, self._status(place))
         return [form for name, page in pages.items() for form in self._site.stale_forms(f"{directory}/{name}", page)]
 
     def _mark(self, place: str) -> int | None:
@@ -132,6 +133,10 @@ class Renderer:
             cursor = connection.execute(_FILES, {"project_": project}).cursor
             # As the driver has them, because there may be thousands.
             return [tuple(row) for row in cursor.fetchall()] if cursor else []
+
+    def _status(self, project: str) -> Status | None:
+        with self._database.read() as connection:
+            return project_status.find(connection, project)
 
     def _packages(self, place: str) -> Sequence[Row[Any]]:
         channel, _, subdir = place.partition("/")
@@ -165,7 +170,7 @@ class Renderer:
             self._site.sync(directory)
         if listed:
             # JSON last, because what it lists, both pages list.
-            pages = _pages(project, listed)
+            pages = _pages(project, listed, self._status(project))
             changed = sum(
                 [self._site.write_page(f"simple/{project}/{name}", pages[name], durable=durable) for name in pages]
             )
@@ -237,11 +242,11 @@ def _in_order(rows: Iterable[_FileRow]) -> list[_FileRow]:
     return sorted((row for row in rows if row[_IS_LISTED]), key=lambda row: (bytes(row[_KEY]), row[_FILE]))
 
 
-def _pages(project: str, listed: Sequence[_FileRow]) -> dict[str, bytes]:
+def _pages(project: str, listed: Sequence[_FileRow], status: Status | None) -> dict[str, bytes]:
     versions: dict[bytes, str] = {}
     for row in listed:
         versions.setdefault(bytes(row[_KEY]), row[_VERSION])
-    return simple_pages.project_pages(project, [(row[_HTML], row[_JSON]) for row in listed], versions.values())
+    return simple_pages.project_pages(project, [(row[_HTML], row[_JSON]) for row in listed], versions.values(), status)
 
 
 def _present(rows: Sequence[Row[Any]]) -> list[Row[Any]]:

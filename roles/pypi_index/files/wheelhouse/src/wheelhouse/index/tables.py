@@ -93,6 +93,7 @@ files = Table(
     Column("event", NUMBER, nullable=False),  # that published it
     Column("html", Text),  # what its project's pages say of it, see `simple_pages`; NULL once it is removed
     Column("json", Text),
+    Column("provenance", Text),  # the address at which that is served; NULL if there is none
     ForeignKeyConstraint(["project"], ["projects.name"]),
     sqlite_with_rowid=False,
 )
@@ -254,6 +255,23 @@ used_identities = Table(
     Column("until", Text, nullable=False, index=True),  # when it would have ended anyway
 )
 """Identities of CI jobs that a token was made for: none counts twice."""
+provenance = Table(
+    "provenance",
+    metadata,
+    Column("project", NAME, primary_key=True),
+    Column("file", NAME, primary_key=True),
+    Column("document", Text, nullable=False),  # JSON, see `formats.attestation`
+    Column("at", Text, nullable=False),
+)
+"""The attestations that files were published with."""
+project_statuses = Table(
+    "project_statuses",
+    metadata,
+    Column("project", NAME, primary_key=True),
+    Column("status", Text, nullable=False),
+    Column("reason", Text),
+)
+"""Projects that are not active, see `project_status`."""
 meta = Table(
     "meta",
     metadata,

@@ -18,12 +18,13 @@ from sqlalchemy import Connection
 from wheelhouse.errors import Conflict, NotFound
 from wheelhouse.formats.distribution import FileName
 from wheelhouse.formats.validation import Checked
-from wheelhouse.index import conflicts, queries
+from wheelhouse.index import conflicts, project_status, provenance, queries
 from wheelhouse.index.changes import Together
 from wheelhouse.index.conda_changes import CondaChanges, IncomingPackage
-from wheelhouse.index.events import DATE, PUBLISH, REMOVE, UNYANK, YANK, Event, now, written
+from wheelhouse.index.events import DATE, PUBLISH, REMOVE, STATUS, UNYANK, YANK, Event, now, written
 from wheelhouse.index.intake_changes import IntakeChanges
-from wheelhouse.index.projection import ROOT, note_missing
+from wheelhouse.index.projection import ROOT, mark_dirty, note_missing
+from wheelhouse.index.provenance import Provenance
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.version_keys import version_key
 
@@ -39,6 +40,8 @@ class Incoming:
     checked: Checked
     uploaded: datetime | None = None
     """When it was, upstream; one that is naive is in UTC. None for what is published here first."""
+    provenance: Provenance | None = None
+    """What came with it."""
 
     @property
     def name(self) -> FileName:
@@ -111,6 +114,7 @@ class Index(CondaChanges, IntakeChanges):
     ) -> Together:
         """Have rows that name those files that nothing speaks against, all of whose bytes are in the store."""
         known = conflicts.releases(connection, [one.name for one in files])
+        closed = project_status.closed(connection, [one.name.project for one in files])
         new: list[Incoming] = []
         lost: dict[str, dict[str, bool]] = {}
         refused: dict[int, Conflict] = {}
@@ -122,8 +126,11 @@ class Index(CondaChanges, IntakeChanges):
             except Conflict as conflict:
                 refused[number] = conflict
                 continue
-            dirty.setdefault(one.name.project, set()).add(one.filename)
             same = conflicts.published(known, one.name)
+            if same is None and one.name.project in closed:
+                refused[number] = closed[one.name.project]
+                continue
+            dirty.setdefault(one.name.project, set()).add(one.filename)
             if same is None:
                 new.append(one)
                 conflicts.publish(known, one.checked)
@@ -132,6 +139,9 @@ class Index(CondaChanges, IntakeChanges):
         places = self._write_down(connection, [_published(one, by) for one in new])
         for project, names in lost.items():
             places |= note_missing(connection, project, names)
+        for number, one in enumerate(files):
+            if one.provenance and number not in refused:
+                places |= provenance.keep(connection, one.name, one.provenance)
         return Together([one.filename for one in new], refused, {**dict.fromkeys(places, ()), **dirty})
 
     def yank(self, project: str, version: str, reason: str, who: str) -> list[str]:
@@ -148,6 +158,18 @@ class Index(CondaChanges, IntakeChanges):
     def remove(self, project: str, version: str, reason: str, who: str) -> list[str]:
         """Take a release off for good. Returns the names of its files; raises `NotFound`."""
         return self._change_release(REMOVE, project, version, reason, who)
+
+    def set_status(self, project: str, status: str, reason: str | None, who: str) -> None:
+        """Have a project be archived, deprecated or active; it may be spelled in any way. Raises `NotFound`."""
+        project = canonicalize_name(project)
+        with self.database.change(project) as connection:
+            if not queries.is_published(connection, project):
+                raise NotFound(f"{project} is not on the shelf.")
+            project_status.put(connection, project, status, reason)
+            told = f"{status}: {reason}" if reason else status
+            self._write_down(connection, [Event(STATUS, who, now(), project=project, reason=told)])
+            mark_dirty(connection, [project])
+        self.render(project)
 
     def mark(self, project: str, names: Iterable[str], reason: str | None, who: str) -> list[str]:
         """Yank some files of a project for a reason, or take that back with None. Returns those that are published."""

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from packaging.utils import InvalidName, canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 from pip_audit._service.osv import OsvService
 
 from wheelhouse.errors import Unreachable
+from wheelhouse.formats import advisory
 
 AT_ONCE = 25
 """Releases that one pip-audit looks up, one after the other."""
@@ -67,9 +68,10 @@ class Advisories:
                 raise Unavailable(f"it answers {response.status_code}")
             return response.content
         asked: Any = json.loads(question)
-        known = self._local.get(canonicalize_name(asked["package"]["name"]), [])
-        version = Version(asked["version"])
-        return json.dumps({"vulns": [entry for entry in known if _affects(entry, version)]}).encode()
+        name = canonicalize_name(asked["package"]["name"])
+        known = self._local.get(name, [])
+        affecting = [entry for entry in known if advisory.affects(entry, name, asked["version"])]
+        return json.dumps({"vulns": affecting}).encode()
 
 
 def look_up(releases: Iterable[Release], address: str) -> Mapping[Release, list[Advisory] | None]:
@@ -128,48 +130,11 @@ def _read(directory: Path) -> dict[str, list[dict[str, Any]]]:
     for path in sorted(directory.rglob("*.json")):
         try:
             entry = json.loads(path.read_bytes())
-            names = {canonicalize_name(one["package"]["name"], validate=True) for one in _affected(entry)}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidName):
+            names = advisory.projects(entry)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise Unavailable(f"{path} is no advisory as OSV writes them") from None
-        for name in names if not entry.get("withdrawn") else ():
+        for name in names:
             found.setdefault(name, []).append(entry)
     if not found:
         raise Unavailable(f"{directory} holds no advisory about Python packages")
     return found
-
-
-def _affected(entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [one for one in entry.get("affected", ()) if one["package"]["ecosystem"] == "PyPI"]
-
-
-def _affects(entry: Mapping[str, Any], version: Version) -> bool:
-    """By OSV's own rule: it is listed, or an event at or before it brought the fault in and none took it out."""
-    for affected in _affected(entry):
-        if any(_version(text) == version for text in affected.get("versions", ())):
-            return True
-        for span in affected.get("ranges", ()):
-            if span.get("type") == "ECOSYSTEM" and _within(span.get("events", ()), version):
-                return True
-    return False
-
-
-def _within(events: Iterable[Mapping[str, str]], version: Version) -> bool:
-    """Events count in the order of their versions; a version that makes no sense counts as affected from there on."""
-    is_in = False
-    steps = [(_version(text), kind, text) for event in events for kind, text in event.items()]
-    lowest = Version("0.dev0")
-    for at, kind, text in sorted(steps, key=lambda step: (step[0] or lowest, step[1] != "introduced")):
-        if kind == "introduced" and (text == "0" or at is None or at <= version):
-            is_in = True
-        elif (kind == "fixed" and at is not None and at <= version) or (
-            kind == "last_affected" and at is not None and at < version
-        ):
-            is_in = False
-    return is_in
-
-
-def _version(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None

@@ -24,14 +24,15 @@ CHECKS = (
     "removed",
     "sdist",
     "scripts",
+    "provenance",
     "lookalike",
 )
 """What is looked at, in the order in which reports list it; `archive` always blocks."""
 VERDICTS: Mapping[str, Verdict] = {
-    name: Verdict.WARN if name in ("removed", "scripts") else Verdict.BLOCK for name in CHECKS
+    name: Verdict.WARN if name in ("removed", "scripts", "provenance") else Verdict.BLOCK for name in CHECKS
 }
-"""What a finding means unless the policy says otherwise: a release that has vanished upstream may stay, and
-many good packages run something when Python starts."""
+"""What a finding means unless the policy says otherwise: a release that has vanished upstream may stay,
+many good packages run something when Python starts, and not every mirror passes provenance on."""
 OnShelf = Literal["yank", "report"]
 
 

@@ -4,10 +4,11 @@ simple-repository reads and writes pages.
 """
 
 import html
+import json
 import logging
 import re
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
@@ -35,6 +36,19 @@ Files = dict[str, File]
 _ACCEPTED = f"{Format.JSON_V1.value}, {Format.HTML_V1.value};q=0.2, {Format.HTML_LEGACY.value};q=0.01"
 _NOT_FOUND = (404, 410)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class ListedFile(File):
+    """A file with what simple-repository does not know yet."""
+
+    provenance: str | None = None
+    """The address of its provenance (PEP 740), which has a scheme that is as safe as the page's."""
+
+
+def provenance_of(file: File) -> str | None:
+    """The address of a file's provenance; None if its page names none."""
+    return file.provenance if isinstance(file, ListedFile) else None
 
 
 def fetch(client: httpx.Client, url: str, project: str) -> Files | None:
@@ -72,20 +86,28 @@ def _parse(body: bytes, content_type: str, base: str, project: str) -> Files:
     """The files on a page in JSON or HTML; raises `Unreachable`."""
     try:
         if Format.JSON_V1.value in content_type:
-            page = parse_json_project_page(body.decode())
+            text = body.decode()
+            page = parse_json_project_page(text)
+            attested = _attested(text) if '"provenance"' in text else {}
         elif Format.HTML_LEGACY.value in content_type or Format.HTML_V1.value in content_type:
-            page = parse_html_project_page(body.decode(), project)
+            page, attested = parse_html_project_page(body.decode(), project), {}
         else:
             raise Unreachable("its page is neither JSON nor HTML")
         if canonicalize_name(page.name) != project:
             raise Unreachable("its page is that of another project")
-        files = [_checked(file, base) for file in page.files]
+        files = [_checked(file, base, attested.get(file.filename)) for file in page.files]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Unreachable("its page cannot be read") from None
     return {file.filename: file for file in files if file}
 
 
-def _checked(file: File, base: str) -> File | None:
+def _attested(text: str) -> dict[str, str]:
+    """File name -> the address of its provenance, as a page in JSON has them; raises what a wrong page raises."""
+    found = ((one["filename"], one.get("provenance")) for one in json.loads(text)["files"])
+    return {name: url for name, url in found if isinstance(url, str) and url}
+
+
+def _checked(file: File, base: str, provenance: str | None = None) -> File | None:
     """A file with nothing about it that is not what it should be; None if there is no using it."""
     # The parser quotes addresses once more than they were.
     url = urljoin(base, unquote(file.url))
@@ -94,7 +116,9 @@ def _checked(file: File, base: str) -> File | None:
         return None
     if urlsplit(url).scheme not in ("http", "https"):
         return None
-    return File(
+    attested = urljoin(base, provenance) if provenance else ""
+    is_safe = urlsplit(attested).scheme in ("https", urlsplit(base).scheme)
+    return ListedFile(
         filename=name,
         url=url,
         hashes=_sha256(file.hashes) or {},
@@ -103,6 +127,7 @@ def _checked(file: File, base: str) -> File | None:
         yanked=file.yanked if isinstance(file.yanked, (str, bool)) else None,
         size=file.size if isinstance(file.size, int) and file.size >= 0 else None,
         upload_time=file.upload_time,
+        provenance=attested if attested and is_safe else None,
     )
 
 

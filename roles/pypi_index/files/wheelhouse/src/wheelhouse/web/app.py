@@ -22,7 +22,7 @@ from werkzeug.wrappers import Request, Response
 from wheelhouse.config import Config
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.formats import confined
-from wheelhouse.index import permissions
+from wheelhouse.index import permissions, provenance
 from wheelhouse.index.health import Health
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
@@ -32,7 +32,9 @@ from wheelhouse.logs import OneLine
 from wheelhouse.store.downloads import Cache
 from wheelhouse.web import xmlrpc
 from wheelhouse.web.account import Account
+from wheelhouse.web.audits import Audits
 from wheelhouse.web.html import Pages
+from wheelhouse.web.integrity import Integrity
 from wheelhouse.web.logins import Logins
 from wheelhouse.web.responses import HTTPError, http_error, path_of
 from wheelhouse.web.trusted_publishing import TrustedPublishing
@@ -63,11 +65,12 @@ def application() -> "Application":
     index = open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")))
     # Temporary files belong on the shelf's disk: /tmp may be small, and in memory.
     tempfile.tempdir = str(index.staging.incoming)
+    config = Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    provenance.readdress(index.database, config.current().index_url)
     index.render_dirty()
     index.sweep()
     cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
     cache.sweep()
-    config = Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
     index.restrict(config.current().restricted, check=True)
     return Application(config, index, cache)
 
@@ -93,6 +96,7 @@ class Application:
         self._upstream = upstream = UpstreamRoutes(config, index, cache)
         pages = Pages(config, index, self._logins)
         self._account = Account(config, self._tokens, self._logins, pages)
+        self._audits = Audits(config)
         routes: dict[str, Callable[..., Response]] = {
             "/": pages.home,
             "/search": pages.search,
@@ -100,6 +104,7 @@ class Application:
             "/project/<rest:path>": pages.published,
             "/pypi/<rest:path>": pages.published,
             "/assets/<rest:name>": pages.asset,
+            "/integrity/<rest:path>": Integrity(index.database).provenance,
             "/simple/<rest:name>": upstream.page,
             "/cached/<rest:path>": upstream.file,
             "/health": self._health,
@@ -118,6 +123,7 @@ class Application:
         threading.Thread(target=self._upstream.watch, daemon=True).start()
         threading.Thread(target=self._watch_tokens, daemon=True).start()
         threading.Thread(target=self._watch_restricted, daemon=True).start()
+        threading.Thread(target=self._audits.warm_up, daemon=True).start()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)
@@ -143,6 +149,8 @@ class Application:
             return xmlrpc.answer(Catalogue(self._index.database, self._logins.reader(request)), request)
         if self._trusted_publishing.is_asked(path):
             return self._trusted_publishing.answer(request, path)
+        if self._audits.is_asked(path):
+            return self._audits.answer(request, path)
         if self._account.is_asked(path):
             return self._account.answer(request, path)
         if request.method not in ("GET", "HEAD"):

@@ -19,7 +19,8 @@ from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config, Settings
 from wheelhouse.errors import NotFound
-from wheelhouse.index import downloads, queries
+from wheelhouse.formats import attestation
+from wheelhouse.index import downloads, project_status, provenance, queries
 from wheelhouse.index.events import instant
 from wheelhouse.index.permissions import normalised
 from wheelhouse.index.search import MAX_QUERY, Catalogue, terms
@@ -109,6 +110,8 @@ class Pages:
         with self._index.database.read() as connection:
             fetched = downloads.of_project(connection, name_)
             jobs = queries.jobs(connection, name_)
+            standing = project_status.find(connection, name_)
+            attested = provenance.documents(connection, name_, [file.file for file in project.attested])
         return self._page(
             "project.html",
             project=project,
@@ -118,6 +121,8 @@ class Pages:
             may_publish=project_page.publishers(name_, settings),
             downloads=fetched,
             jobs=jobs,
+            standing=standing,
+            attested={name: attestation.makers(document) for name, document in attested.items()},
         )
 
     def published(self, _: Request, path: str) -> Response:
@@ -210,6 +215,7 @@ def _templates(assets: Mapping[str, tuple[str, bytes]]) -> Environment:
         "thousands": "{:,}".format,
         "came_from": project_page.came_from,
         "job_of": project_page.job_of,
+        "path_of": lambda url: urlsplit(url).path,
         "safe_html": Markup,  # only of what `formats.description` rendered
     }
     return templates

@@ -84,6 +84,11 @@ class Project:
     """How many more there are."""
 
     @property
+    def attested(self) -> list[PublishedFile]:
+        """Its files that have attestations, of the releases that are shown."""
+        return [file for one in self.releases for file in one.files if file.provenance]
+
+    @property
     def latest(self) -> str | None:
         """The version to install; None if all are yanked."""
         return self.best.version if self.best.yanked is None else None

@@ -7,9 +7,10 @@ what to do with the file (`_Uploads.add_package`).
 import contextlib
 import errno
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from pypiserver import app_from_config
 from pypiserver.backend import Backend, BackendProxy
@@ -19,10 +20,12 @@ from pypiserver.core import PkgFile
 
 from wheelhouse.config import Config
 from wheelhouse.errors import Busy, Conflict, Full, WheelhouseError
-from wheelhouse.formats import confined, distribution, reading
+from wheelhouse.formats import attestation, confined, distribution, reading
+from wheelhouse.formats.attestation import Attestation
 from wheelhouse.formats.distribution import BadDistribution
 from wheelhouse.formats.validation import Claims, Origin
 from wheelhouse.index.events import MAX_REASON, REFUSE, Event, now
+from wheelhouse.index.provenance import Provenance
 from wheelhouse.index.transaction import Incoming, Index
 from wheelhouse.web.logins import Login, Logins
 from wheelhouse.web.responses import HTTPError, http_error
@@ -126,7 +129,7 @@ class _Uploads(Backend):  # type: ignore[misc]
         `stream` is the file that the form was received to. Raises `HTTPError`, and then nothing has changed.
         """
         login: Login = request.environ[_LOGIN]
-        user, note = login.user, f"with the token {login.token.id}" if login.token else None
+        user, notes = login.user, [f"with the token {login.token.id}"] if login.token else []
         job = login.token.job if login.token else None
         with self._refusing(login, filename):
             path = request.environ[_FORM].sync()
@@ -134,7 +137,18 @@ class _Uploads(Backend):  # type: ignore[misc]
                 checked = reading.check(path, filename, _claims(), Origin.UPLOAD)
             except confined.Busy as error:
                 raise Busy(BUSY) from error
-            published = self._index.publish([Incoming(path, checked)], user, _origin(), note=note, job=job)
+            attested = attestation.read(
+                request.environ[_FORM].fields.get("attestations", ""),
+                checked.distribution.name.filename,
+                checked.distribution.hashes["sha256"],
+            )
+            _refuse_of_others(attested, filename, job)
+            kept = None
+            if attested:
+                kept = Provenance(attestation.provenance(attested), self._config.current().index_url)
+                notes.append(f"{len(attested)} {'attestation' if len(attested) == 1 else 'attestations'}")
+            incoming, note = Incoming(path, checked, provenance=kept), ", ".join(notes) or None
+            published = self._index.publish([incoming], user, _origin(), note=note, job=job)
             log.info("%s %s %s from %s.", user, "published" if published else "sent again", filename, _origin())
 
     @contextlib.contextmanager
@@ -168,6 +182,17 @@ class _Uploads(Backend):  # type: ignore[misc]
     def remove_package(self, pkg: PkgFile) -> None:
         """Not by HTTP. pypiserver cannot get here, because it finds no packages."""
         raise HTTPError(403, "Nothing can be removed from this index by HTTP.")
+
+
+def _refuse_of_others(attested: Iterable[Attestation], filename: str, job: Mapping[str, str] | None) -> None:
+    """Raises `BadDistribution` where a job sends what was attested in another repository than its own."""
+    mine = (job or {}).get("repository")
+    for one in attested:
+        claimed = urlsplit(one.repository).path.strip("/")
+        if mine and claimed and claimed != mine:
+            raise BadDistribution(
+                f"An attestation of {filename} was made in {one.repository}, and this job is one of {mine!a}."
+            )
 
 
 _STATUS: dict[type[Exception], int] = {BadDistribution: 400, Conflict: 409}

@@ -3,10 +3,21 @@
 What a finding means is the policy's to say, and an exception may let it through for a while.
 """
 
-from wheelhouse.intake.checks import age, archive, licence, lookalike, record, scripts, sdist, vulnerability, yanked
+from wheelhouse.intake.checks import (
+    age,
+    archive,
+    licence,
+    lookalike,
+    provenance,
+    record,
+    scripts,
+    sdist,
+    vulnerability,
+    yanked,
+)
 from wheelhouse.intake.checks.release import Finding, Opinion, Package, Release, World, judged
 
-_ALL = (archive, record, vulnerability, age, licence, yanked, sdist, scripts, lookalike)
+_ALL = (archive, record, vulnerability, age, licence, yanked, sdist, scripts, provenance, lookalike)
 
 __all__ = ["Finding", "Opinion", "Package", "Release", "World", "look_at"]
 

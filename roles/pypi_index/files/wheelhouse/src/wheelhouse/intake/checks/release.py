@@ -35,6 +35,10 @@ class Release:
     """Sentences: what in it runs without anybody asking for it."""
     scripts_are_new: bool = False
     """Whether other releases of the project are on the shelf, and have none."""
+    disproven: tuple[str, ...] = ()
+    """Sentences: provenance of its files that is not theirs, or none."""
+    unproven: tuple[str, ...] = ()
+    """Sentences: provenance that could not be had, or that earlier releases have and this one has not."""
     package: "Package | None" = None
     """What there is more to say of a conda package."""
 

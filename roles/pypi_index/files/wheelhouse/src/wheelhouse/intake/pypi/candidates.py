@@ -91,6 +91,12 @@ class Candidates:
             return None
         return self._listings.of(name, filenames)
 
+    def all_listed(self, name: str) -> Files | None:
+        """All that upstream lists of a project; otherwise as `listed`."""
+        if self.is_own(name) or covers(self._denied, name):
+            return None
+        return self._listings.of(name)
+
     def is_own(self, name: str) -> bool:
         """Whether a project is the company's own, and so never looked for upstream."""
         return covers(self._reserved, name) or self._published.is_own(name)

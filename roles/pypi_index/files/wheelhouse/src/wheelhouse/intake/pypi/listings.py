@@ -8,6 +8,7 @@ import msgspec
 from simple_repository.model import File
 
 from wheelhouse.errors import NotFound
+from wheelhouse.upstream.page import ListedFile, provenance_of
 from wheelhouse.upstream.simple_index import Mirror, Upstream
 
 Files = Mapping[str, File]
@@ -24,6 +25,7 @@ class _Entry(msgspec.Struct, array_like=True, gc=False, frozen=True):
     yanked: str | bool | None
     size: int | None
     upload_time: datetime | None
+    provenance: str | None
 
 
 _DECODER = msgspec.msgpack.Decoder(list[_Entry] | None)
@@ -74,11 +76,12 @@ def _entry(file: File) -> _Entry:
         file.yanked,
         file.size,
         file.upload_time,
+        provenance_of(file),
     )
 
 
 def _file(entry: _Entry) -> File:
-    return File(
+    return ListedFile(
         filename=entry.filename,
         url=entry.url,
         hashes={"sha256": entry.sha256} if entry.sha256 else {},
@@ -87,4 +90,5 @@ def _file(entry: _Entry) -> File:
         yanked=entry.yanked,
         size=entry.size,
         upload_time=entry.upload_time,
+        provenance=entry.provenance,
     )

@@ -15,15 +15,18 @@ from wheelhouse.formats.distribution import BadDistribution, parse_filename
 from wheelhouse.formats.validation import Checked, Claims, Origin
 from wheelhouse.index import events, queries
 from wheelhouse.index.events import QUARANTINE, Event
+from wheelhouse.index.provenance import Provenance
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.transaction import Incoming
 from wheelhouse.intake.checks import Release, World, licence, look_at
 from wheelhouse.intake.fetch import Wanted
 from wheelhouse.intake.lock import Closure, Key, Lock, Pin
 from wheelhouse.intake.published import WHO
+from wheelhouse.intake.pypi import proofs
 from wheelhouse.intake.pypi.candidates import Candidates
 from wheelhouse.intake.pypi.denied import denied
 from wheelhouse.intake.pypi.loopback_index import LoopbackIndex
+from wheelhouse.intake.pypi.proofs import Proof
 from wheelhouse.intake.pypi.resolver import Resolver
 from wheelhouse.intake.request import Line
 from wheelhouse.intake.result import Result, Shelved
@@ -52,6 +55,9 @@ class PyPI:
         self._candidates = candidates
         self._loopback = loopback
         self._quarantine = loopback.quarantine
+        self._client = context.client
+        self._proofs: dict[str, dict[str, Proof]] = {}
+        """Project -> file name -> what came of its provenance."""
         self._incoming: dict[str, list[Incoming]] = {}
         """The good files in quarantine, by project."""
 
@@ -164,6 +170,17 @@ class PyPI:
                 result.broken(key, str(error))
             else:
                 result.waits(key, one.file.filename, error)
+        self._fetch_proofs()
+
+    def _fetch_proofs(self) -> None:
+        """The provenance of what is to come, as upstream lists it today."""
+        if not self._request.policy.verdict("provenance"):
+            return
+        for project, keys in self._by_project():
+            published = self._published.files(project)
+            names = {name for key in keys for name in self.result.releases[key].files if name not in published}
+            listed = (self._listed(project, names) or {}) if names else {}
+            self._proofs[project] = proofs.fetch(listed.values(), self._client)
 
     def check(self) -> None:
         """As an upload is checked, and by the policy."""
@@ -207,7 +224,28 @@ class PyPI:
             record=tuple(dict.fromkeys(record)),
             scripts=tuple(dict.fromkeys(scripts)),
             scripts_are_new=new_scripts and self._had_no_scripts(key, published),
+            disproven=self._disproven(key, published),
+            unproven=self._unproven(key, published),
         )
+
+    def _proofs_of(self, key: Key, published: Mapping[str, PublishedFile]) -> list[Proof]:
+        """What came of the provenance of the files of a release that are to come."""
+        of_project = self._proofs.get(key[0], {})
+        names = sorted(name for name in self.result.releases[key].files if name not in published)
+        return [of_project[name] for name in names if name in of_project]
+
+    def _disproven(self, key: Key, published: Mapping[str, PublishedFile]) -> tuple[str, ...]:
+        return tuple(one.disproven for one in self._proofs_of(key, published) if one.disproven)
+
+    def _unproven(self, key: Key, published: Mapping[str, PublishedFile]) -> tuple[str, ...]:
+        found = [one.unproven for one in self._proofs_of(key, published) if one.unproven]
+        names = {name for name in self.result.releases[key].files if name not in published}
+        if names and self._request.policy.verdict("provenance"):
+            with contextlib.suppress(Unreachable):
+                listed = self._candidates.all_listed(key[0]) or {}
+                coming = [file for name, file in listed.items() if name in names]
+                found += filter(None, [proofs.missing(key[1], coming, listed)])
+        return tuple(found)
 
     def _check_file(self, key: Key, name: str, file: File) -> Checked | None:
         """Check a file in quarantine; None if it is not there, or no good."""
@@ -222,7 +260,9 @@ class PyPI:
         if sentence := self._published.objection(key[0], name, checked.distribution.hashes["sha256"]):
             self.result.broken(key, sentence)
             return None
-        self._incoming.setdefault(key[0], []).append(Incoming(path, checked, file.upload_time))
+        proof = self._proofs.get(key[0], {}).get(name)
+        kept = Provenance(proof.document, self._settings.index_url) if proof and proof.document else None
+        self._incoming.setdefault(key[0], []).append(Incoming(path, checked, file.upload_time, kept))
         return checked
 
     def _had_no_scripts(self, key: Key, published: Mapping[str, PublishedFile]) -> bool:
