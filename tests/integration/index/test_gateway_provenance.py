@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from gateway import JSON, Gateway
+from gateway import JSON, Answer, Gateway
 from index.attestations import attestation
 from index.samples import MULTIPART, Wheel, multipart
 
@@ -17,7 +17,7 @@ def wheel(version: str) -> Wheel:
     return Wheel("acme_attested", version)
 
 
-def send(gateway: Gateway, wheel: Wheel, one: object) -> object:
+def send(gateway: Gateway, wheel: Wheel, one: object) -> Answer:
     form = {":action": "file_upload", "protocol_version": "1", "attestations": json.dumps([one])}
     body = multipart(form, wheel.filename, wheel.build())
     return gateway.ask("/", "POST", body=body, headers={"Content-Type": MULTIPART})

@@ -22,6 +22,7 @@ from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 from wheelhouse import cli
 
+from . import slapd
 from .samples import PASSWORD
 from .sites import SiteOfTests
 
@@ -67,6 +68,10 @@ def hashed(password: str = PASSWORD) -> str:
     return bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
 
 
+GUNICORN = f"import sys; sys.path.append({slapd.LIBRARY!r}); from gunicorn.app.wsgiapp import run; sys.exit(run())"
+"""With Debian's libraries last in the path, as in the image."""
+
+
 class Program:
     """gunicorn on a socket, with a site."""
 
@@ -78,7 +83,7 @@ class Program:
     @contextlib.contextmanager
     def running(self) -> Iterator["Program"]:
         (self.site.root / "cache").mkdir(exist_ok=True)
-        command = [sys.executable, "-m", "gunicorn", "--config", str(PROGRAM / "gunicorn.conf.py")]
+        command = [sys.executable, "-c", GUNICORN, "--config", str(PROGRAM / "gunicorn.conf.py")]
         command += ["--workers", "1", "--bind", f"unix:{self.socket}", "wheelhouse.web.app:application()"]
         places = {"SHELF": "shelf", "CONFIG": "config", "CACHE": "cache"}
         environment = {f"WHEELHOUSE_{name}": str(self.site.root / place) for name, place in places.items()}

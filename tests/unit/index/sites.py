@@ -18,6 +18,7 @@ from wheelhouse.formats.validation import Claims, Origin
 from wheelhouse.index import events, queries
 from wheelhouse.index.events import Event
 from wheelhouse.index.opening import open_index
+from wheelhouse.index.provenance import Provenance
 from wheelhouse.index.transaction import Incoming, IncomingPackage, Index
 from wheelhouse.transfer import bundle
 from wheelhouse.transfer.bundle import Manifest, Receipt
@@ -93,13 +94,21 @@ class SiteOfTests:
             index.database.close()
 
     def publish(
-        self, filename: str, content: bytes, who: str = "intake", origin: str = "intake", days: float = 100
+        self,
+        filename: str,
+        content: bytes,
+        who: str = "intake",
+        origin: str = "intake",
+        days: float = 100,
+        provenance: Provenance | None = None,
     ) -> None:
         """A file, as the intake or anyone else publishes it."""
         with self.index() as index, index.staging.receive(io.BytesIO(content)) as path:
             checked = reading.check(path, filename, Claims(), Origin.OUTSIDE)
             uploaded = days_ago(days) if origin == "intake" else None
-            index.publish([Incoming(path, checked, uploaded)], who, origin, allow_second_sdist=True)
+            index.publish(
+                [Incoming(path, checked, uploaded, provenance=provenance)], who, origin, allow_second_sdist=True
+            )
 
     def admit(self, wheel: Wheel, **changes: Any) -> None:
         self.publish(wheel.filename, wheel.build(), **changes)

@@ -98,7 +98,7 @@ def test_the_account_goes_nowhere_else(
         cached.send("GET", "/search?q=torch"),
     ]
     assert [answer.status for answer in answers[2:5]] == [503] * 3
-    said = caplog.text + "".join(f"{answer.text}{answer.reason}{answer.headers}" for answer in answers if answer.text)
+    said = caplog.text + "".join(f"{answer.content!r}{answer.reason}{answer.headers}" for answer in answers)
     assert PASSWORD not in said and basic(USER, PASSWORD).split()[1] not in said
 
 

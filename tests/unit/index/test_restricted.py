@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from wheelhouse.index.provenance import Provenance
 
 from . import nginx, slapd
 from .conda_samples import CondaPackage
@@ -31,6 +32,8 @@ PAGES = {
 }
 FILES: dict[str, dict[str, str]] = {"whole": {}, "a part": {"Range": "bytes=0-9"}}
 CALL = xmlrpc.client.dumps(({"name": ["{name}"], "summary": ["{name}"]}, "or"), "search")
+AUDIT = '{"package": {"ecosystem": "PyPI", "name": "{name}"}, "version": "1.0"}'
+AUDITS = f'{{"queries": [{AUDIT}]}}'
 
 LOCATIONS: dict[str, list[tuple[str, str]]] = {
     # what each location of the gateway is asked for: a method with a path, and which headers there are
@@ -57,6 +60,14 @@ LOCATIONS: dict[str, list[tuple[str, str]]] = {
     r"~ ^/_/oidc/(audience|mint-token|github/mint-token|burn-token)$": [("/_/oidc/audience", "")],
     "= /.well-known/pytp": [("/.well-known/pytp", "")],
     "= /RPC2": [("POST /RPC2", CALL)],
+    "/osv/": [("POST /osv/v1/query", AUDIT), ("POST /osv/v1/querybatch", AUDITS), ("/osv/v1/vulns/{name}", "")],
+    r"~ ^/integrity/[^/]+/[^/]+/[^/]+/provenance$": [
+        ("/integrity/{name}/1.0/{file}/provenance", ""),
+        ("HEAD /integrity/{name}/1.0/{file}/provenance", ""),
+        ("/integrity/{spelt}/1.0/{file}/provenance", ""),
+        ("//integrity//{name}/./1.0/{file}/provenance", ""),
+        ("/integrity/%61{rest}/1.0/{file}/provenance", ""),
+    ],
     "= /simple": [("/simple", "")],
     "= /packages": [("/packages", "")],
     "= /packages/": [("/packages/", "")],
@@ -122,6 +133,11 @@ def secret_wheel(name: str = HERE, version: str = "1.0") -> Wheel:
     return Wheel(name.replace("-", "_"), version, metadata=described)
 
 
+def provenance_of(wheel: Wheel) -> Provenance:
+    document = json.dumps({"attestation_bundles": [], "version": 1, "note": "talk of the board"})
+    return Provenance(document, "https://packages.acme.example")
+
+
 def rights(site: SiteOfTests, *lines: str) -> None:
     path = site.root / "config/read-rights"
     if lines:
@@ -144,7 +160,7 @@ def site() -> Iterator[SiteOfTests]:
         rights(site, *RIGHTS)
         site.publish("acme_open-1.0-py3-none-any.whl", Wheel("acme_open").build(), "ada", "192.0.2.7")
         wheel = secret_wheel()
-        site.publish(wheel.filename, wheel.build(), "ada", "192.0.2.7")
+        site.publish(wheel.filename, wheel.build(), "ada", "192.0.2.7", provenance=provenance_of(wheel))
         site.admit_package(CondaPackage(), "internal")
         site.admit_package(CondaPackage(HERE), "internal")
         yield site
@@ -187,7 +203,7 @@ def questions() -> Iterator[tuple[str, str, dict[str, str], str]]:
             method, _, path = line.rpartition(" ")
             headers = {"pages": PAGES, "files": FILES}.get(more, {"": {}})
             for some in headers.values():
-                yield method or "GET", path, some, more if more.startswith("<") else ""
+                yield method or "GET", path, some, more if more.startswith(("<", "{")) else ""
 
 
 def filled(text: str, name: str) -> str:
@@ -200,7 +216,7 @@ def filled(text: str, name: str) -> str:
 def ask(gateway: Gateway, question: tuple[str, str, dict[str, str], str], name: str, login: dict[str, str]) -> Answer:
     method, path, headers, body = question
     sent = filled(body, name).encode() if body else None
-    more = {"Content-Type": "text/xml"} if body else {}
+    more = {"Content-Type": "text/xml" if body.startswith("<") else "application/json"} if body else {}
     return gateway.ask(filled(path, name), {**headers, **login, **more}, method, sent)
 
 
@@ -267,6 +283,7 @@ SHOWN = [
     ("/packages/{name}/{file}.metadata", {}, b"talk of the board"),
     ("/conda/internal/noarch/{name}-1.0-0.conda", {}, b"PK"),
     ("/projects/{name}/", {}, b"talk of the board"),
+    ("/integrity/{name}/1.0/{file}/provenance", {}, b"talk of the board"),
     ("/search?q=board", {}, b"talk of the board"),
     ("/", {}, b"acme-secret-plans"),
 ]
@@ -403,6 +420,7 @@ def test_groups_of_the_directory_give_the_right(
             "POST",
             json.dumps({"name": "laptop", "for": "1d"}).encode(),
         )
+        assert made.status == 201, made
         token = basic("ada", json.loads(made.body)["token"])
 
         def statuses() -> list[int]:

@@ -104,7 +104,7 @@ class Application:
             "/project/<rest:path>": pages.published,
             "/pypi/<rest:path>": pages.published,
             "/assets/<rest:name>": pages.asset,
-            "/integrity/<rest:path>": Integrity(index.database).provenance,
+            "/integrity/<rest:path>": Integrity(index.database, self._logins).provenance,
             "/simple/<rest:name>": upstream.page,
             "/cached/<rest:path>": upstream.file,
             "/health": self._health,

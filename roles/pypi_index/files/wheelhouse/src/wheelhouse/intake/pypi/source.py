@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from packaging.version import Version
 from simple_repository.model import File
 
 from wheelhouse.errors import Conflict, Damaged, NotFound, Unreachable
@@ -244,7 +245,7 @@ class PyPI:
             with contextlib.suppress(Unreachable):
                 listed = self._candidates.all_listed(key[0]) or {}
                 coming = [file for name, file in listed.items() if name in names]
-                found += filter(None, [proofs.missing(key[1], coming, listed)])
+                found += filter(None, [proofs.missing(Version(str(key[1])), coming, listed)])
         return tuple(found)
 
     def _check_file(self, key: Key, name: str, file: File) -> Checked | None:
