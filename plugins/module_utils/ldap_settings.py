@@ -176,9 +176,9 @@ def ldap_faults(ldap: object, where: str = "wheelhouse_ldap") -> Iterator[str]:
     if ldap.get("bind_password") == "":
         yield f"{where}.bind_password is empty: write the password of {where}.bind_dn, in the vault."
     groups = ldap.get("groups")
-    for number, group in enumerate(groups if isinstance(groups, list) else []):
+    for position, group in enumerate(groups if isinstance(groups, list) else []):
         if isinstance(group, Mapping) and isinstance(group.get("reads"), list):
-            yield from reads_faults(group.get("reads"), f"{where}.groups[{number}].reads")
+            yield from reads_faults(group.get("reads"), f"{where}.groups[{position}].reads")
     if groups == []:
         yield f"{where}.groups is empty, so nobody could log in: write the name of a group of the directory."
     for key in ("user_filter", "group_filter"):
