@@ -14,6 +14,7 @@ from wheelhouse.index import changes, takeover
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.store import foreign, local
+from wheelhouse.upstream import http_client
 from wheelhouse.web.app import application
 
 from . import postgresql
@@ -69,6 +70,13 @@ def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is published together is synced with its disk, which takes as long as whatever else this machine does."""
     for module in (changes, takeover, local):
         monkeypatch.setattr(module, "sync_disk", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def pauses_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is down is asked as often as ever, but not for half a minute."""
+    monkeypatch.setattr(http_client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(http_client, "LONGEST_OWN_PAUSE", 0.1)
 
 
 @pytest.fixture(autouse=True)
