@@ -49,6 +49,7 @@ def given(gateway: Gateway, settings) -> x509.Certificate:
     return shown(gateway)
 
 
+@pytest.mark.long
 def test_signed_by_itself(gateway: Gateway, settings, index: Host) -> None:
     settings.apply(index_gateway_certificate_source="self_signed", index_gateway_certificate_days=100)
     certificate = shown(gateway)
@@ -75,7 +76,7 @@ def renewed_early(index: Host, days: int) -> None:
 
 
 def test_the_host_renews_it_without_a_run(gateway: Gateway, settings, index: Host) -> None:
-    """Signed by a CA that the company's signed, instead of the self-signed one: clients need nothing new."""
+    """Signed by a CA that the company's signed, whatever there was before: clients need nothing new."""
     settings.apply(**BY_THE_COMPANY, index_gateway_issuer=True)
     before = shown(gateway)
     assert gateway.ask("/simple/").status == 200

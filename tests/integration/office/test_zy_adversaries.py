@@ -17,7 +17,10 @@ def test_the_doctor_names_them_and_looks_at_everybody_else(tmp_path: Path) -> No
     playbook = (ROOT / "playbooks" / "doctor.yml").read_text(encoding="utf-8")
     for line, sooner in (
         ("import_playbook: preflight.yml\n", "import_playbook: wheelhouse.onboarding.preflight\n"),
-        ("wheelhouse.onboarding.doctor_reports:\n", f"wheelhouse.onboarding.doctor_reports:\n        seconds: {PATIENCE}\n"),
+        (
+            "wheelhouse.onboarding.doctor_reports:\n",
+            f"wheelhouse.onboarding.doctor_reports:\n        seconds: {PATIENCE}\n",
+        ),
     ):
         assert playbook.count(line) == 1
         playbook = playbook.replace(line, sooner)

@@ -124,7 +124,9 @@ ODD = {
 @pytest.mark.parametrize(
     "what",
     [
-        what if what in ("a pipe in the virtualenv", "a virtualenv elsewhere") else pytest.param(what, marks=pytest.mark.long)
+        what
+        if what in ("a pipe in the virtualenv", "a virtualenv elsewhere")
+        else pytest.param(what, marks=pytest.mark.long)
         for what in ODD
     ],
 )
