@@ -208,7 +208,7 @@ def test_a_second_run_changes_nothing(left) -> None:
 
 
 def test_who_comes_back_has_the_account_and_the_home_of_before(left, before, office, workstation) -> None:
-    run = site("--extra-vars", "wheelhouse_offboard=mia")
+    run = site("--extra-vars", "wheelhouse_offboard=mia", playbook="people")
     assert "leo: is back, with the account and the home of before" in " ".join(run.output.split())
     assert uid_of(workstation, "leo") == before["uid"]
     assert office.succeed_as("leo", "cat notes.txt") == "mine\n"
