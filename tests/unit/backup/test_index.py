@@ -185,6 +185,7 @@ def test_an_index_that_was_lost_does_not_pass_for_the_newest_backup(host: Host) 
     assert "Restored: 1 events" in host.backup("restore", full["id"][:8])
 
 
+@pytest.mark.long
 def test_a_backup_that_is_not_there(host: Host) -> None:
     publish(host, "1.0")
     host.backup("run")

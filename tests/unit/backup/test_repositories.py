@@ -121,6 +121,7 @@ def test_a_lost_index_comes_back_to_the_byte(host: Host, rest_server: None) -> N
         shutil.rmtree(lost)
         lost.mkdir()
     assert "3 events, 4 files" in host.backup("restore", "latest", "--dry-run")
+    assert "which names no backup" in host.backup("restore", "1999-01-01", code=1)
     assert not host.shelf.exists()
     said += (told := host.backup("restore", "latest"))
     assert "Restored: 3 events and 4 files, as of" in told
