@@ -64,6 +64,11 @@ def gains_on(host: Host, second_keys: list[str]) -> list[str]:
     second_keys     those that mallory wrote below her own, and nobody is to let in
     """
     found = []
+    texts = [text for _, text in CANARIES.values() if text]
+    patterns = " ".join(f"--regexp={text}" for text in texts)
+    copies = host.run(
+        f"grep --recursive --files-with-matches --devices=skip --fixed-strings {patterns} {PLACES}"
+    ).stdout.split()
     for path, (belongs, text) in CANARIES.items():
         is_ = host.run("stat --format='%%U %%G %%a' %s", path).stdout.strip()
         if is_ != belongs:
@@ -71,11 +76,10 @@ def gains_on(host: Host, second_keys: list[str]) -> list[str]:
         if text:
             if host.run("cat %s", path).stdout != text + "\n":
                 found.append(f"{path} holds something else")
-            copies = host.run(f"grep --recursive --files-with-matches --devices=skip --fixed-strings %s {PLACES}", text)
             found += [
                 f"{copy} holds what {path} does"
-                for copy in copies.stdout.split()
-                if copy != path and not is_same(host, copy, path)
+                for copy in copies
+                if copy != path and holds(host, copy, text) and not is_same(host, copy, path)
             ]
     uids = {host.run("id --user %s", name).stdout.strip() for name in NAMES}
     for note in host.run("ls /var/tmp").stdout.split():
@@ -87,8 +91,12 @@ def gains_on(host: Host, second_keys: list[str]) -> list[str]:
             "find /home/%s -xdev ! -user %s ! -samefile /home/ada/canary ! -samefile /etc/passwd", name, name
         )
         found += [f"in the home of {name}, not theirs: {line}" for line in theirs.stdout.splitlines()]
-        others = host.run("find /home -xdev -mindepth 2 -user %s ! -path '/home/mallory*'", name)
-        found += [f"of {name}, in another's home: {line}" for line in others.stdout.splitlines()]
+    whose = " -o ".join(f"-uid {uid}" for uid in sorted(uids - {""}))
+    others = host.run(
+        f"find /home -xdev -mindepth 2 -path %s -prune -o \\( {whose} \\) -printf '%%u, in the home of another: %%p\\n'",
+        "/home/mallory*",
+    )
+    found += [f"of {line}" for line in others.stdout.splitlines()]
     for key in second_keys:
         keys = host.run("grep --recursive --fixed-strings --files-with-matches %s /etc/ssh", key)
         found += [f"{file} has mallory's second key" for file in keys.stdout.split()]
@@ -98,6 +106,10 @@ def gains_on(host: Host, second_keys: list[str]) -> list[str]:
     )
     found += [f"{file}: the machines' password, for everybody to read" for file in world_readable.stdout.split()]
     return found
+
+
+def holds(host: Host, file: str, text: str) -> bool:
+    return bool(host.run("grep --quiet --fixed-strings %s %s", text, file).rc == 0)
 
 
 def is_same(host: Host, one: str, other: str) -> bool:

@@ -63,6 +63,7 @@ def test_one_unit_test(contributor: Contributor) -> None:
     assert passed(contributor.as_written("make unit T=tests/unit/plugins/test_no_proxy.py")) > 30
 
 
+@pytest.mark.long
 def test_unit_tests_by_their_name(contributor: Contributor) -> None:
     output = contributor.as_written('make unit T="tests/unit/plugins -k netrc"')
     assert passed(output) > 10

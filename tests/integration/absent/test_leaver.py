@@ -70,10 +70,10 @@ def processes_of(host: Host, uid: int) -> list[str]:
     [
         ("site", ()),
         pytest.param("site", ("--check",), marks=pytest.mark.long),
-        ("site", ("--limit", "wheelhouse-workstation")),
+        pytest.param("site", ("--limit", "wheelhouse-workstation"), marks=pytest.mark.long),
         pytest.param("people", ("--limit", "wheelhouse-index"), marks=pytest.mark.long),
-        ("people", ()),
-        ("site", ("--tags", "offboard")),
+        pytest.param("people", (), marks=pytest.mark.long),
+        pytest.param("site", ("--tags", "offboard"), marks=pytest.mark.long),
         ("site", ("--limit", "wheelhouse-index", "--tags", "index")),
         ("rotate", ()),
     ],
@@ -94,8 +94,10 @@ def test_more_than_a_few_at_a_time_are_not_offboarded(before, workstation) -> No
     assert processes_of(workstation, before["uid"])
 
 
-def test_an_offboarding_can_be_looked_at_first(before, workstation) -> None:
-    run = site(*settings_of(LEAVES, adversaries=ADVERSARIES_LEAVE), "--extra-vars", MEANT, "--check")
+@pytest.mark.parametrize("playbook", ["people", pytest.param("site", marks=pytest.mark.long)])
+def test_an_offboarding_can_be_looked_at_first(before, workstation, playbook) -> None:
+    settings = settings_of(LEAVES, adversaries=ADVERSARIES_LEAVE)
+    run = site(*settings, "--extra-vars", MEANT, "--check", playbook=playbook)
     assert "leo: state: absent; goes from" in " ".join(run.output.split())
     assert processes_of(workstation, before["uid"])
 
@@ -206,7 +208,7 @@ def test_a_second_run_changes_nothing(left) -> None:
 
 
 def test_who_comes_back_has_the_account_and_the_home_of_before(left, before, office, workstation) -> None:
-    run = site("--extra-vars", "wheelhouse_offboard=mia")
+    run = site("--extra-vars", "wheelhouse_offboard=mia", playbook="people")
     assert "leo: is back, with the account and the home of before" in " ".join(run.output.split())
     assert uid_of(workstation, "leo") == before["uid"]
     assert office.succeed_as("leo", "cat notes.txt") == "mine\n"

@@ -76,10 +76,16 @@ def test_backups_run_by_themselves(index: Host, saved: str) -> None:
     assert {f"wheelhouse-backup{part}.timer" for part in ("", "-check", "-drill")} <= known
 
 
-def test_a_backup_that_is_not_there_changes_nothing(shelf: Shelf, saved: str) -> None:
+def test_it_asks_which_backup(shelf: Shelf, saved: str) -> None:
     before = shelf.snapshot()
     asked = site(playbook="restore", check=False)
     assert "Write which backup to restore: -e from=latest" in asked.output
+    assert shelf.snapshot() == before
+
+
+@pytest.mark.long
+def test_a_backup_that_is_not_there_changes_nothing(shelf: Shelf, saved: str) -> None:
+    before = shelf.snapshot()
     refused = site("--extra-vars", "from=1999-01-01", playbook="restore", check=False)
     assert "which names no backup" in refused.output
     assert shelf.snapshot() == before

@@ -99,6 +99,23 @@ def check(answer: Answer, status: int, says: str) -> None:
     assert ("WWW-Authenticate" in answer.headers) == (status == 401)
 
 
+def test_an_upload_in_chunks_is_as_good_as_any(gateway: Gateway, version: str) -> None:
+    """Before all that is refused below, after which uploads are not taken for a minute."""
+    wheel = Wheel("acme_chunked", version)
+    body = multipart(FORM, wheel.filename, wheel.build())
+    headers = {"Content-Type": MULTIPART, "Transfer-Encoding": "chunked"}
+
+    def send() -> Answer:
+        return gateway.ask(
+            "/", "POST", headers=headers, body=(body[at : at + 1000] for at in range(0, len(body), 1000))
+        )
+
+    eventually(lambda: TOO_MANY_REFUSED not in send().text, "uploads are taken again")
+    answer = send()
+    assert answer.status == 200, answer
+    assert wheel.filename in [file["filename"] for file in gateway.page("acme-chunked")["files"]]
+
+
 @pytest.mark.parametrize("bad", [pytest.param(bad, id=bad.id) for bad in CORPUS])
 def test_refused(gateway: Gateway, untouched: None, bad: Bad) -> None:
     check(bad.send(gateway), bad.status, bad.says)
@@ -175,20 +192,3 @@ def test_who_sends_slowly_keeps_nobody_waiting(gateway: Gateway, untouched: None
     finally:
         for slow in waiting:
             slow.close()
-
-
-def test_an_upload_in_chunks_is_as_good_as_any(gateway: Gateway, version: str) -> None:
-    wheel = Wheel("acme_chunked", version)
-    body = multipart(FORM, wheel.filename, wheel.build())
-    headers = {"Content-Type": MULTIPART, "Transfer-Encoding": "chunked"}
-
-    def send() -> Answer:
-        return gateway.ask(
-            "/", "POST", headers=headers, body=(body[at : at + 1000] for at in range(0, len(body), 1000))
-        )
-
-    # after all that was refused above
-    eventually(lambda: TOO_MANY_REFUSED not in send().text, "uploads are taken again")
-    answer = send()
-    assert answer.status == 200, answer
-    assert wheel.filename in [file["filename"] for file in gateway.page("acme-chunked")["files"]]

@@ -49,6 +49,7 @@ def given(gateway: Gateway, settings) -> x509.Certificate:
     return shown(gateway)
 
 
+@pytest.mark.long
 def test_signed_by_itself(gateway: Gateway, settings, index: Host) -> None:
     settings.apply(index_gateway_certificate_source="self_signed", index_gateway_certificate_days=100)
     certificate = shown(gateway)
@@ -59,20 +60,6 @@ def test_signed_by_itself(gateway: Gateway, settings, index: Host) -> None:
     assert 98 < days_left(certificate) <= 100
     key = index.file(KEY)
     assert (key.user, key.mode) == ("root", 0o600)
-
-
-def test_signed_by_the_company(gateway: Gateway, settings, index: Host) -> None:
-    """Instead of the self-signed one that is there; clients that trust the company need nothing new."""
-    settings.apply(**BY_THE_COMPANY)
-    certificate = shown(gateway)
-    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((STATE / "ca.pem").read_bytes()))
-    assert set(names(certificate)) == {gateway.name, "pypi.acme.example"}
-    assert gateway.ask("/simple/").status == 200
-    body_of_ca_key = (STATE / "ca.key").read_text().splitlines()[1]
-    assert index.run("grep -rlF -e %s /etc /root /tmp /var/tmp /srv/wheelhouse/config", body_of_ca_key).stdout == ""
-    # once is enough
-    assert settings.play("site", "--limit", "index_hosts", "--tags", "index").changed == 0
-    assert shown(gateway) == certificate
 
 
 def renewed_early(index: Host, days: int) -> None:
@@ -89,7 +76,7 @@ def renewed_early(index: Host, days: int) -> None:
 
 
 def test_the_host_renews_it_without_a_run(gateway: Gateway, settings, index: Host) -> None:
-    """Signed by a CA that the company's signed: clients that trust the company need nothing new."""
+    """Signed by a CA that the company's signed, whatever there was before: clients need nothing new."""
     settings.apply(**BY_THE_COMPANY, index_gateway_issuer=True)
     before = shown(gateway)
     assert gateway.ask("/simple/").status == 200
@@ -111,6 +98,20 @@ def test_the_host_renews_it_without_a_run(gateway: Gateway, settings, index: Hos
     # nothing waits for the next renewal
     assert not index.file("/usr/local/sbin/wheelhouse-renew-certificate").exists
     assert not index.file("/var/lib/wheelhouse/runs/renewal.json").exists
+
+
+def test_signed_by_the_company(gateway: Gateway, settings, index: Host) -> None:
+    """As the test before has left it; clients that trust the company need nothing new."""
+    settings.apply(**BY_THE_COMPANY)
+    certificate = shown(gateway)
+    certificate.verify_directly_issued_by(x509.load_pem_x509_certificate((STATE / "ca.pem").read_bytes()))
+    assert set(names(certificate)) == {gateway.name, "pypi.acme.example"}
+    assert gateway.ask("/simple/").status == 200
+    body_of_ca_key = (STATE / "ca.key").read_text().splitlines()[1]
+    assert index.run("grep -rlF -e %s /etc /root /tmp /var/tmp /srv/wheelhouse/config", body_of_ca_key).stdout == ""
+    # once is enough
+    assert settings.play("site", "--limit", "index_hosts", "--tags", "index").changed == 0
+    assert shown(gateway) == certificate
 
 
 @pytest.mark.long

@@ -78,7 +78,13 @@ def test_a_name_on_the_shelf_comes_from_there(office: Office, policy: str, shelv
 @pytest.mark.parametrize("installer", INSTALLERS)
 @pytest.mark.parametrize(
     "requirement",
-    [f"{SHELVED}>{OWN}", "SampleProject==4.0.0", RESERVED, "IDNA>=3", "acme-nothing-of-this-name"],
+    [
+        f"{SHELVED}>{OWN}",
+        pytest.param("SampleProject==4.0.0", marks=pytest.mark.long),
+        RESERVED,
+        pytest.param("IDNA>=3", marks=pytest.mark.long),
+        "acme-nothing-of-this-name",
+    ],
 )
 def test_what_the_company_does_not_have_is_not_found(
     office: Office, policy: str, installer: str, requirement: str

@@ -1,4 +1,4 @@
-"""A run that was killed leaves nothing that the next run cannot repair. What follows is a plain run, and one that changes nothing."""
+"""A run that was killed leaves nothing that the next run cannot repair. What follows is a plain run, and tests of which the first is one that changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from company import INVENTORY, ROOT
 KILLED_AT_TASK = (9, 24, 40, 58, 76, 95)
 
 
-@pytest.mark.parametrize("task", KILLED_AT_TASK)
+@pytest.mark.parametrize(
+    "task", [pytest.param(task, marks=[pytest.mark.long] if task in (24, 58) else []) for task in KILLED_AT_TASK]
+)
 def test_a_run_is_killed_while_it_works(task) -> None:
     """kill -9, to the whole group, in the middle of the task with this number."""
     process = subprocess.Popen(

@@ -45,6 +45,7 @@ def test_a_role_on_its_hosts(contributor) -> None:
     assert "package_client : " in output and "corporate_proxy : " not in output
 
 
+@pytest.mark.long
 def test_a_check_of_a_role(contributor) -> None:
     output = contributor.as_written('make role R="package_client --check --diff"')
     assert "failed=0" in output

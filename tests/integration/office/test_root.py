@@ -51,6 +51,7 @@ def test_sudo_that_wants_a_password(as_account) -> None:
     assert PASSWORD not in run.output
 
 
+@pytest.mark.long
 def test_sudo_without_a_password(as_account) -> None:
     run = as_account("NOPASSWD: ALL")
     assert (run.rc, run.changed) == (0, 0), run.output

@@ -121,7 +121,15 @@ ODD = {
 }
 
 
-@pytest.mark.parametrize("what", ODD)
+@pytest.mark.parametrize(
+    "what",
+    [
+        what
+        if what in ("a pipe in the virtualenv", "a virtualenv elsewhere")
+        else pytest.param(what, marks=pytest.mark.long)
+        for what in ODD
+    ],
+)
 def test_a_home_with_odd_things_in_it_has_a_server(team: Team, own_files: str, what: str) -> None:
     assert team.cells(ATTACKER, "print(1)") == "1\n"
     team.host.run("systemctl stop jupyterlab@%s", ATTACKER)
@@ -176,7 +184,13 @@ while True:
 """
 
 
-@pytest.mark.parametrize(("sent", "pause"), [('b"1,"', "1"), ('b"1," * 50000', "0")], ids=["slowly", "much"])
+@pytest.mark.parametrize(
+    ("sent", "pause"),
+    [
+        pytest.param('b"1,"', "1", id="slowly"),
+        pytest.param('b"1," * 50000', "0", id="much", marks=pytest.mark.long),
+    ],
+)
 def test_a_server_that_answers_without_end_is_not_waited_for(team: Team, sent: str, pause: str) -> None:
     """Root asks who is at work before servers are restarted; a token of a terabyte is no hindrance either."""
     come_up(team, ATTACKER)

@@ -93,6 +93,7 @@ def test_each_home_is_saved_whatever_is_in_another(host: Host, homes: dict[str, 
     assert json.loads(host.restic("list", "locks", "--json") or "[]") == []
 
 
+@pytest.mark.long
 def test_what_reads_a_home_is_the_person(host: Host, homes: dict[str, Path]) -> None:
     """The archive of ada has what ada may read: root's rights would have read the file."""
     (homes["ada"] / "secret").write_text("root's own")

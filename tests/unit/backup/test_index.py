@@ -1,4 +1,4 @@
-"""Backing up the index, checking the repository, the drill, and the way back."""
+"""Backing up the index, checking the repository, the drill, and the way back; a lost index is in test_repositories."""
 
 from __future__ import annotations
 
@@ -45,29 +45,6 @@ def events(host: Host) -> list[dict[str, Any]]:
     return [json.loads(line) for line in host.index("journal", "--json").splitlines()]
 
 
-def test_a_lost_index_comes_back_to_the_byte(host: Host) -> None:
-    publish(host, "1.0", "2.0")
-    host.index("yank", "acme-tools", "1.0", "--reason", "it is broken", "--by", "ada")
-    served, known = tree(host.shelf, *SERVED), events(host)
-    told = host.backup("run")
-    assert "3 events and 4 files" in told
-    for lost in (host.directory, host.place / "certificates"):
-        shutil.rmtree(lost)
-        lost.mkdir()
-    assert "3 events, 4 files" in host.backup("restore", "latest", "--dry-run")
-    assert not host.shelf.exists()
-    told = host.backup("restore", "latest")
-    assert "Restored: 3 events and 4 files, as of" in told
-    assert "nothing is known of what was published after the backup" in told
-    assert tree(host.shelf, *SERVED) == served
-    assert events(host)[:3] == known
-    assert (host.directory / "intake" / "osv" / "GHSA-1.json").exists()
-    assert (host.place / "certificates" / "index.key").read_text() == "the key\n"
-    assert (host.place / "certificates" / "index.key").stat().st_mode & 0o777 == 0o600
-    assert host.outcome("restore")["outcome"] == "ok"
-    assert [path.name for path in host.directory.iterdir() if "restored" in path.name] == []
-
-
 @pytest.mark.long
 def test_restoring_under_a_running_index_keeps_what_is_newer_aside_and_names_it(host: Host) -> None:
     publish(host, "1.0")
@@ -96,15 +73,28 @@ def test_restoring_under_a_running_index_keeps_what_is_newer_aside_and_names_it(
     assert "journal" in after
 
 
+POSTGRESQL = "PATH=/usr/bin\nWHEELHOUSE_DATABASE=postgresql://it:sesame@db/index"
+
+
 def test_an_index_with_its_state_in_postgresql_is_refused(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its shelf may hold an older SQLite, whose backup would prove nothing. The address has a password."""
+    host.shelf.mkdir()
+    monkeypatch.setenv("FAKE_VARIABLES", POSTGRESQL)
+    said = host.backup("run", code=1)
+    assert "is a PostgreSQL" in said and "pg_dump" in said and "sesame" not in said
+    assert host.outcome("backup")["outcome"] == "failed"
+
+
+@pytest.mark.long
+def test_a_backup_is_not_restored_to_one_with_its_state_in_postgresql(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
     publish(host, "1.0")
     host.backup("run")
-    monkeypatch.setenv("FAKE_VARIABLES", "PATH=/usr/bin\nWHEELHOUSE_DATABASE=postgresql://it:sesame@db/index")
+    monkeypatch.setenv("FAKE_VARIABLES", POSTGRESQL)
     for command in (["run"], ["drill"], ["restore", "latest"]):
         said = host.backup(*command, code=1)
         assert "is a PostgreSQL" in said and "pg_dump" in said and "sesame" not in said
-    assert host.outcome("backup")["outcome"] == "failed"
 
 
 @pytest.mark.long

@@ -68,15 +68,23 @@ def test_no_secret_is_in_it(company: Company, tmp_path: Path) -> None:
         assert not any(b"S3ntinel" in path.read_bytes() for path in files.iterdir())
 
 
-def test_a_second_run_changes_nothing_and_a_leaver_has_none(company: Company) -> None:
-    assert "changed=0" in company.run()
-    people = company.settings["wheelhouse_people"]
-    left = [people[0] | {"state": "absent"}, people[1] | {"laptops": []}]
-    assert "changed=1" in company.run("--check", wheelhouse_people=left)
-    assert len(list(company.bundles.iterdir())) == 2
-    company.run(wheelhouse_people=left)
+def test_a_leaver_has_none(company: Company) -> None:
+    """That a second run changes nothing, the one in test_no_secret_is_in_it says."""
+    company.run(wheelhouse_people=those_who_left(company))
     assert not list(company.bundles.iterdir())
     company.run()
+
+
+def those_who_left(company: Company) -> list[dict[str, object]]:
+    ada, leo, _eve = company.settings["wheelhouse_people"]
+    return [ada | {"state": "absent"}, leo | {"laptops": []}]
+
+
+@pytest.mark.long
+def test_a_check_takes_no_archive(company: Company) -> None:
+    assert "changed=0" in company.run()
+    assert "changed=1" in company.run("--check", wheelhouse_people=those_who_left(company))
+    assert len(list(company.bundles.iterdir())) == 2
 
 
 @pytest.mark.long
@@ -119,9 +127,7 @@ def test_the_certificate_is_known_by_its_own_fingerprint(ada_files: Path) -> Non
     assert fingerprint.upper() in (ada_files / "README.html").read_text()
 
 
-def test_conda_is_given_a_file_of_certificates_since_a_proxy_has_it_drop_the_store_of_windows(
-    company: Company, ada_files: Path, tmp_path: Path
-) -> None:
+def test_conda_is_given_a_file_of_certificates_since_a_proxy_has_it_drop_the_store_of_windows(ada_files: Path) -> None:
     condarc = yaml.safe_load((ada_files / "condarc").read_text())
     assert condarc["ssl_verify"] == "%LOCALAPPDATA%\\wheelhouse-onboarding\\ca-bundle.pem"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -129,6 +135,10 @@ def test_conda_is_given_a_file_of_certificates_since_a_proxy_has_it_drop_the_sto
     names = [str(one["subject"]) for one in context.get_ca_certs()]
     assert any("Acme CA" in name for name in names) and len(names) > 50, "the company's, and the public ones"
     assert 'join(memory, "ca-bundle.pem")' in (ada_files / "setup.js").read_text(), "where conda looks for it"
+
+
+@pytest.mark.long
+def test_without_a_proxy_or_a_ca_conda_reads_the_store_of_windows(company: Company, tmp_path: Path) -> None:
     for settings in ({"onboarding_bundle_proxy": ""}, {"onboarding_bundle_ca_bundle": ""}):
         company.run(**settings)
         other = Bundle(company.bundles / "leo-windows.zip", tmp_path / str(len(str(settings)))).directory

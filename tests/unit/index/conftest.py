@@ -10,13 +10,14 @@ from pathlib import Path
 
 import bcrypt
 import pytest
-from wheelhouse.index import changes, takeover
+from wheelhouse.index import changes, migrations, takeover
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.store import foreign, local
+from wheelhouse.upstream import http_client
 from wheelhouse.web.app import application
 
-from . import postgresql
+from . import postgresql, tables_at_once
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
 from .public_channel import PublicChannel
@@ -69,6 +70,20 @@ def no_sync_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is published together is synced with its disk, which takes as long as whatever else this machine does."""
     for module in (changes, takeover, local):
         monkeypatch.setattr(module, "sync_disk", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
+def tables_are_made_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new database has them without each step from one form to the next; that was half of what a test began with."""
+    if request.path.name != "test_migrations.py":
+        monkeypatch.setattr(migrations, "upgrade", tables_at_once.upgrade)
+
+
+@pytest.fixture(autouse=True)
+def pauses_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that is down is asked as often as ever, but not for half a minute."""
+    monkeypatch.setattr(http_client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(http_client, "LONGEST_OWN_PAUSE", 0.1)
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,8 @@
 import random
 from collections.abc import Callable
 
-RANDOM_MOMENTS = 4
+RANDOM_MOMENTS = 2
+"""Each run of the tests takes others, and the exhaustive forms every step."""
 
 
 def at_random_moments(is_repaired: Callable[[int], bool], many: int, least: int) -> None:

@@ -11,16 +11,23 @@ import pytest
 from . import postgresql
 
 HERE = Path(__file__).parent
-LONG = ["test_channels.py", "test_file_names.py", "test_together.py", "test_trusted_publishing.py", "test_upkeep.py"]
-FILES = [
+LONG = [
     "test_catalogue.py",
+    "test_channels.py",
+    "test_file_names.py",
+    "test_refusals.py",
+    "test_takeover.py",
+    "test_together.py",
+    "test_trusted_publishing.py",
+    "test_upkeep.py",
+    "test_uploads.py",
+]
+# What the program does in another way there: locks, numbers of events, tables, search. It takes uploads in all of them.
+FILES = [
     "test_exclusion.py",
     "test_journal.py",
     "test_migrations.py",
-    "test_refusals.py",
     "test_search.py",
-    "test_takeover.py",
-    "test_uploads.py",
     *(pytest.param(file, marks=pytest.mark.long) for file in LONG),
 ]
 

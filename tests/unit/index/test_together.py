@@ -95,7 +95,7 @@ def test_all_are_published(shelf: Path, place: str, batch: int, monkeypatch: pyt
         ("acme_crash", "the program that looks at it failed"),
     ],
 )
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", ["drop", *(pytest.param(place, marks=pytest.mark.long) for place in PLACES[1:])])
 def test_a_file_that_ends_its_reader_costs_no_other_one(
     shelf: Path, rude: None, name: str, says: str, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
