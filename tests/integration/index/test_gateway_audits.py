@@ -14,6 +14,8 @@ from testinfra.host import Host
 
 VULNERABLE = {"package": {"name": "sqlparse", "ecosystem": "PyPI"}, "version": "0.4.3"}
 ADVISORY = "GHSA-rrm6-wvj7-cwh2"
+ALIAS = "CVE-2023-30608"
+"""What pip-audit calls it."""
 QUERY = json.dumps(VULNERABLE).encode()
 
 
@@ -45,7 +47,7 @@ def test_many_questions_at_once_are_no_attack(gateway: Gateway) -> None:
         ("/osv/v1/query", "GET", 0, 405),
         ("/osv/v1/query", "PUT", 10, 405),
         ("/osv/v1/vulns/x", "POST", 10, 405),
-        ("/osv/v1/elsewhere", "POST", 10, 405),
+        ("/osv/v1/elsewhere", "POST", 10, 404),
         ("/osv/v1/elsewhere", "GET", 0, 404),
     ],
 )
@@ -82,4 +84,4 @@ def test_pip_audit_with_a_login_of_netrc(
     command = [sys.executable, "-m", "pip_audit", "--strict", "--disable-pip", "--no-deps", "-r", "requirements.txt"]
     told = {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": f"https://{gateway.name}/osv/v1/query"}
     done = subprocess.run(command, cwd=tmp_path, env=desk | told, capture_output=True, text=True, check=False)
-    assert done.returncode == 1 and ADVISORY in done.stdout, done.stderr
+    assert done.returncode == 1 and ALIAS in done.stdout, done.stderr
