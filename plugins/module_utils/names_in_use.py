@@ -30,6 +30,7 @@ _OURS = {
     "px": "the account that the relay runs as",
     "intake": "which the index's journal calls the intake",
     "administrator": "which the index's journal calls the administrator of its host",
+    "onboarding": "which the index's journal calls a run of Ansible",
     "machines": "which stands for the machines' own account",
     "housekeeping": "which the index's journal calls the housekeeping",
     "timer": "which the index's journal calls the timer",

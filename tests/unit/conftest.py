@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from ansible.plugins.loader import init_plugin_loader
+from hypothesis import HealthCheck, settings
 
+# a busy machine is no fault of the code
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("here")
 init_plugin_loader()  # makes plugins of collections importable and known by their FQCN
 
 

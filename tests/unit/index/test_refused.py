@@ -1,8 +1,6 @@
 """What the intake has refused is had by no other way: not from upstream by a redirect, not through the cache."""
 
 import json
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +9,6 @@ from wheelhouse.config import Config
 from wheelhouse.index import denied_releases
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.downloads import Cache
-from wheelhouse.web import upstream_routes
 from wheelhouse.web.upstream_routes import UpstreamRoutes
 
 from .intake import Office
@@ -105,26 +102,21 @@ def test_also_while_nobody_asks(
     cache: Path,
     config: Path,
     index: Index,
-    monkeypatch: pytest.MonkeyPatch,
     change: str,
 ) -> None:
     configure(upstream="cached")
     office.publish("parser", "0.4.3", says={"yanked": "it eats files"})
     assert client.send("GET", f"/cached/parser/{BAD}").status == 200
     kept = cache / "cached/parser" / BAD
-    monkeypatch.setattr(upstream_routes, "WATCH_EVERY", 0.05)
-    watching = UpstreamRoutes(Config(config), index, Cache(cache))
-    threading.Thread(target=watching.watch, daemon=True).start()
-    time.sleep(0.2)
+    looking = UpstreamRoutes(Config(config), index, Cache(cache))
+    looking.look_again()
     assert kept.exists()
     if change == "denied":
         configure(denied=["parser"])
     else:
         office.wants("parser==0.4.3")
         office.run()
-    give_up = time.monotonic() + 10
-    while kept.exists() and time.monotonic() < give_up:
-        time.sleep(0.05)
+    looking.look_again()
     assert not kept.exists()
 
 

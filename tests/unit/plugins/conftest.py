@@ -21,11 +21,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from ansible.module_utils.testing import patch_module_args
-from hypothesis import settings
-
-settings.register_profile("plugins", deadline=None)  # a busy machine is no fault of the code
-settings.load_profile("plugins")
-
 
 RunModule = Callable[..., dict[str, Any]]
 RunClient = Callable[..., subprocess.CompletedProcess[str]]

@@ -142,6 +142,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("proxy_setting_faults", dict),
             ("certificate_files", str),
             ("setting_faults", dict),
+            ("read_rights", list),
         ]
 
 

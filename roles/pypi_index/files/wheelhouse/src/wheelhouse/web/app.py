@@ -9,7 +9,6 @@ import logging
 import os
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +32,7 @@ from wheelhouse.store.downloads import Cache
 from wheelhouse.web import xmlrpc
 from wheelhouse.web.account import Account
 from wheelhouse.web.audits import Audits
+from wheelhouse.web.background import repeat
 from wheelhouse.web.html import Pages
 from wheelhouse.web.integrity import Integrity
 from wheelhouse.web.logins import Logins
@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LOOK_AT_DENIED = 2.0
+"""Seconds after which what is denied or refused leaves the cache while nobody asks."""
 LOOK_AT_RESTRICTED = 2.0
 """Seconds after which a project that was restricted leaves the lists. The gateway hides everything else within one."""
 LOOK_AT_TOKENS = 5.0
@@ -120,9 +122,9 @@ class Application:
     def warm_up(self) -> None:
         """Do now what the first visitor would have to wait for, and what nobody waits for."""
         confined.warm_up()
-        threading.Thread(target=self._upstream.watch, daemon=True).start()
-        threading.Thread(target=self._watch_tokens, daemon=True).start()
-        threading.Thread(target=self._watch_restricted, daemon=True).start()
+        repeat(self._upstream.look_again, LOOK_AT_DENIED, "It is not known what has to leave the cache.")
+        repeat(self._end_tokens, LOOK_AT_TOKENS, "The tokens in force could not be looked at.")
+        repeat(self._restrict, LOOK_AT_RESTRICTED, "The lists could not be made without what is restricted.")
         threading.Thread(target=self._audits.warm_up, daemon=True).start()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -194,23 +196,13 @@ class Application:
             self._tokens.note_used(token)
         return Response(content_type="text/plain; charset=utf-8")
 
-    def _watch_tokens(self) -> None:
+    def _end_tokens(self) -> None:
         """See to it that the tokens of those who leave end, and that the gateway knows which are in force."""
-        while True:
-            try:
-                self._tokens.refresh(self._logins.owners())
-            except Exception:  # the database may be away; what is wrong now may be right in a while
-                log.exception("The tokens in force could not be looked at.")
-            time.sleep(LOOK_AT_TOKENS)
+        self._tokens.refresh(self._logins.owners())
 
-    def _watch_restricted(self) -> None:
+    def _restrict(self) -> None:
         """See to it that restricted projects are in no list that everybody is given."""
-        while True:
-            try:
-                self._index.restrict(self._config.current().restricted)
-            except Exception:
-                log.exception("The lists could not be made without what is restricted.")
-            time.sleep(LOOK_AT_RESTRICTED)
+        self._index.restrict(self._config.current().restricted)
 
     def _health(self, _: Request) -> Response:
         """The gateway passes on whether it is 200; why it is not, is for this host."""

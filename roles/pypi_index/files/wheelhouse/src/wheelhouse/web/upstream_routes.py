@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Literal, NoReturn
+from typing import Literal
 
 from pypiserver.config import Config as PypiserverConfig
 from simple_repository.content_negotiation import Format
@@ -35,8 +35,6 @@ PUBLIC_INDEX = PypiserverConfig.default_with_overrides().fallback_url
 log = logging.getLogger(__name__)
 NOTE_EVERY = 600.0
 """Seconds after which another look at a project is noted."""
-WATCH_EVERY = 2.0
-"""Seconds after which a change is seen while nobody asks."""
 Whereabouts = Literal["reserved", "removed", "denied", "closed", "public"]
 """Why a name that has no page on the shelf is nowhere else either; or `public`: it may be asked for upstream."""
 _CONTENT_TYPES = {Format.JSON_V1: Format.JSON_V1.value, Format.HTML_LEGACY: "text/html; charset=utf-8"}
@@ -111,11 +109,9 @@ class UpstreamRoutes:
         body = self._mirror.file(self._upstream(settings, project), project, filename, head=request.method == "HEAD")
         return streamed(_cut_short_if_broken(body.pieces, filename), body.size, "application/octet-stream", _FOREVER)
 
-    def watch(self) -> NoReturn:
-        """See to it that what is denied or refused leaves the cache at once, also while nobody asks the program."""
-        while True:
-            time.sleep(WATCH_EVERY)
-            self._settings()
+    def look_again(self) -> None:
+        """See to it that what is denied or refused leaves the cache, also while nobody asks the program."""
+        self._settings()
 
     def _objection(self, project: str, filename: str, settings: Settings) -> str | None:
         """Why a file is not to be had through the cache, as a sentence; None if it is."""
