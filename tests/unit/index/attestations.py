@@ -5,17 +5,19 @@ import json
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
+from pypiserver.config import DEFAULTS
 
 GITHUB = "https://token.actions.githubusercontent.com"
 REPOSITORY = "https://github.com/acme/tools"
 WORKFLOW = f"{REPOSITORY}/.github/workflows/release.yml@refs/tags/v1"
-PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
+PUBLISH = f"https://docs.{urlsplit(DEFAULTS.FALLBACK_URL).hostname}/attestations/publish/v1"
 SLSA = "https://slsa.dev/provenance/v1"
 KEY = ec.generate_private_key(ec.SECP256R1())
 

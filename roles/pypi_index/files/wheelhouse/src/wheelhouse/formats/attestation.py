@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
+from pypiserver.config import DEFAULTS
 
 from wheelhouse.formats.distribution import BadDistribution, parse_filename
 
@@ -25,8 +26,10 @@ MAX_SIZE = 2**18
 """Characters of all attestations of a file; one has about 6,000."""
 MAX_NUMBER = 8
 CONTENT_TYPE = "application/vnd.pypi.integrity.v1+json"
+# below the documentation of the public index, whose address pypiserver has
+PUBLISH = f"https://docs.{urlsplit(DEFAULTS.FALLBACK_URL).hostname}/attestations/publish/v1"
 _TYPES = {
-    "https://docs.pypi.org/attestations/publish/v1": "publish",
+    PUBLISH: "publish",
     "https://slsa.dev/provenance/v1": "provenance",
 }
 """What an attestation may say of a file, and what people call that."""
