@@ -14,13 +14,19 @@ PATTERN = re.compile(r"[a-z0-9*-]+")
 @lru_cache(maxsize=4096)
 def overlap(one: str, other: str) -> bool:
     """Whether there could be a name that both patterns match."""
-    if not one or not other:
-        return (one or other).strip("*") == ""
-    if one[0] == "*":
-        return overlap(one[1:], other) or overlap(one, other[1:])
-    if other[0] == "*":
-        return overlap(one, other[1:]) or overlap(one[1:], other)
-    return one[0] == other[0] and overlap(one[1:], other[1:])
+    # of each end of `other`, whether there is a name for it and for the end of `one` that is looked at
+    ends = [not other[at:].strip("*") for at in range(len(other) + 1)]
+    for letter in reversed(one):
+        shorter, ends = ends, [False] * (len(other) + 1)
+        for at in range(len(other), -1, -1):
+            is_end = at == len(other)
+            if letter == "*":
+                ends[at] = shorter[at] or (not is_end and ends[at + 1])
+            elif not is_end and other[at] == "*":
+                ends[at] = shorter[at] or ends[at + 1]
+            else:
+                ends[at] = not is_end and other[at] == letter and shorter[at + 1]
+    return ends[0]
 
 
 def normalised(text: str) -> str:
