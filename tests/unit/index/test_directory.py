@@ -200,7 +200,7 @@ def test_machines_have_tokens_of_people_in_the_directory(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Without any password here; who has left gets none, and loses the one of before."""
+    """Without any password here; people who have left get none, and lose the earlier one."""
 
     def settle() -> Any:
         given = io.BytesIO(json.dumps({"machines": {"p7": ["ws-7"], "ada": ["ws-ada"]}}).encode())

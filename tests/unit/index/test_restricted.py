@@ -28,7 +28,7 @@ PAGES = {
     "the HTML": {"Accept": "text/html"},
     "weighed": {"Accept": f"text/html;q=0.5, {JSON};q=0.9"},
     "compressed": {"Accept": JSON, "Accept-Encoding": "gzip"},
-    "of before": {"Accept": JSON, "If-None-Match": '"x"', "If-Modified-Since": "Mon, 01 Jan 2024 00:00:00 GMT"},
+    "conditional": {"Accept": JSON, "If-None-Match": '"x"', "If-Modified-Since": "Mon, 01 Jan 2024 00:00:00 GMT"},
 }
 FILES: dict[str, dict[str, str]] = {"whole": {}, "a part": {"Range": "bytes=0-9"}}
 CALL = xmlrpc.client.dumps(({"name": ["{name}"], "summary": ["{name}"]}, "or"), "search")
