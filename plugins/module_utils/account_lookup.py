@@ -15,6 +15,7 @@ import stat
 import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Optional
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
@@ -50,17 +51,17 @@ class Found:
 
 def local_names(path: str | None = None) -> set[str]:
     """The accounts of this host itself."""
-    with open(path or PASSWD, encoding="utf-8", errors="replace") as stream:
-        return {line.partition(":")[0] for line in stream if not line.startswith(("#", "+", "-"))}
+    lines = Path(path or PASSWD).read_text(encoding="utf-8", errors="replace").splitlines()
+    return {line.partition(":")[0] for line in lines if not line.startswith(("#", "+", "-"))}
 
 
 def directory_services(path: str | None = None) -> list[str]:
     """The name services from which accounts come beside the host's own files, such as `sss` and `winbind`."""
     try:
-        with open(path or SWITCH, encoding="utf-8", errors="replace") as stream:
-            lines = [line.partition("#")[0] for line in stream]
+        text = Path(path or SWITCH).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:  # macOS
         return []
+    lines = [line.partition("#")[0] for line in text.splitlines()]
     words = [line.partition(":")[2] for line in lines if line.strip().startswith("passwd:")]
     services = re.sub(r"\[[^\]]*\]", " ", " ".join(words)).split()
     return [service for service in services if service not in _OF_THE_HOST]
@@ -124,8 +125,8 @@ def _source_fault(name: str, is_local: bool, services: list[str]) -> str | None:
 def _entry_fault(name: str, entry: pwd.struct_passwd | None) -> str | None:
     if entry is None:
         return (
-            f"{name} has no account, and {_SETTING}: `getent passwd {name}` has to find one. Add {name} to the directory,"
-            f" mend the host's sssd or winbind ({_SHORT}), or write state: absent in the entry of {name}."
+            f"{name} has no account, and {_SETTING}: `getent passwd {name}` has to find one. Add {name} to the"
+            f" directory, mend the host's sssd or winbind ({_SHORT}), or write state: absent in the entry of {name}."
         )
     if entry.pw_name != name:
         return (
@@ -143,10 +144,10 @@ def _entry_fault(name: str, entry: pwd.struct_passwd | None) -> str | None:
             f"The directory gives {name} the uid {entry.pw_uid}, which is also that of {printable(holder)}:"
             " give one of them another."
         )
-    if not os.path.isabs(entry.pw_dir) or os.path.normpath(entry.pw_dir) in ("/", "/root", "/nonexistent"):
+    if not entry.pw_dir.startswith("/") or os.path.normpath(entry.pw_dir) in ("/", "/root", "/nonexistent"):
         return (
-            f"The directory gives {name} the home {printable(entry.pw_dir)!r}: write one there (unixHomeDirectory), or on"
-            " the host (sssd: fallback_homedir = /home/%u; winbind: template homedir = /home/%U)."
+            f"The directory gives {name} the home {printable(entry.pw_dir)!r}: write one there (unixHomeDirectory), or"
+            " on the host (sssd: fallback_homedir = /home/%u; winbind: template homedir = /home/%U)."
         )
     return None
 
@@ -182,7 +183,7 @@ def _look_at_homes(found: Found) -> None:
 def _looker(home: str) -> Callable[[], int | None]:
     def look() -> int | None:
         try:
-            status = os.stat(home)
+            status = Path(home).stat()
         except FileNotFoundError:
             return None
         if not stat.S_ISDIR(status.st_mode):
@@ -216,6 +217,6 @@ def make_home(owner: pwd.struct_passwd, skeleton: str | None = None) -> None:
 
 def _copy(source: str, home: str) -> None:
     """This process has become the person: what it makes is theirs, and for them alone."""
-    if os.path.isdir(source):
+    if Path(source).is_dir():
         shutil.copytree(source, home, symlinks=True, dirs_exist_ok=True, copy_function=shutil.copyfile)
-        os.chmod(home, MODE)
+        Path(home).chmod(MODE)

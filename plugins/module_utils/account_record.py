@@ -2,20 +2,20 @@
 # MIT License (see LICENSE)
 """Whom of the directory's accounts this host serves, in a file of root's, for modules and programs that run as root.
 
-An account that the role `accounts` made is marked by a group. One of the directory is changed in nothing, so the mark is
-here, with the numbers and the home that it had: they are needed to clear up when the directory has deleted it.
+An account that the role `accounts` made is marked by a group. One of the directory is changed in nothing, so the mark
+is here, with the numbers and the home that it had: they are needed to clear up when the directory has deleted it.
 It imports nothing of this collection, and runs under the Python of the host.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
 import pwd
 import tempfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypedDict
 
 RECORD = "/var/lib/wheelhouse/directory-accounts.json"
@@ -34,8 +34,7 @@ def read(path: str | None = None) -> dict[str, Entry]:
     """The entries by login name; none where there is no file. Raises OSError, also where it holds something else."""
     path = path or RECORD
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
         return {
             str(name): Entry(
                 uid=int(entry["uid"]), gid=int(entry["gid"]), home=str(entry["home"]), locked=bool(entry["locked"])
@@ -50,22 +49,21 @@ def read(path: str | None = None) -> dict[str, Entry]:
 
 def write(entries: Mapping[str, Entry], path: str | None = None) -> None:
     """Replace the file in one step; without entries, there is none. Raises OSError."""
-    path = path or RECORD
+    place = Path(path or RECORD)
     if not entries:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        place.unlink(missing_ok=True)
         return
-    os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".directory-accounts.")
+    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(dir=place.parent, prefix=".directory-accounts.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
             json.dump(entries, stream, indent=1, sort_keys=True)
             stream.write("\n")
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(partial, path)
+        Path(partial).replace(place)
     except BaseException:
-        os.unlink(partial)
+        Path(partial).unlink(missing_ok=True)
         raise
 
 

@@ -104,8 +104,9 @@ def _account_faults(given: Mapping[str, object]) -> Iterator[str]:
         return
     if given.get("accounts_shell") is not None:
         yield (
-            f"accounts_shell is {shown(given['accounts_shell'])}, and accounts_source is 'directory', which gives people"
-            " their shells: take accounts_shell out, and set the shell in the directory, or on the host (sssd: override_shell)."
+            f"accounts_shell is {shown(given['accounts_shell'])}, and accounts_source is 'directory', which gives"
+            " people their shells: take accounts_shell out, and set the shell in the directory, or on the host"
+            " (sssd: override_shell)."
         )
     if given.get("accounts_removed_home") == "remove":
         yield (

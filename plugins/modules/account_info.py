@@ -20,8 +20,8 @@ options:
     default: []
   source:
     description: >-
-      Where the accounts come from. With V(directory), the task fails where one of O(names) is not known to the host, exists
-      in C(/etc/passwd), has no short name, or has a uid or a home that cannot be used.
+      Where the accounts come from. With V(directory), the task fails where one of O(names) is not known to the host,
+      exists in C(/etc/passwd), has no short name, or has a uid or a home that cannot be used.
     type: str
     choices: [local, directory]
     default: local

@@ -44,8 +44,8 @@ options:
     default: keep
   source:
     description: >-
-      Where accounts come from with O(state=back). With V(directory), each of O(names) has to be known to the host by sssd,
-      winbind or the like; nothing changes where one is not.
+      Where accounts come from with O(state=back). With V(directory), each of O(names) has to be known to the host by
+      sssd, winbind or the like; nothing changes where one is not.
     type: str
     choices: [local, directory]
     default: local
@@ -102,8 +102,8 @@ faults:
   returned: always
 refused:
   description: >-
-    With O(source=directory), a sentence for each of O(names) whose account cannot be used. The task fails where there is one,
-    and nothing is changed.
+    With O(source=directory), a sentence for each of O(names) whose account cannot be used. The task fails where there is
+    one, and nothing is changed.
   type: list
   elements: str
   returned: always

@@ -25,8 +25,8 @@ def removal_plan(hosts: Sequence[str], hostvars: HostVars, home: str, source: st
         people = ", ".join(map(str, names))
         if hostvars[host].get("accounts_source", source) == "directory":
             sentences.append(
-                f"{host}: takes from {people} what it gave them, and ends their processes; accounts and homes stay, which"
-                " are the directory's."
+                f"{host}: takes from {people} what it gave them, and ends their processes; accounts and homes stay,"
+                " which are the directory's."
             )
             continue
         if hostvars[host].get("accounts_removed_home", home) == "remove":

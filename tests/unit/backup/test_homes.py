@@ -43,7 +43,10 @@ def homes(host: Host, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     )
     environment = host.environment | {"PYTHONPATH": f"{host.place}:{host.environment['PYTHONPATH']}"}
     monkeypatch.setattr(Host, "environment", property(lambda _: environment))
-    host.configure(index=None, homes={"group": GROUP, "limit": 1_000_000, "timeout": 600})
+    host.configure(
+        index=None,
+        homes={"group": GROUP, "accounts": str(host.place / "directory.json"), "limit": 1_000_000, "timeout": 600},
+    )
     return found
 
 
