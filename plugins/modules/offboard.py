@@ -102,8 +102,8 @@ faults:
   returned: always
 refused:
   description: >-
-    With O(source=directory), a sentence for each of O(names) whose account cannot be used. The task fails where there is
-    one, and nothing is changed.
+    With O(source=directory), a sentence for each of O(names) whose account cannot be used. The task fails where there
+    is one, and nothing is changed.
   type: list
   elements: str
   returned: always

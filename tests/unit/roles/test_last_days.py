@@ -18,7 +18,7 @@ TODAY = datetime.now(UTC).date()
 
 @pytest.fixture(name="program")
 def _program(tmp_path: Path) -> Path:
-    for name in ("job_record", "leaving_people", "leaving_files", "leaving_processes"):
+    for name in ("job_record", "account_record", "leaving_people", "leaving_files", "leaving_processes"):
         text = (ROOT / f"plugins/module_utils/{name}.py").read_text(encoding="utf-8")
         text = text.replace("from ansible_collections.wheelhouse.onboarding.plugins.module_utils import", "import")
         (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
@@ -65,6 +65,6 @@ def test_a_day_is_over_when_the_next_one_begins(program: Path, day: object, is_o
         exec(compile(program.read_text(encoding="utf-8"), str(program), "exec"), found)
     finally:
         sys.path[:] = before
-        for name in ("job_record", "leaving_people", "leaving_files", "leaving_processes"):
+        for name in ("job_record", "account_record", "leaving_people", "leaving_files", "leaving_processes"):
             sys.modules.pop(name, None)
     assert found["ended"]({"ada": str(day)}, TODAY) == (["ada"] if is_over else [])
