@@ -76,9 +76,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Directory:
     monkeypatch.setattr(leaving_people, "KEYS", str(tmp_path / "keys"))
     # not those of the machine on which the tests run
     clear = leaving_files.clear_places
-    monkeypatch.setattr(
-        leaving_files, "clear_places", lambda uids, until: clear(uids, until, [str(tmp_path / "tmp")])
-    )
+    monkeypatch.setattr(leaving_files, "clear_places", lambda uids, until: clear(uids, until, [str(tmp_path / "tmp")]))
     monkeypatch.setattr(leaving_people, "call", lambda argv, seconds=30: (0, "", ""))
     for name in ("homes", "skel", "keys", "tmp"):
         (tmp_path / name).mkdir()
