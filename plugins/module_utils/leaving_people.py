@@ -151,12 +151,14 @@ class Person:
     # -- what runs
 
     def services(self) -> list[str]:
-        """Units that run as the person, and what starts them."""
-        _code, said, _complaint = call(["systemctl", "show", "--property=Id,User,TriggeredBy", "*.service"])
+        """Units that run as the person or listen for them, and what starts them."""
+        properties = "--property=Id,User,SocketUser,TriggeredBy"
+        _code, said, _complaint = call(["systemctl", "show", properties, "*.service", "*.socket"])
         found = []
         for block in said.split("\n\n"):
             unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            if unit.get("User") in (self.name, str(self.uid)) and not unit["Id"].startswith("user@"):
+            owner = unit.get("User") or unit.get("SocketUser")
+            if owner in (self.name, str(self.uid)) and not unit["Id"].startswith("user@"):
                 found += [*unit.get("TriggeredBy", "").split(), unit["Id"]]
         return found
 
