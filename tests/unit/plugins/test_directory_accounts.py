@@ -185,7 +185,12 @@ def test_an_account_in_both_places_is_said_to_be(directory: Directory, monkeypat
     monkeypatch.setattr(account_lookup, "SWITCH", str(directory.place / "nsswitch.conf"))
     assert account_lookup.directory_services() == ["sss"]
     asked = []
-    monkeypatch.setattr(account_lookup, "is_in", lambda service, name: not asked.append((service, name)))
+
+    def is_in(service: str, name: str) -> bool:
+        asked.append((service, name))
+        return True
+
+    monkeypatch.setattr(account_lookup, "is_in", is_in)
     [fault] = account_lookup.of_directory(["wh-two"]).faults
     assert fault.startswith("wh-two is in /etc/passwd and in the directory (sss), and accounts_source is 'directory'")
     assert "userdel wh-two" in fault and asked == [("sss", "wh-two")]

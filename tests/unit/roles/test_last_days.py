@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 NOBODY = "wh-no-such-person"
+UID = 2_000_000_311
 TODAY = datetime.now(UTC).date()
 
 
@@ -53,6 +55,27 @@ def test_accounts_that_the_role_did_not_make_are_left_alone(program: Path) -> No
     code, outcome = run(program, {"daemon": "2020-01-01"})
     assert (code, outcome["facts"]["locked"]) == (0, 0)
     assert "daemon:x:" in Path("/etc/passwd").read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="ending what runs as somebody else takes root")
+def test_an_account_of_the_directory_loses_what_it_had_here(program: Path) -> None:
+    """Once, though nothing locks it; what runs as it later ends at the next look."""
+    record = program.parent / "directory-accounts.json"
+    module = program.parent / "account_record.py"
+    known = module.read_text(encoding="utf-8")
+    module.write_text(known.replace("/var/lib/wheelhouse/directory-accounts.json", str(record)), encoding="utf-8")
+    entry = {"uid": UID, "gid": UID, "home": "/nonexistent", "locked": False}
+    record.write_text(json.dumps({NOBODY: entry}), encoding="utf-8")
+    for locked in (1, 0, 1):
+        session = f"import os,time; os.setgroups([]); os.setresuid(*[{UID}]*3); print(flush=True); time.sleep(300)"
+        process = None
+        if locked:
+            process = subprocess.Popen([sys.executable, "-c", session], stdout=subprocess.PIPE)
+            assert process.stdout and process.stdout.readline()
+        code, outcome = run(program, {NOBODY: "2020-01-01"})
+        assert (code, outcome["outcome"], outcome["facts"]["locked"]) == (0, "ok", locked), outcome
+        assert process is None or process.wait(20) < 0
+        assert json.loads(record.read_text(encoding="utf-8"))[NOBODY]["locked"] is True
 
 
 @pytest.mark.parametrize(
