@@ -9,6 +9,7 @@ It imports nothing of this collection, and runs under the Python of the host.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -48,10 +49,12 @@ def read(path: str | None = None) -> dict[str, Entry]:
 
 
 def write(entries: Mapping[str, Entry], path: str | None = None) -> None:
-    """Replace the file in one step; without entries, there is none. Raises OSError."""
+    """Replace the file in one step. Without entries there is none, nor its directory if that is empty. Raises OSError."""
     place = Path(path or RECORD)
     if not entries:
         place.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there is more in it, or nothing was there
+            place.parent.rmdir()
         return
     place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     descriptor, partial = tempfile.mkstemp(dir=place.parent, prefix=".directory-accounts.")

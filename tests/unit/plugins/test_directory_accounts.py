@@ -25,7 +25,13 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils import (
     leaving_people,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_roles import role_faults
-from ansible_collections.wheelhouse.onboarding.plugins.modules import account_info, managed_files, offboard
+from ansible_collections.wheelhouse.onboarding.plugins.modules import (
+    account_info,
+    conflicting_package_sources,
+    managed_files,
+    offboard,
+    ssh_key_pairs,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.removals import removal_plan
 
 from .conftest import RunModule
@@ -112,6 +118,25 @@ def test_a_person_is_served_with_the_account_of_the_directory(run_module: RunMod
     assert directory.record["wh-ada"] == {"uid": UID, "gid": UID, "home": str(home), "locked": False}
     assert not serve(run_module, "wh-ada", "wh-leo")["changed"]
     assert Path("/etc/passwd").read_bytes() + Path("/etc/group").read_bytes() == passwd
+
+
+@needs_root
+def test_check_mode_works_where_a_run_would_make_the_home(run_module: RunModule, directory: Directory) -> None:
+    home = directory.add("wh-ada")
+    files = [
+        {"owner": "wh-ada", "path": "~/.netrc", "content": "words of a file\n"},
+        {"owner": "wh-ada", "path": "~/.condarc", "content": "words of a file\n", "only_if": "exists"},
+        {"owner": "wh-ada", "path": "~/.pypirc", "state": "absent"},
+    ]
+    answer = run_module(managed_files, check_mode=True, files=files)
+    assert (answer["paths"], answer["people_skipped"]) == ([str(home / ".netrc")], [])
+    keys = run_module(ssh_key_pairs, check_mode=True, people=["wh-ada"], host="ws")
+    assert keys["changed"] and not keys["people_skipped"]
+    sources = run_module(conflicting_package_sources, check_mode=True, people=["wh-ada"], index_url="https://p.example")
+    assert not [one for one in sources["people_skipped"] if one["name"] == "wh-ada"]
+    assert not home.exists()
+    # and nowhere else
+    assert "does not exist" in run_module(managed_files, files=files)["people_skipped"][0]["reason"]
 
 
 @needs_root
