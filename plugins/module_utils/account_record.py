@@ -49,7 +49,7 @@ def read(path: str | None = None) -> dict[str, Entry]:
 
 
 def write(entries: Mapping[str, Entry], path: str | None = None) -> None:
-    """Replace the file in one step. Without entries there is none, nor its directory if that is empty. Raises OSError."""
+    """Replace the file in one step. Without entries, it and an empty directory around it go. Raises OSError."""
     place = Path(path or RECORD)
     if not entries:
         place.unlink(missing_ok=True)
