@@ -70,8 +70,8 @@ integration: setup ## tests of an office on the running demo: T=tests/integratio
 	@pytest --no-header -p no:cacheprovider $(or $(T),tests/integration/office -m proof)
 
 .PHONY: test
-test: lint ## everything below; what takes long two at a time
-	@$(call two_at_a_time,sanity unit docs $(SETS:%=on-%))
+test: setup ## everything below, two at a time
+	@$(call two_at_a_time,lint sanity unit docs $(SETS:%=on-%))
 	echo "All tests passed."
 
 .PHONY: lint
@@ -170,7 +170,7 @@ on-trixie: export WHEELHOUSE_OFFICE_TESTS ?= proof
 on-core220: export WHEELHOUSE_CONTROLLER = 2.20
 
 # Each line that they print says which it is of.
-sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
+lint sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES)),$(@:on-%=%))
 
 define two_at_a_time
 docker version >/dev/null 2>&1 || trap 'demo/engine stop' EXIT

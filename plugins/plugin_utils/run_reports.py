@@ -75,6 +75,12 @@ def hosts_on_old_credentials(
     return found
 
 
+def _is_changed(facts: Mapping[str, object], result: str) -> bool:
+    """Whether a registered result of a host says that something changed."""
+    found = facts.get(result)
+    return isinstance(found, Mapping) and bool(found.get("changed", False))
+
+
 def _of(facts: Mapping[str, object], name: str) -> list[str]:
     """The list of words in a fact, which may not be set."""
     value = facts.get(name)
@@ -106,7 +112,7 @@ def rotation_report(hostvars: HostVars, index: str, hosts: Iterable[str]) -> lis
         said.append(f"New tokens for the JupyterLabs of {', '.join(tokens)}.")
     if machines:
         said.append(f"New tokens for the index: {', '.join(machines)}.")
-    if of_index.get("index_gateway_certificate_changed", False):
+    if any(_is_changed(of_index, f"index_gateway_{how}_certificate") for how in ("given", "created")):
         said.append("The index has a new certificate.")
     if off:
         said.append(f"Off, and caught up by their next run: {', '.join(off)}.")

@@ -125,11 +125,15 @@ def test_people_does_what_its_tag_selects(role):
     assert listed("people").get(role, []) == listed("site", "people").get(role, [])
 
 
+# {task that includes a file: what of that file has the tag}, since a list of tasks does not go into them
+INCLUDED = {"Set up backups, or remove them": "Write the address and the password of the repository"}
+
+
 @pytest.mark.parametrize("role", TAGGED)
 def test_rotate_does_what_its_tag_selects(role):
     """And creates new secrets besides, which site.yml does not."""
     selected, done = listed("site", "secrets").get(role, []), listed("rotate").get(role, [])
-    assert [name for name in selected if name not in done] == []
+    assert [name for name in selected if INCLUDED.get(name, name) not in done] == []
 
 
 @pytest.mark.parametrize("subject", sorted(SUBJECTS))

@@ -131,6 +131,7 @@ def set_up_again() -> Iterator[None]:
     site(playbook="people")
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("wheel", "set_up_again")
 def test_a_run_without_the_index_host_replaces_what_was_revoked(
     office: Office, gateway: Gateway, wheelhouse: Callable[..., str]
@@ -148,6 +149,7 @@ def test_a_run_without_the_index_host_replaces_what_was_revoked(
     assert listed.count("wheelhouse-workstation: installs, without an end") == 1
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("set_up_again")
 def test_with_the_setting_the_password_is_stored_and_publishes(office: Office, version: str) -> None:
     site("--limit", "workstations", "-e", '{"wheelhouse_store_index_passwords": true}', playbook="people")

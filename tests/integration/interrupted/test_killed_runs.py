@@ -1,4 +1,7 @@
-"""A run that was killed leaves nothing that the next run cannot repair. What follows is a plain run, and tests of which the first is one that changes nothing."""
+"""A run that was killed leaves nothing that the next run cannot repair.
+
+The office is set up on the same hosts next, and the first of its tests is a run that changes nothing.
+"""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ def test_a_failure_is_logged_and_is_not_the_end(caplog: pytest.LogCaptureFixture
         if len(times) == 1:
             raise RuntimeError("the database is away")
         again.set()
+        raise SystemExit  # which ends the thread
 
     background.repeat(act, 0.01, "The lists could not be made.")
     assert again.wait(30)

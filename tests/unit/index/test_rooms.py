@@ -17,7 +17,7 @@ ROOMS = (
     ("store",),
     ("index",),
     ("conda",),
-    ("ldap_commands", "maintenance", "token_commands"),
+    ("maintenance",),
     ("upstream",),
     ("oidc",),
     ("web",),
@@ -25,6 +25,7 @@ ROOMS = (
     ("housekeeping",),
     ("metrics",),
     ("transfer",),
+    ("commands",),
     ("cli",),
     ("command",),
 )

@@ -1,5 +1,6 @@
 """`wheelhouse trial`: a version that works on a copy of the database says so, and one that does not leaves no trace."""
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -36,13 +37,21 @@ def on_sqlite(database: str | None) -> None:
 
 
 def everything(*places: Path) -> dict[Path, tuple[int, bytes]]:
-    """What is in directories, but for the locks and logs that each opening of a database makes."""
+    """What is in directories, but for the locks and logs that each opening of a database makes.
+
+    Of a database it is the rows: when they go from its log into its file is SQLite's own affair.
+    """
     return {
-        path: (path.stat().st_mode, path.read_bytes())
+        path: (path.stat().st_mode, rows_of(path) if path.suffix == ".sqlite" else path.read_bytes())
         for place in places
         for path in place.rglob("*")
         if path.is_file() and path.suffix not in (".lock", ".sqlite-shm", ".sqlite-wal")
     }
+
+
+def rows_of(path: Path) -> bytes:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return "\n".join(connection.iterdump()).encode()
 
 
 def a_settings_file(directory: Path, more: str) -> Path:

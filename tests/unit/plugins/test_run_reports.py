@@ -79,7 +79,7 @@ def test_what_a_run_replaced():
         index={
             "pypi_index_changed_accounts": ["ada", "leo"],
             "wheelhouse_hosts_on_old_credentials": [],
-            "index_gateway_certificate_changed": True,
+            "index_gateway_given_certificate": {"changed": True},
             "corporate_proxy_changed_accounts": ["the machines"],
         },
         jup={"jupyter_host_rotated": ["ada"], "corporate_proxy_changed_accounts": ["the machines", "ada"]},

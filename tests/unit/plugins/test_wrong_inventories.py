@@ -232,7 +232,7 @@ def test_facts_that_roles_set_are_known(inventory):
         *("wheelhouse_removed_users", "wheelhouse_reachability", "wheelhouse_hosts_on_old_credentials"),
         *("wheelhouse_ssh_public_keys", "accounts_removal"),
         *("jupyter_host_carried", "jupyter_host_rotated", "package_client_credentials_current", "virtualenv_changed"),
-        *("pypi_index_changed_accounts", "index_gateway_certificate_changed", "corporate_proxy_changed_accounts"),
+        *("pypi_index_changed_accounts", "index_gateway_given_certificate", "corporate_proxy_changed_accounts"),
     ]
     spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(dict.fromkeys(facts, "x"))})
     assert check(inventory)[0] == []

@@ -1,19 +1,36 @@
-"""Commands that ask the company's directory, for playbooks."""
+"""`wheelhouse check-ldap` and `ldap-people`: the company's directory, for playbooks."""
 
 import argparse
 import json
 import logging
-import os
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from wheelhouse import config, ldap_settings
+from wheelhouse import ldap_settings
+from wheelhouse.commands import places
+from wheelhouse.commands.output import Commands
 from wheelhouse.errors import Rejected
 from wheelhouse.ldap_settings import Ldap
+
+
+def add(commands: Commands) -> None:
+    """Add them."""
+    ldap = commands.add_parser(
+        "check-ldap",
+        help="check settings of the company's directory, which are read from the standard input",
+        description="Connect to a directory with settings from the standard input, a JSON object with the keys"
+        " settings, password and ca. Report what the directory does not have.",
+    )
+    ldap.set_defaults(run=_check)
+    everyone = commands.add_parser(
+        "ldap-people",
+        help="list the people in the groups of the company's directory",
+        description="Print a JSON object: of each person in one of the groups, the names of these groups.",
+    )
+    everyone.set_defaults(run=_people)
 
 
 class _Given(msgspec.Struct):
@@ -23,7 +40,7 @@ class _Given(msgspec.Struct):
     """PEM."""
 
 
-def check(options: argparse.Namespace) -> int:
+def _check(options: argparse.Namespace) -> int:
     """Ask a directory with the settings of the standard input. Raises `Unreachable`, `Rejected`."""
     try:
         given = msgspec.json.decode(sys.stdin.buffer.read(), type=_Given)
@@ -41,9 +58,9 @@ def check(options: argparse.Namespace) -> int:
     return 1 if faults else 0
 
 
-def people(options: argparse.Namespace) -> int:
+def _people(options: argparse.Namespace) -> int:
     """Print whoever is in the groups. Raises `Unreachable`, `Rejected`."""
-    settings = config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config"))).ldap
+    settings = places.settings().ldap
     if settings is None:
         raise Rejected("There is no directory: set wheelhouse_ldap, and run site.yml.")
     print(json.dumps(_client(settings).everyone()))

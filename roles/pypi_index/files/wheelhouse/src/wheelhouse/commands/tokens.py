@@ -2,26 +2,23 @@
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from wheelhouse import config
+from wheelhouse.commands import places
+from wheelhouse.commands.output import Commands
 from wheelhouse.errors import Rejected
 from wheelhouse.index.database import Database
 from wheelhouse.index.machine_tokens import MachineTokens, Request
-from wheelhouse.index.opening import open_index
 from wheelhouse.index.tokens import Tokens, Wanted, lasting, until_day
 
 DURATION = "such as 10m, 8h, 30d or 2w"
 
 
-def add(commands: Any) -> list[argparse.ArgumentParser]:
-    """Add them to the commands of the program; returns those that take who it is that changes something."""
+def add(commands: Commands) -> list[argparse.ArgumentParser]:
+    """Add them; returns those that change something."""
     token = commands.add_parser(
         "token",
         help="create, list and revoke tokens",
@@ -80,7 +77,7 @@ def add(commands: Any) -> list[argparse.ArgumentParser]:
 
 
 def _create(options: argparse.Namespace) -> int:
-    settings = config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    settings = places.settings()
     if options.owner not in settings.accounts:
         raise Rejected(f"{options.owner} has no account on this index.")
     until = lasting(options.duration) if options.duration else until_day(options.until) if options.until else None
@@ -128,7 +125,7 @@ def _machines(options: argparse.Namespace) -> int:
     odd = [name for names in given.machines.values() for name in names if not (name and name.isprintable())]
     if odd:
         raise Rejected(f"{odd[0]!r} is no name of a machine.")
-    settings = config.load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    settings = places.settings()
     request = Request(given.machines, frozenset(given.rotate), given.immediately)
     made = MachineTokens(_database()).settle(request, settings.owners, options.by, check=options.check)
     print(json.dumps(asdict(made)))
@@ -140,4 +137,4 @@ def _tokens() -> Tokens:
 
 
 def _database() -> Database:
-    return open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf"))).database
+    return places.index().database
