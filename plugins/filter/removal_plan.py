@@ -10,7 +10,7 @@ version_added: 0.1.0
 author: wheelhouse.onboarding contributors
 description:
   - Describes what C(remove.yml) does to hosts and people, before it is confirmed.
-positional: hostvars, home
+positional: hostvars, home, source
 options:
   _input:
     description: The hosts of the play.
@@ -26,6 +26,11 @@ options:
     type: str
     choices: [keep, remove]
     required: true
+  source:
+    description: Where accounts come from on hosts that do not set C(accounts_source).
+    type: str
+    choices: [local, directory]
+    default: local
 """
 
 EXAMPLES = r"""
@@ -47,11 +52,11 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.removals import HostVars, removal_plan
 
 
-def removal_plan_filter(hosts: Sequence[str], hostvars: HostVars, home: str) -> list[str]:
+def removal_plan_filter(hosts: Sequence[str], hostvars: HostVars, home: str, source: str = "local") -> list[str]:
     """Check the type and hand over to `removal_plan`."""
     if not isinstance(hosts, (list, tuple)):
         raise AnsibleFilterError("removal_plan: the hosts must be a list of names.")
-    return removal_plan(hosts, hostvars, home)
+    return removal_plan(hosts, hostvars, home, source)
 
 
 class FilterModule:

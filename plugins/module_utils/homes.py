@@ -279,11 +279,16 @@ def environment(owner: pwd.struct_passwd) -> dict[str, str]:
     }
 
 
-def look_into(home: str) -> None:
-    """Raise PersonError where this process, which has become the person, cannot use the home."""
+def look_into(home: str, may_be_missing: bool = False) -> bool:
+    """Raise PersonError where this process, which has become the person, cannot use the home; whether it is there.
+
+    may_be_missing  in check mode: a run would have made the home of an account by now
+    """
     try:
         status = os.stat(home)
     except FileNotFoundError:
+        if may_be_missing:
+            return False
         raise PersonError(f"the home {home} does not exist") from None
     except OSError as exc:
         raise PersonError(f"the home {home} cannot be entered: {exc.strerror}") from None
@@ -291,6 +296,7 @@ def look_into(home: str) -> None:
         raise PersonError(f"the home {home} is not a directory")
     if not os.access(home, os.R_OK | os.X_OK):
         raise PersonError(f"the home {home} cannot be entered: Permission denied")
+    return True
 
 
 def output_of(

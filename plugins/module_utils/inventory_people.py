@@ -10,7 +10,11 @@ from difflib import get_close_matches
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import LOGIN_NAME, why_reserved
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import (
+    LOGIN_NAME,
+    short_name,
+    why_reserved,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import reads_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import PASSWORD_MIN_LENGTH, PERSON
@@ -95,6 +99,11 @@ def _name_faults(name: object, where: str, first_with: dict[str, str], machines:
     where += ".name"
     if name is None:
         yield f"{where} is missing: write the person's login name, for example 'ada'."
+    elif isinstance(name, str) and ("@" in name or "\\" in name) and (short := short_name(name)):
+        yield (
+            f"{where} is {shown(name)}, a name with the directory's domain: write the short name, {shown(short)}, by"
+            " which hosts and the index have to know the person."
+        )
     elif not isinstance(name, str) or not LOGIN_NAME.fullmatch(name):
         yield (
             f"{where} is {shown(name)}, which can't be a login name: write lower-case letters, digits, '-' and '_', "

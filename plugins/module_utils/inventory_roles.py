@@ -35,6 +35,7 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
         yield from _certificate_faults(given)
     if is_index or is_index is None:
         yield from _image_faults(given)
+    yield from _account_faults(given)
     yield from _proxy_faults(given)
     yield from _no_proxy_faults(given)
     yield from _conda_faults(given)
@@ -94,6 +95,23 @@ def _image_faults(given: Mapping[str, object]) -> Iterator[str]:
         yield (
             "pypi_index_image names no registry, and pypi_index_image_source is 'pull': "
             "write it like registry.acme.example/wheelhouse-index:0.1.0."
+        )
+
+
+def _account_faults(given: Mapping[str, object]) -> Iterator[str]:
+    """What the role accounts does to accounts, and does not to those of the directory."""
+    if given.get("accounts_source") != "directory":
+        return
+    if given.get("accounts_shell") is not None:
+        yield (
+            f"accounts_shell is {shown(given['accounts_shell'])}, and accounts_source is 'directory', which gives"
+            " people their shells: take accounts_shell out, and set the shell in the directory, or on the host"
+            " (sssd: override_shell)."
+        )
+    if given.get("accounts_removed_home") == "remove":
+        yield (
+            "accounts_removed_home is 'remove', and accounts_source is 'directory', whose accounts keep their homes:"
+            " take accounts_removed_home out, and delete a home when the account has ended in the directory."
         )
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import grp
 import os
@@ -12,11 +13,14 @@ import shutil
 import subprocess
 import time
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import account_record
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import leaving_files as files
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import leaving_processes as processes
 
 HERE = "wheelhouse-people"
 FORMER = "wheelhouse-former"
+KEYS = "/etc/ssh/authorized_keys.d"
+KEYS_OF_OURS = "# Managed by Ansible (wheelhouse.onboarding.jupyter_host); keys"
 LOCKED = "!"
 EXPIRED = "1"  # a day in 1970; 0 means other things to other programs
 MNT_DETACH = 2
@@ -52,15 +56,23 @@ def reason(exc: OSError | files.TooLong) -> str:
 
 
 def members(group: str) -> list[str]:
-    """Whom /etc/group lists for a group."""
+    """Whom the host lists for a group."""
     try:
         return grp.getgrnam(group).gr_mem
     except KeyError:
         return []
 
 
+def people() -> list[str]:
+    """Who has an account here from the list of people: one that was made for them, or one of the directory."""
+    made = members(HERE)
+    return [*made, *(name for name in account_record.read() if name not in made)]
+
+
 class Person:
     """Somebody with an account here, and what is to become of it."""
+
+    LAST_DAY = "the last day is over, and the account is locked."
 
     def __init__(self, account: pwd.struct_passwd, seconds: int) -> None:
         self.name, self.uid, self.gid, self.home = account.pw_name, account.pw_uid, account.pw_gid, account.pw_dir
@@ -74,6 +86,16 @@ class Person:
 
     def has_left(self) -> bool:
         return self.name in members(FORMER) and self.name not in members(HERE)
+
+    def may_return(self) -> bool:
+        return self.has_left() or (self.name in members(HERE) and self.is_locked())
+
+    def twins(self) -> list[str]:
+        """Others with the same uid, whose processes and files cannot be told from this person's."""
+        entries = pwd.getpwall()
+        with contextlib.suppress(KeyError):
+            entries.append(pwd.getpwuid(self.uid))  # sssd does not list those that it knows
+        return sorted({one.pw_name for one in entries if one.pw_uid == self.uid and one.pw_name != self.name})
 
     # -- the account
 
@@ -122,17 +144,21 @@ class Person:
             self.say(f"no longer in the groups {', '.join(dropped)}.")
 
     def unlock(self, shell: str) -> None:
+        if HERE not in [entry.gr_name for entry in grp.getgrall()]:
+            call(["groupadd", HERE])
         self.modify("--password", "*", "--expiredate", "", "--shell", shell, "--groups", HERE)
 
     # -- what runs
 
     def services(self) -> list[str]:
-        """Units that run as the person, and what starts them."""
-        _code, said, _complaint = call(["systemctl", "show", "--property=Id,User,TriggeredBy", "*.service"])
+        """Units that run as the person or listen for them, and what starts them."""
+        properties = "--property=Id,User,SocketUser,TriggeredBy"
+        _code, said, _complaint = call(["systemctl", "show", properties, "*.service", "*.socket"])
         found = []
         for block in said.split("\n\n"):
             unit = dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
-            if unit.get("User") in (self.name, str(self.uid)) and not unit["Id"].startswith("user@"):
+            owner = unit.get("User") or unit.get("SocketUser")
+            if owner in (self.name, str(self.uid)) and not unit["Id"].startswith("user@"):
                 found += [*unit.get("TriggeredBy", "").split(), unit["Id"]]
         return found
 
@@ -261,6 +287,12 @@ class Person:
         )
         return True
 
+    def leave(self) -> None:
+        """Mark the account as that of somebody who left; it stays, so that nobody else gets its uid."""
+        if FORMER not in [entry.gr_name for entry in grp.getgrall()]:
+            call(["groupadd", FORMER])
+        self.modify("--groups", FORMER)
+
     def return_home(self) -> None:
         """Give the home back, or make one."""
         try:
@@ -300,12 +332,87 @@ class Person:
         os.lchown(self.home, self.uid, self.gid)
 
 
+class DirectoryPerson(Person):
+    """Somebody whose account is the directory's: this host takes away what it gave, and leaves account and home."""
+
+    LAST_DAY = "the last day is over, and what the account of the directory had here is taken away."
+
+    def __init__(self, name: str, entry: account_record.Entry, seconds: int) -> None:
+        fields = (name, "x", entry["uid"], entry["gid"], "", entry["home"], "/bin/sh")
+        super().__init__(pwd.struct_passwd(fields), seconds)
+
+    def _entry(self) -> account_record.Entry | None:
+        return account_record.read().get(self.name)
+
+    def _mark(self, locked: bool) -> None:
+        entries = account_record.read()
+        if self.name in entries:
+            entries[self.name]["locked"] = locked
+            account_record.write(entries)
+
+    def has_left(self) -> bool:
+        return self._entry() is None
+
+    def may_return(self) -> bool:
+        return self.is_locked()
+
+    def is_locked(self) -> bool:
+        entry = self._entry()
+        return entry is not None and entry["locked"]
+
+    def lock(self) -> None:
+        """The keys that were given open nothing any more."""
+        path = os.path.join(KEYS, self.name)
+        try:
+            # a directory of root's
+            with open(path, encoding="utf-8", errors="replace") as stream:
+                is_ours = stream.readline().startswith(KEYS_OF_OURS)
+        except FileNotFoundError:
+            is_ours = False
+        if is_ours:
+            os.unlink(path)
+            self.say("the keys that were given for SSH are taken away.")
+        self._mark(locked=True)
+
+    def unlock(self, shell: str) -> None:
+        self._mark(locked=False)
+
+    def leave_home(self, keep: bool) -> bool:
+        self.say(f"the home {self.home} stays as it is.")
+        return True
+
+    def leave(self) -> None:
+        """Say where the account ends, unless it has ended there."""
+        try:
+            pwd.getpwnam(self.name)
+        except KeyError:
+            self.say("the account has ended in the directory.")
+        else:
+            self.say("the account is the directory's: disable it there, or its owner can still log in on this host.")
+        entries = account_record.read()
+        entries.pop(self.name, None)
+        account_record.write(entries)
+
+    def return_home(self) -> None:
+        self.say("is back, with the account of the directory.")
+
+
+def person_of(name: str, seconds: int) -> Person | None:
+    """Somebody with an account from the list of people, or with one that was locked when they left; else None."""
+    if name in {*members(HERE), *members(FORMER)}:
+        try:
+            return Person(pwd.getpwnam(name), seconds)
+        except KeyError:
+            return None
+    entry = account_record.read().get(name)
+    return DirectoryPerson(name, entry, seconds) if entry else None
+
+
 def offboard(person: Person, state: str, home: str, check_mode: bool) -> bool:
     """Bring somebody to `locked` or `left`; whether anything was to be done."""
     if person.uid == 0:
         raise Fault(f"{person.name} is root under another name; take the account out of the group {HERE}.")
-    twins = sorted(one.pw_name for one in pwd.getpwall() if one.pw_uid == person.uid and one.pw_name != person.name)
-    if twins:
+    if twins := person.twins():
         raise Fault(f"{person.name} has the same uid as {', '.join(twins)}; give one of them another.")
     if person.has_left():
         return False
@@ -322,19 +429,15 @@ def offboard(person: Person, state: str, home: str, check_mode: bool) -> bool:
     if state == "locked":
         return not was_locked or len(person.said) > before
     if person.leave_home(home == "keep"):
-        if FORMER not in [entry.gr_name for entry in grp.getgrall()]:
-            call(["groupadd", FORMER])
-        person.modify("--groups", FORMER)
+        person.leave()
     return True
 
 
 def bring_back(person: Person, shell: str, check_mode: bool) -> bool:
     """Undo `offboard`; whether anything was to be done."""
-    if not (person.has_left() or (person.name in members(HERE) and person.is_locked())):
+    if not person.may_return():
         return False
     if not check_mode:
         person.return_home()
-        if HERE not in [entry.gr_name for entry in grp.getgrall()]:
-            call(["groupadd", HERE])
         person.unlock(shell)
     return True

@@ -200,7 +200,11 @@ def settle_each(paths: list[tuple[str, Wanted]], owner: pwd.struct_passwd, check
 def settle_below(paths: list[tuple[str, Wanted]], owner: pwd.struct_passwd, check_mode: bool) -> Outcome:
     """`settle_each` in a person's home, by that person's process."""
     try:
-        look_into(owner.pw_dir)
+        if not look_into(owner.pw_dir, check_mode):
+            made = [
+                one for one in enumerate(paths) if one[1][1]["state"] == "present" and one[1][1]["only_if"] != "exists"
+            ]
+            return [(number, "", wanted["content"]) for number, (_path, wanted) in made], []
     except PersonError:
         if all(wanted["state"] == "absent" for _path, wanted in paths) and not os.path.lexists(owner.pw_dir):
             return [], []

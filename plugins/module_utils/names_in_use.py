@@ -49,3 +49,9 @@ def why_reserved(name: str) -> str | None:
     if name in _TAKEN or (name not in _OURS and _PATTERNS.fullmatch(name)):
         return "an account of the system"
     return _OURS.get(name)
+
+
+def short_name(name: str) -> str | None:
+    """The short form of a name as Active Directory has it, `ACME\\ada` or `Ada@acme.example`; None for other names."""
+    short = re.sub(r"@[\w.-]+$", "", re.sub(r"^[\w.-]+\\+", "", name)).lower()
+    return short if short != name and LOGIN_NAME.fullmatch(short) else None

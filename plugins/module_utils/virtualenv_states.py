@@ -148,7 +148,7 @@ def settle(wanted: Wanted, check: bool) -> Answer:
         if os.geteuid() == 0:
             refuse_what_others_can_write(path)
         else:
-            look_into(os.environ["HOME"])
+            look_into(os.environ["HOME"], check)
         if not check and wanted["state"] == "present":
             os.makedirs(parent, exist_ok=True)
         with locked(parent) if not check and os.path.isdir(parent) else contextlib.nullcontext():

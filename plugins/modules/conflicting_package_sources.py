@@ -199,9 +199,10 @@ def take_out(path: str, text: str) -> None:
     replace(target, encode(text), stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid)
 
 
-def look_below(home: str, index_url: str, channels: list[str], remove: bool) -> Outcome:
+def look_below(home: str, index_url: str, channels: list[str], remove: bool, check_mode: bool) -> Outcome:
     """`look` in a person's home, by that person's process."""
-    look_into(home)
+    if not look_into(home, check_mode):
+        return [], []
     return look(home, HOME_FILES, index_url, channels, remove)
 
 
@@ -253,7 +254,7 @@ def main() -> None:
     write = remove and not module.check_mode
     found, faults = look("/", MACHINE_FILES, index_url, channels, write)
     jobs: list[tuple[pwd.struct_passwd, Work]] = [
-        (owner, functools.partial(look_below, owner.pw_dir, index_url, channels, write))
+        (owner, functools.partial(look_below, owner.pw_dir, index_url, channels, write, module.check_mode))
         for owner in filter(None, map(account, module.params["people"]))
     ]
     for owner, place in installations():

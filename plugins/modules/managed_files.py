@@ -208,7 +208,7 @@ import stat
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils import system_paths
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import account_record, system_paths
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.atomic_write import decode, read
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.homes import (
     PersonError,
@@ -247,6 +247,9 @@ def settle_all(
     for wanted in files:
         path, name = wanted["path"], wanted["owner"]
         owner = account(name)
+        if owner is None and wanted["state"] == "absent":
+            # the directory may have deleted the account before the person was offboarded here
+            owner = account_record.account(name)
         if owner is not None and owner.pw_uid == 0 and path.startswith("~/"):
             path = wanted["path"] = os.path.join(owner.pw_dir, path[2:])
         if path.startswith("~/"):

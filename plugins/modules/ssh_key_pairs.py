@@ -118,7 +118,8 @@ def is_there(path: str) -> bool:
 
 def key_pair(home: str, comment: str, check_mode: bool) -> tuple[bool, str | None]:
     """[whether a key was made, the public key], by a process that has become the person. None is one to be made."""
-    look_into(home)
+    if not look_into(home, check_mode):
+        return True, None
     private = os.path.join(home, ".ssh", "id_ed25519")
     made = not is_there(private) and not is_there(private + ".pub")
     if made:

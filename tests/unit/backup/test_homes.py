@@ -43,7 +43,10 @@ def homes(host: Host, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     )
     environment = host.environment | {"PYTHONPATH": f"{host.place}:{host.environment['PYTHONPATH']}"}
     monkeypatch.setattr(Host, "environment", property(lambda _: environment))
-    host.configure(index=None, homes={"group": GROUP, "limit": 1_000_000, "timeout": 600})
+    host.configure(
+        index=None,
+        homes={"group": GROUP, "accounts": str(host.place / "directory.json"), "limit": 1_000_000, "timeout": 600},
+    )
     return found
 
 
@@ -116,3 +119,25 @@ def test_names_are_those_of_the_account_database() -> None:
     """The stand-ins above have the form of the real ones."""
     assert pwd.getpwuid(0).pw_dir
     assert grp.getgrgid(0).gr_mem is not None
+
+
+def test_homes_of_the_directorys_people_are_saved(host: Host, homes: dict[str, Path]) -> None:
+    """They are in no group of the host's; who is gone from the directory has no process that could read the home."""
+    uid = PEOPLE["leo"]
+    place = Path(host.place)
+    known = (place / "sitecustomize.py").read_text()
+    (place / "sitecustomize.py").write_text(
+        known.replace("list(known)", "['ada']").replace(
+            "pwd.getpwnam = lambda name: pwd.struct_passwd(known[name])",
+            "pwd.getpwnam = lambda name: pwd.struct_passwd({'ada': known['ada'], 'leo': known['leo']}[name])",
+        )
+    )
+    entry = {"uid": uid, "gid": uid, "home": str(homes["leo"]), "locked": False}
+    (place / "directory.json").write_text(json.dumps({"leo": entry, "mallory": entry}))
+    host.backup("run")
+    assert host.outcome("backup")["facts"]["homes"] == 2
+    with archive(host, "leo") as saved:
+        assert "./work.txt" in saved.getnames()
+    (place / "directory.json").write_text("{")
+    host.backup("run", code=1)
+    assert "directory.json cannot be read" in host.outcome("backup")["problems"][0]

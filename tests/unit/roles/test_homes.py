@@ -52,6 +52,8 @@ KEYWORDS_OF_PYTHON = {"preexec_fn", "user"}
 REVIEWED_PROGRAMS = {
     "plugins/module_utils/homes.py": "the one way",
     "plugins/module_utils/atomic_write.py": "names of owners, for sentences",
+    "plugins/module_utils/account_lookup.py": "goes by way of homes; root makes an empty directory for a new home",
+    "plugins/module_utils/account_record.py": "hands out homes that it noted, and looks at none",
     "plugins/modules/managed_files.py": "goes by way of homes",
     "plugins/module_utils/managed_content.py": "goes by way of homes",
     "plugins/module_utils/system_paths.py": "names of owners, for sentences",

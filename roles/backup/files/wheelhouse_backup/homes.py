@@ -6,7 +6,9 @@ problem of that home alone.
 
 from __future__ import annotations
 
+import contextlib
 import grp
+import json
 import os
 import pwd
 import re
@@ -15,6 +17,7 @@ import signal
 import subprocess
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from . import index
 from .failure import Failure, printable, size
@@ -66,7 +69,7 @@ class _Archive:
 
 def save(settings: Settings, homes: Homes, restic: Restic, job: Job) -> None:
     """Save each home. What is wrong with one is a problem of the job; raises `Failure` if none can be saved."""
-    people = _people(homes.group)
+    people = _people(homes)
     saved = total = 0
     for number, person in enumerate(people, 1):
         job.say(f"home {number} of {len(people)}: {person.pw_name}")
@@ -81,11 +84,10 @@ def save(settings: Settings, homes: Homes, restic: Restic, job: Job) -> None:
     index.forget(settings, restic, TAG, "host,paths")
 
 
-def _people(group: str) -> list[pwd.struct_passwd]:
-    try:
-        names = grp.getgrnam(group).gr_mem
-    except KeyError:
-        return []
+def _people(homes: Homes) -> list[pwd.struct_passwd]:
+    names = _of_directory(homes.accounts)
+    with contextlib.suppress(KeyError):
+        names += grp.getgrnam(homes.group).gr_mem
     found = []
     for name in sorted(set(names)):
         try:
@@ -93,6 +95,16 @@ def _people(group: str) -> list[pwd.struct_passwd]:
         except KeyError:
             continue
     return [person for person in found if person.pw_uid and person.pw_dir not in ("", "/", "/nonexistent")]
+
+
+def _of_directory(record: Path) -> list[str]:
+    """Who is served with an account of the directory, which is in no group of the host's."""
+    try:
+        return [str(name) for name in json.loads(record.read_text(encoding="utf-8"))]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as exc:
+        raise Failure(f"{record} cannot be read, which names people of the directory: {exc}.") from None
 
 
 def _save_home(settings: Settings, homes: Homes, restic: Restic, job: Job, person: pwd.struct_passwd) -> int:

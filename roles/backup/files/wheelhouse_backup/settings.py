@@ -47,6 +47,8 @@ class Homes:
 
     group: str
     """Its members' homes are saved."""
+    accounts: Path
+    """A file that names people whose accounts are the directory's, whose homes are saved, too."""
     limit: int
     """Bytes of one home's archive."""
     timeout: int
@@ -109,7 +111,13 @@ def load(config: Path = CONFIG) -> Settings:
             certificates=Path(index["certificates"]) if index["certificates"] else None,
             account=int(index["account"]),
         ),
-        homes=homes and Homes(group=homes["group"], limit=int(homes["limit"]), timeout=int(homes["timeout"])),
+        homes=homes
+        and Homes(
+            group=homes["group"],
+            accounts=Path(homes["accounts"]),
+            limit=int(homes["limit"]),
+            timeout=int(homes["timeout"]),
+        ),
     )
 
 
