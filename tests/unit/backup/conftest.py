@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from host_programs import JOB_RECORD
+from memory import in_memory
 
 ROOT = Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / "roles" / "backup" / "files"
@@ -170,8 +171,7 @@ class Host:
 @pytest.fixture
 def place() -> Iterator[Path]:
     """In memory where that is possible, because all that is published and saved is synced."""
-    memory = Path("/dev/shm")
-    directory = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else None))
+    directory = Path(tempfile.mkdtemp(dir=in_memory()))
     yield directory
     shutil.rmtree(directory)
 

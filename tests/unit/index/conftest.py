@@ -10,6 +10,7 @@ from pathlib import Path
 
 import bcrypt
 import pytest
+from memory import in_memory
 from wheelhouse.index import changes, migrations, takeover
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
@@ -45,8 +46,7 @@ def configure(config: Path) -> Callable[..., None]:
 @pytest.fixture
 def root(tmp_path: Path) -> Iterator[Path]:
     """Where the shelf is: in memory where that is possible, because these tests sync a great many files."""
-    memory = Path("/dev/shm")
-    directory = tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path)
+    directory = tempfile.mkdtemp(dir=in_memory() or tmp_path)
     yield Path(directory) / "shelf"
     shutil.rmtree(directory)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from memory import in_memory
 from wheelhouse.index import queries
 from wheelhouse.intake import last_report
 from wheelhouse.transfer import bundle
@@ -32,8 +33,7 @@ PACKAGE = CondaPackage("hello", depends=("python",))
 
 @pytest.fixture
 def gap(tmp_path: Path) -> Iterator[Gap]:
-    memory = Path("/dev/shm")
-    directory = Path(tempfile.mkdtemp(dir=memory if os.access(memory, os.W_OK) else tmp_path))
+    directory = Path(tempfile.mkdtemp(dir=in_memory() or tmp_path))
     yield Gap(directory)
     shutil.rmtree(directory)
 

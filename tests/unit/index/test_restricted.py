@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from memory import in_memory
 from wheelhouse.index.provenance import Provenance
 
 from . import nginx, slapd
@@ -152,7 +153,7 @@ RIGHTS = ("restricted acme-secret-*", "restricted plans", "reads ada acme-secret
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[SiteOfTests]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+    with tempfile.TemporaryDirectory(dir=in_memory()) as directory:
         root = Path(directory, "site")
         site = SiteOfTests(root)
         site.configure(publishes={"ada": ["acme-*"], "bob": ["acme-*"]})
@@ -390,7 +391,7 @@ def test_groups_of_the_directory_give_the_right(
 ) -> None:
     """To a login with the directory's password, and to tokens of its owner; and take it back."""
     with contextlib.ExitStack() as stack:
-        root = Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/dev/shm")))
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=in_memory())))
         for name in ("slapd", "memory"):
             (root / name).mkdir()
         directory = stack.enter_context(slapd.running(root / "slapd"))
