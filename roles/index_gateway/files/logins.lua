@@ -115,22 +115,47 @@ local restricted, reads = nil, {}
 -- within this second: whether a name is restricted; and of a header, what it may read
 local is_restricted, reads_of = {}, {}
 
--- A pattern for names, in which nothing but `*` stands for others, as one of Lua's.
-local function lua_pattern(pattern)
-    return "^" .. pattern:gsub("%-", "%%-"):gsub("%*", ".*") .. "$"
+-- A pattern for names, in which nothing but `*` stands for others: what is between these.
+local function pieces_of(pattern)
+    local pieces = {}
+    for piece in (pattern .. "*"):gmatch("([^*]*)%*") do
+        pieces[#pieces + 1] = piece
+    end
+    return pieces
 end
 
 local function patterns_in(text)
     local patterns = {}
     for pattern in text:gmatch("%S+") do
-        patterns[#patterns + 1] = lua_pattern(pattern)
+        patterns[#patterns + 1] = pieces_of(pattern)
     end
     return patterns
 end
 
+-- Whether a name has the pieces in their order, the first at its beginning and the last at its end. Each is looked for once: a pattern
+-- of Lua's with several `.*` would take minutes for a long name.
+local function fits(name, pieces)
+    local first, last = pieces[1], pieces[#pieces]
+    if #pieces == 1 then
+        return name == first
+    end
+    if sub(name, 1, #first) ~= first then
+        return false
+    end
+    local from = #first + 1
+    for number = 2, #pieces - 1 do
+        local _, to = find(name, pieces[number], from, true)
+        if not to then
+            return false
+        end
+        from = to + 1
+    end
+    return #name - #last + 1 >= from and sub(name, #name - #last + 1) == last
+end
+
 local function covers(patterns, name)
-    for _, pattern in ipairs(patterns) do
-        if find(name, pattern) then
+    for _, pieces in ipairs(patterns) do
+        if fits(name, pieces) then
             return true
         end
     end
@@ -142,7 +167,7 @@ local function note_read_rights(content)
     for kind, rest in content:gmatch("(%S+) ([^\n]+)\n") do
         if kind == "restricted" then
             restricted = restricted or {}
-            restricted[#restricted + 1] = lua_pattern(rest)
+            restricted[#restricted + 1] = pieces_of(rest)
         elseif kind == "reads" then
             local user, patterns = match(rest, "^(%S+) (.*)$")
             if user then
@@ -399,13 +424,14 @@ local function check_in_turn(key, login)
     end
     local user, address = user_of(login), network()
     local place = user .. "\n" .. address
-    -- what is counted: wrong ones of a user here, and anywhere; wrong ones and all from an address
+    -- What is counted: wrong ones of a user here, and anywhere; wrong ones and all from an address. The first letter says what a key is,
+    -- since a user may be called anything.
     local here, anywhere, by_address, by_all = "h" .. place, "u" .. user, "a" .. address, "c" .. address
     local was_wrong, was_wrong_anywhere = "w" .. key .. address, "s" .. key
     local home = "p" .. place
 
     local function is_too_many()
-        if wrong:get("until" .. here) or not wrong:get(home) and wrong:get("until" .. anywhere) then
+        if wrong:get("l" .. here) or not wrong:get(home) and wrong:get("l" .. anywhere) then
             return true
         end
         return (wrong:get(by_address) or 0) >= WRONG_FROM_ONE_ADDRESS or (wrong:get(by_all) or 0) >= FROM_ONE_ADDRESS
@@ -417,7 +443,7 @@ local function check_in_turn(key, login)
         counted[#counted + 1] = counter
         local number = wrong:incr(counter, 1, 0, 3600) or 0
         if number > FREE then
-            wrong:set("until" .. counter, true, math.min(2 ^ (number - FREE), LONGEST_WAIT))
+            wrong:set("l" .. counter, true, math.min(2 ^ (number - FREE), LONGEST_WAIT))
         end
     end
 
@@ -478,7 +504,7 @@ local function check_in_turn(key, login)
         wrong:incr(by_address, -1)
         for _, counter in ipairs(counted) do
             wrong:incr(counter, -1)
-            wrong:delete("until" .. counter)
+            wrong:delete("l" .. counter)
         end
         if answer == "200" then
             wrong:set(home, true, HOME)

@@ -597,6 +597,20 @@ CORPUS = [
     Bad("sdist-two-tops", "exactly one directory", SDIST, tar_entry("other/x")),
     Bad("sdist-no-pkg-info", "has no acme_tools-1.0/PKG-INFO", SDIST, sdist(members={"acme_tools-1.0/x.py": b""})),
     Bad("sdist-other-name", "its metadata say requests", SDIST, sdist(pkg_info=metadata("requests"))),
+    *(
+        Bad(
+            f"requires-{number}-by-address",
+            "METADATA requires ",
+            content=Wheel(metadata=metadata("acme_tools", extra=f"Requires-Dist: {line}\n")).build(),
+        )
+        for number, line in enumerate(
+            (
+                "acme-core @ https://files.acme.example/acme_core-9.0-py3-none-any.whl",
+                "acme-core[fast] @ git+ssh://git.acme.example/acme-core ; extra == 'fast'",
+                "other>=1\nRequires-Dist: acme-core@file:///srv/acme_core-9.0.tar.gz",
+            )
+        )
+    ),
     Bad("sdist-other-version", "its metadata say 99.0", SDIST, sdist(pkg_info=metadata(version="99.0"))),
     Bad("sdist-bomb", "decompression bomb", SDIST, tar_bomb),
     Bad("sdist-huge-header", "a header of more than 1 MiB", SDIST, huge_header),

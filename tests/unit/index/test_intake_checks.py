@@ -64,6 +64,7 @@ def test_nothing_is_wrong() -> None:
         (release(file("alpha-1.0.tar.gz")), {}, ("sdist", Verdict.BLOCK)),
         (release(record=("RECORD is odd.",)), {}, ("record", Verdict.BLOCK)),
         (release(record=("RECORD is odd.",)), {"verdicts": {"record": Verdict.WARN}}, ("record", Verdict.WARN)),
+        (release(references=("It requires beta by an address.",)), {}, ("reference", Verdict.BLOCK)),
         (release(scripts=("x.pth runs code.",)), {}, ("scripts", Verdict.WARN)),
         (release(scripts=("x.pth runs code.",)), {"verdicts": {"scripts": Verdict.BLOCK}}, ("scripts", Verdict.BLOCK)),
         (release(broken=("It is a bomb.",)), {"verdicts": {"archive": None}}, ("archive", Verdict.BLOCK)),
@@ -370,6 +371,21 @@ def test_what_record_has_wrong_is_for_the_policy(office: Office) -> None:
     ])  # fmt: skip
     assert office.run() != 0
     assert slipping.name not in office.shelved()
+
+
+def test_what_is_required_by_an_address(office: Office) -> None:
+    """Installers would fetch it from there. With an exception it is let in, and the next run still says so."""
+    line = "Requires-Dist: beta @ https://files.acme.example/beta-1.0-py3-none-any.whl ; extra == 'all'\n"
+    office.public.projects["alpha"] = [odd_release("alpha", metadata=metadata("alpha", extra=line))]
+    office.wants("alpha==1.0")
+    assert office.run() == 1
+    assert findings(office, "alpha==1.0") == [("reference", "block", False)]
+    assert office.shelved() == set()
+    for _ in range(2):
+        office.wants("alpha==1.0", verdicts={**UNCHECKED, "reference": "warn"})
+        assert office.run() == 0
+        assert findings(office, "alpha==1.0") == [("reference", "warn", False)]
+    assert "alpha-1.0-py3-none-any.whl" in office.shelved()
 
 
 def test_scripts_that_are_new_stand_out(office: Office) -> None:

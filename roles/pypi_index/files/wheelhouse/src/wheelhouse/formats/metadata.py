@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from packaging.metadata import InvalidMetadata, Metadata, RawMetadata, parse_email
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
 MAX_HEAD = 2**20
@@ -56,6 +57,8 @@ class Described:
     requires_python: str | None
     warnings: tuple[str, ...]
     """What was passed over; each text completes "METADATA ..."."""
+    references: tuple[str, ...] = ()
+    """Requirements with an address of their own, from which installers fetch them, whatever index they are given."""
 
 
 def fields(metadata: bytes) -> RawMetadata:
@@ -100,7 +103,15 @@ def read(metadata: bytes, *, strict: bool) -> Described:
         metadata_.summary,
         str(requires_python) if requires_python is not None else None,
         tuple(warnings),
+        tuple(filter(_is_reference, (" ".join(one.split()) for one in raw.get("requires_dist", [])))),
     )
+
+
+def _is_reference(requirement: str) -> bool:
+    try:
+        return Requirement(requirement).url is not None
+    except InvalidRequirement:  # some installers read more than the specification allows
+        return "@" in requirement or "://" in requirement
 
 
 def _parsed(metadata: bytes) -> tuple[RawMetadata, Mapping[str, list[str]]]:

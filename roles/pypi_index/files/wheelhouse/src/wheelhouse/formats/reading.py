@@ -44,6 +44,7 @@ def check(path: Path, filename: str, claims: Claims, origin: Origin, run: Run = 
         tuple(found["warnings"]),
         tuple(found["record"]),
         tuple(found["scripts"]),
+        tuple(found["references"]),
     )
 
 
@@ -110,6 +111,7 @@ def _check(stream: IO[bytes], filename: str, claims: dict[str, Any], origin: str
         "warnings": checked.warnings,
         "record": checked.record,
         "scripts": checked.scripts,
+        "references": checked.references,
     }
 
 

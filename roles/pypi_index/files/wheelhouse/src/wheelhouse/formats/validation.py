@@ -20,6 +20,7 @@ MAX_TOLD = 3
 STARTS = "runs code whenever Python starts."
 """The end of each sentence in `Checked.scripts`."""
 _NOT_IN_RECORD = "is in the wheel and not in RECORD"
+_ELSEWHERE = "by an address: installers fetch it from there, and not from this index"
 
 
 class Verdict(StrEnum):
@@ -66,6 +67,8 @@ class Checked:
     """What RECORD has wrong; only of files from outside, since others are refused for it."""
     scripts: tuple[str, ...] = ()
     """What runs without anybody asking for it."""
+    references: tuple[str, ...] = ()
+    """What it requires by an address; only of files that are not built today, since uploads are refused for it."""
 
 
 def check(distribution: Distribution, claims: Claims, origin: Origin = Origin.UPLOAD) -> Checked:
@@ -83,10 +86,11 @@ def check(distribution: Distribution, claims: Claims, origin: Origin = Origin.UP
     record = _told(_record_holds(distribution))
     if origin is not Origin.OUTSIDE:
         blocking += record
+    references = _told(f"{source} requires {one[:200]!a} {_ELSEWHERE}." for one in described.references)
     odd = [*_comment(distribution)]
     everywhere = _told(_unpacks_everywhere(distribution))
     if origin is Origin.UPLOAD:
-        blocking += odd
+        blocking += [*odd, *references]
         if _goes_everywhere(distribution):
             blocking += everywhere
     if blocking:
@@ -98,6 +102,7 @@ def check(distribution: Distribution, claims: Claims, origin: Origin = Origin.UP
         *record,
         *everywhere,
         *scripts,
+        *references,
     ]
     return Checked(
         distribution.outline,
@@ -108,6 +113,7 @@ def check(distribution: Distribution, claims: Claims, origin: Origin = Origin.UP
         tuple(warnings),
         record,
         scripts,
+        references,
     )
 
 
@@ -119,6 +125,11 @@ def record_among(warnings: Iterable[str]) -> tuple[str, ...]:
 def scripts_among(warnings: Iterable[str]) -> tuple[str, ...]:
     """Those that would be in `Checked.scripts`."""
     return tuple(one for one in warnings if STARTS in one)
+
+
+def references_among(warnings: Iterable[str]) -> tuple[str, ...]:
+    """Those that would be in `Checked.references`."""
+    return tuple(one for one in warnings if _ELSEWHERE in one)
 
 
 def _told(findings: Iterable[str]) -> tuple[str, ...]:

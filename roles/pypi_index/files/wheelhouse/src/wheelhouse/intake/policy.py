@@ -23,6 +23,7 @@ CHECKS = (
     "yanked",
     "removed",
     "sdist",
+    "reference",
     "scripts",
     "provenance",
     "lookalike",

@@ -198,6 +198,7 @@ class Judge:
             licences=licence.says(checked[0].distribution.metadata),
             record=tuple(dict.fromkeys(sentence for each in checked for sentence in each.record)),
             scripts=tuple(dict.fromkeys(sentence for each in checked for sentence in each.scripts)),
+            references=tuple(dict.fromkeys(sentence for each in checked for sentence in each.references)),
         )
         return self._refused([one for one, _ in some], release, world)
 

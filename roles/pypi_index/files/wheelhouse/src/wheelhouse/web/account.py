@@ -42,6 +42,8 @@ class Account:
     def answer(self, request: Request, path: str) -> Response:
         """Raises `HTTPError`, `WheelhouseError`."""
         request.max_content_length = MAX_BODY
+        if request.method not in ("GET", "HEAD", "POST"):
+            raise HTTPError(405, "Tokens are listed with GET, and made and revoked with POST.")
         try:
             login = self._logins.require(request)
             if path.startswith(API_PATH):

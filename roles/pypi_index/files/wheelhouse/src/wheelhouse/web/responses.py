@@ -91,8 +91,15 @@ def redirect(location: str, status: int) -> Response:
 
 
 def path_of(environ: "WSGIEnvironment") -> str:
-    """The path that is asked for, with one slash at its beginning."""
-    return "/" + Request(environ).path.lstrip("/")
+    """The path that is asked for, with one slash at its beginning.
+
+    Raises `HTTPError` for one that steps up: here it is taken as it is written, and the gateway has let somebody in by
+    where it leads.
+    """
+    path = "/" + Request(environ).path.lstrip("/")
+    if {".", ".."} & set(path.split("/")):
+        raise HTTPError(404, "There is no such page on this index.")
+    return path
 
 
 def origin_of(request: Request) -> str:

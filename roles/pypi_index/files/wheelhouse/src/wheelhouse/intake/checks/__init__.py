@@ -10,6 +10,7 @@ from wheelhouse.intake.checks import (
     lookalike,
     provenance,
     record,
+    reference,
     scripts,
     sdist,
     vulnerability,
@@ -17,7 +18,7 @@ from wheelhouse.intake.checks import (
 )
 from wheelhouse.intake.checks.release import Finding, Opinion, Package, Release, World, judged
 
-_ALL = (archive, record, vulnerability, age, licence, yanked, sdist, scripts, provenance, lookalike)
+_ALL = (archive, record, vulnerability, age, licence, yanked, sdist, reference, scripts, provenance, lookalike)
 
 __all__ = ["Finding", "Opinion", "Package", "Release", "World", "look_at"]
 

@@ -35,6 +35,8 @@ class Release:
     """Sentences: what in it runs without anybody asking for it."""
     scripts_are_new: bool = False
     """Whether other releases of the project are on the shelf, and have none."""
+    references: tuple[str, ...] = ()
+    """Sentences: what it requires from elsewhere than this index."""
     disproven: tuple[str, ...] = ()
     """Sentences: provenance of its files that is not theirs, or none."""
     unproven: tuple[str, ...] = ()

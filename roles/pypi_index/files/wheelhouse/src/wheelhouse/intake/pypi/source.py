@@ -204,18 +204,21 @@ class PyPI:
         described: bytes | None = None
         record: list[str] = []
         scripts: list[str] = []
+        references: list[str] = []
         new_scripts = False
         for name, file in sorted(release.files.items()):
             if name in published:
                 described = described or self._published_metadata(published[name])
                 record += validation.record_among(published[name].findings)
                 scripts += validation.scripts_among(published[name].findings)
+                references += validation.references_among(published[name].findings)
                 if published[name].sha256 != file.hashes["sha256"]:
                     self.result.broken(key, f"{name} is on the shelf with other contents than upstream has.")
             elif checked := self._check_file(key, name, file):
                 described = described or checked.distribution.metadata
                 record += checked.record
                 scripts += checked.scripts
+                references += checked.references
                 new_scripts = new_scripts or bool(checked.scripts)
         self.result.releases[key] = replace(
             self.result.releases[key],
@@ -225,6 +228,7 @@ class PyPI:
             record=tuple(dict.fromkeys(record)),
             scripts=tuple(dict.fromkeys(scripts)),
             scripts_are_new=new_scripts and self._had_no_scripts(key, published),
+            references=tuple(dict.fromkeys(references)),
             disproven=self._disproven(key, published),
             unproven=self._unproven(key, published),
         )
