@@ -100,8 +100,8 @@ def test_patterns_of_restricted_projects_take_no_time(site: SiteOfTests, gateway
         while gateway.ask("/simple/acme-open/", basic("ada")).status != 404:
             assert time.monotonic() < give_up
             time.sleep(0.1)
-        hidden = ("acme-1-x-2-x-3-secret", "acme--x--x--secret", "acme-x-x-x-secret", "abc", "axbxc")
-        shown = ("acme-x-x-secre", "xacme-1-x-2-x-3-secret", "ab", "abcd", "acme-1-x-secret")
+        hidden = ("acme-1-x-2-x-3-secret", "acme-x-x-x-x-x-secret", "abc", "axbxc", "open")
+        shown = ("acme-x-x-x-secret", "acme-x-x-secre", "xacme-1-x-2-x-3-secret", "ab", "abcd", "acme-1-x-secret")
         for names, gone in ((hidden, True), (shown, False)):
             for name in names:
                 assert gateway.ask(f"/packages/{name}/x.whl", basic("ada")).status == 404
