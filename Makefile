@@ -104,10 +104,7 @@ sanity: setup ## ansible-test sanity
 .PHONY: unit
 unit: setup ## unit tests; T=… chooses some of them, as pytest's arguments
 	@$(if $(T),exec pytest -m "$$WHEELHOUSE_TESTS" $(T))
-	$(step) "A browser" -- demo/browser
-	$(step) "A directory" -- demo/slapd
-	$(step) "A Windows, nearly" -- demo/wine
-	$(step) "restic and a rest-server" -- demo/restic
+	$(step) "Programs of Debian" -- demo/programs
 	$(step) --show "Unit tests" -- pytest -m "$$WHEELHOUSE_TESTS" tests/unit
 
 .PHONY: test-long

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(
-    not CHROMIUM and "CI" not in os.environ, reason="Chromium is missing; demo/browser installs it"
+    not CHROMIUM and "CI" not in os.environ, reason="Chromium is missing; demo/programs installs it"
 )
 
 

@@ -23,7 +23,7 @@ from .samples import PASSWORD as INDEX_PASSWORD
 from .samples import Client, Wheel, basic
 from .slapd import BASE, BIND_DN, BIND_PASSWORD, LOCKOUT, PASSWORD, Directory, dn
 
-pytestmark = pytest.mark.skipif(not slapd.IS_THERE, reason="demo/slapd installs slapd and python3-ldap")
+pytestmark = pytest.mark.skipif(not slapd.IS_THERE, reason="demo/programs installs slapd and python3-ldap")
 
 
 @pytest.fixture

@@ -385,7 +385,7 @@ def test_rights_that_cannot_be_read_hide_everything(
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not slapd.IS_THERE, reason="demo/slapd installs slapd and python3-ldap")
+@pytest.mark.skipif(not slapd.IS_THERE, reason="demo/programs installs slapd and python3-ldap")
 def test_groups_of_the_directory_give_the_right(
     tmp_path: Path, eventually: Callable[[Callable[[], bool]], None]
 ) -> None:
