@@ -24,7 +24,8 @@ def home() -> Iterator[Path]:
         pytest.skip("only root can make an account")
     subprocess.run(["useradd", "--create-home", "--shell", "/bin/bash", ACCOUNT], check=True)
     yield Path(f"~{ACCOUNT}").expanduser()
-    subprocess.run(["userdel", "--remove", ACCOUNT], check=True, capture_output=True)
+    # also while systemd still has a manager for the session that `su` was
+    subprocess.run(["userdel", "--force", "--remove", ACCOUNT], check=True, capture_output=True)
 
 
 def be(command: str, answers: str = "") -> subprocess.CompletedProcess:
