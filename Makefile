@@ -172,5 +172,6 @@ lint sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(filter two,$(LANES))
 define two_at_a_time
 docker version >/dev/null 2>&1 || trap 'demo/engine stop' EXIT
 $(step) "Docker engine" -- demo/engine start
+$(step) "Programs of Debian" -- demo/programs
 $(MAKE) --no-print-directory --jobs=2 --keep-going LANES=two $(1)
 endef
