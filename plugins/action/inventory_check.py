@@ -9,12 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import Spec
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
-from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.controller import library_fault, version_fault
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.controller import (
+    facts_fault,
+    library_fault,
+    version_fault,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_check import check_inventory
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     inventory_files,
@@ -36,7 +41,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         if task_vars is None:
             raise AnsibleActionFail("The variables of the run are missing.")
         hostvars, groups = task_vars["hostvars"], native(dict(task_vars["groups"]))
-        if fault := version_fault(__version__) or library_fault(bool(groups.get("index_hosts"))):
+        fault = (
+            version_fault(__version__)
+            or facts_fault(bool(constants.INJECT_FACTS_AS_VARS), constants.CONFIG_FILE)
+            or library_fault(bool(groups.get("index_hosts")))
+        )
+        if fault:
             return result | {"failed": True, "msg": fault}
         hosts = list(dict.fromkeys(host for members in groups.values() for host in members))
         hosts = hosts or ["localhost"]  # which is there without any inventory
