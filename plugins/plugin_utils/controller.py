@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""What the machine that runs Ansible needs: a supported ansible-core, its settings, and the libraries of the filters."""
+"""What the machine that runs Ansible needs: a supported ansible-core, settings, and the libraries of the filters."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def facts_fault(injected: bool, file: str | None) -> str | None:
         return None
     place = file or "an ansible.cfg in the directory from which you run this, which only you may write to"
     return (
-        "What a host reports of itself would count before what the inventory says of it, so root of one host could read "
-        "files of this machine and get other people's secrets. Write the line 'inject_facts_as_vars = false' below "
-        f"[defaults] in {place}, or set ANSIBLE_INJECT_FACT_VARS=false in the environment. Facts that your inventory uses "
-        "are in ansible_facts: ansible_facts['distribution'] instead of ansible_distribution."
+        "What a host reports of itself would count before what the inventory says of it, so root of one host could "
+        "read files of this machine and get other people's secrets. Write the line 'inject_facts_as_vars = false' "
+        f"below [defaults] in {place}, or set ANSIBLE_INJECT_FACT_VARS=false in the environment. Facts that your "
+        "inventory uses are in ansible_facts: ansible_facts['distribution'] instead of ansible_distribution."
     )

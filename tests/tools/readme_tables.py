@@ -21,8 +21,8 @@ from generated import ROOT, settle
 EXAMPLES = ROOT / "tests" / "tools" / "role_examples"
 SOURCE = "<!-- tests/tools/readme_tables.py writes this from meta/argument_specs.yml. -->"
 SETTING = (
-    "Run it with `inject_facts_as_vars = false` below `[defaults]` in `ansible.cfg`. Without that, what a host reports of "
-    "itself counts before these options. The collection's playbooks refuse to run then; a role by itself does not look."
+    "Run it with `inject_facts_as_vars = false` below `[defaults]` in `ansible.cfg`. Without that, what a host reports "
+    "of itself counts before these options. The collection's playbooks refuse to run then; a role alone does not look."
 )
 REFERENCE = """\
 Defaults that come from `wheelhouse_*` settings are described in [Shared settings](../../docs/settings.md). The

@@ -1,7 +1,7 @@
 """Root of one managed host answers as it likes; neither the controller nor other hosts may be the worse for it.
 
-Real runs on this machine: a host is a connection "local", and one that somebody has taken over has a Python that answers
-modules with more than was asked.
+Real runs on this machine: a host is a connection "local", and one that somebody has taken over has a Python that
+answers modules with more than was asked.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def test_all_that_we_ship_says_so() -> None:
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     files = [ROOT / name for name in listed if name.endswith("ansible.cfg")]
     texts = [path.read_text(encoding="utf-8") for path in files]
-    texts += re.findall(
+    texts += re.findall(r"```ini\n(\[defaults\].*?)```", (ROOT / "docs/installation.md").read_text("utf-8"), re.S)
         r"```ini\n(\[defaults\].*?)```", (ROOT / "docs/installation.md").read_text(encoding="utf-8"), re.S
     )
     assert len(texts) == len(files) + 1
