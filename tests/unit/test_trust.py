@@ -121,8 +121,6 @@ def test_all_that_we_ship_says_so() -> None:
     files = [ROOT / name for name in listed if name.endswith("ansible.cfg")]
     texts = [path.read_text(encoding="utf-8") for path in files]
     texts += re.findall(r"```ini\n(\[defaults\].*?)```", (ROOT / "docs/installation.md").read_text("utf-8"), re.S)
-        r"```ini\n(\[defaults\].*?)```", (ROOT / "docs/installation.md").read_text(encoding="utf-8"), re.S
-    )
     assert len(texts) == len(files) + 1
     for text in texts:
         settings = ConfigParser(comment_prefixes="#")
