@@ -44,6 +44,11 @@ _OURS = {
 _TAKEN = frozenset(f"{_DEBIAN} {_PACKAGES}".split())
 
 
+def can_be_a_person(name: str) -> bool:
+    """Whether an account of that name on a host can be somebody's: it is a login name, and none of the system."""
+    return bool(LOGIN_NAME.fullmatch(name)) and name not in _TAKEN and (name in _OURS or not _PATTERNS.fullmatch(name))
+
+
 def why_reserved(name: str) -> str | None:
     """Half a sentence that says why `name` is nobody's; None for a name that a person can have."""
     if name in _TAKEN or (name not in _OURS and _PATTERNS.fullmatch(name)):

@@ -35,6 +35,7 @@ FILTERS = [
     "listed_files",
     "read_rights",
     "setting_faults",
+    "names_of_people",
 ]
 SECRET = "S3ntinel-of-Acme"
 # what filters of the index take besides their input
@@ -143,6 +144,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("certificate_files", str),
             ("setting_faults", dict),
             ("read_rights", list),
+            ("names_of_people", list),
         ]
 
 
