@@ -139,3 +139,58 @@ def test_playbooks_and_inventories_read_facts_where_they_are() -> None:
         for path in sorted(path for path in (ROOT / folder).rglob("*") if path.suffix in (".yml", ".j2")):
             names = re.findall(r"(?<![\w.'\[/-])ansible_(\w+)", path.read_text(encoding="utf-8"))
             assert {name for name in names if not name.startswith(("ssh_", "collections"))} <= own, path
+
+
+def test_what_one_host_answers_is_said_of_no_other() -> None:
+    """Ansible takes the facts in an answer for facts of all hosts with `run_once`, of another with `delegate_to`."""
+    once = {
+        where: task
+        for where, task in every_task()
+        if task.get("run_once") and action(task) not in OF_THE_CONTROLLER and "delegate_to" not in task
+    }
+    assert [where for where in once if not where.startswith("playbooks/directory.yml")] == []  # hosts: index_hosts
+    delegated = {where: task for where, task in every_task() if "delegate_to" in task}
+    assert len(delegated) > 5
+    careless = [
+        where
+        for where, task in delegated.items()
+        if "localhost" not in task["delegate_to"] and task.get("delegate_facts") is not True
+    ]
+    assert careless == []
+
+
+def test_facts_of_the_host_that_was_asked_stay_its_own(tmp_path: Path) -> None:
+    """What the keyword does, in the Ansible that runs here."""
+    ask = {"ansible.builtin.command": "true", "delegate_to": "bad", "run_once": True}
+    show = {
+        "ansible.builtin.debug": {"msg": "{{ inventory_hostname }}={{ ansible_facts['os_family'] | default('') }}."}
+    }
+    play = {"hosts": "good", "gather_facts": False, "tasks": [ask | {"delegate_facts": True}, show]}
+    assert "good=." in run(tmp_path, [play]).stdout
+    play["tasks"] = [ask, show]
+    assert "good=Windows." in run(tmp_path, [play]).stdout
+
+
+def test_no_host_is_asked_about_other_peoples_passwords(tmp_path: Path) -> None:
+    """Each new login is tried once, from a host that will have it anyway."""
+    path = ROOT / "roles" / "corporate_proxy" / "tasks" / "check_credentials.yml"
+    [ask] = [task for task in tasks(yaml.safe_load(path.read_text("utf-8"))) if task["name"].startswith("Try the new")]
+    del ask["no_log"]
+    # shows what the host would be told
+    told = ask.pop("wheelhouse.onboarding.proxy_auth_check")["logins"].replace("}}", "| map(attribute='username') }}")
+    machine, leo, ada = (
+        {"name": name, "username": name, "password": "of the vault"} for name in ("machine", "leo", "ada")
+    )
+    logins = {"bad": [machine, leo], "good": [machine, leo, ada]}
+    play = {
+        "hosts": "bad,good",
+        "gather_facts": False,
+        "vars": {"logins": logins},
+        "tasks": [
+            {"ansible.builtin.set_fact": {"__corporate_proxy_changed_logins": "{{ logins[inventory_hostname] }}"}},
+            ask | {"ansible.builtin.debug": {"msg": "{{ inventory_hostname }} was told: " + told}},
+        ],
+    }
+    said = run(tmp_path, [play]).stdout.replace("''", "'")
+    assert "bad was told: ['machine', 'leo']" in said, said
+    assert "good was told: ['ada']" in said, said
