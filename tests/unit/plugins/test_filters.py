@@ -28,6 +28,7 @@ FILTERS = [
     "no_proxy",
     "validate_inventory",
     "certificate_files",
+    "only_certificates",
     "proxy_environments",
     "changed_proxy_logins",
     "proxy_setting_faults",
@@ -141,6 +142,7 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("validate_inventory", dict),
             ("proxy_setting_faults", dict),
             ("certificate_files", str),
+            ("only_certificates", str),
             ("setting_faults", dict),
             ("read_rights", list),
         ]
