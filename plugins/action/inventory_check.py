@@ -12,6 +12,7 @@ import yaml
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import Spec
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.controller import library_fault, version_fault
@@ -56,6 +57,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
             decrypted=self._decrypted,
             sources=sources,
             creates=native(self._task.args.get("creates") or []),
+            extra=native(dict(load_extra_vars(self._loader))),
         )
         result.update(changed=False, warnings=warnings)
         if faults:
