@@ -30,7 +30,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
 
     TRANSFERS_FILES = False
     _requires_connection = False
-    _VALID_ARGS = frozenset({"creates"})
+    _VALID_ARGS = frozenset({"creates", "needs"})
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -59,6 +59,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
             creates=native(self._task.args.get("creates") or []),
             extra=native(dict(load_extra_vars(self._loader))),
         )
+        faults += [
+            f"There is no host in the group {group}, and this playbook is about one: put it in, or run it with an "
+            "inventory that has it."
+            for group in native(self._task.args.get("needs") or [])
+            if not groups.get(group)
+        ]
         result.update(changed=False, warnings=warnings)
         if faults:
             lines = "\n".join(f"- {fault}" for fault in faults)

@@ -20,6 +20,11 @@ options:
     type: list
     elements: str
     default: []
+  needs:
+    description: Groups that the playbook has no work without. It is a fault where one of them has no host.
+    type: list
+    elements: str
+    default: []
 attributes:
   check_mode:
     description: Does the same in check mode.
