@@ -28,6 +28,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks 
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.command_options import option_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_certificates import certificate_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
+    absent_group_faults,
     file_faults,
     looked_up_faults,
     misnamed_faults,
@@ -100,6 +101,7 @@ def check_inventory(
     found = file_faults(files, decrypted, _behind_secrets(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
     faults += misnamed_faults(files, {*groups, *KNOWN_GROUPS}, set(raw))
+    faults += absent_group_faults(files, groups, KNOWN_GROUPS)
     found = looked_up_faults(_looked_up(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
     by_mistake = _parsed_by_mistake(raw, groups, sources)
