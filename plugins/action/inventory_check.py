@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible import constants
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import Spec
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
-from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.controller import library_fault, version_fault
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.controller import (
+    facts_fault,
+    library_fault,
+    version_fault,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_check import check_inventory
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     inventory_files,
@@ -29,14 +35,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
 
     TRANSFERS_FILES = False
     _requires_connection = False
-    _VALID_ARGS = frozenset({"creates"})
+    _VALID_ARGS = frozenset({"creates", "needs"})
 
     def run(self, tmp: None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         if task_vars is None:
             raise AnsibleActionFail("The variables of the run are missing.")
         hostvars, groups = task_vars["hostvars"], native(dict(task_vars["groups"]))
-        if fault := version_fault(__version__) or library_fault(bool(groups.get("index_hosts"))):
+        fault = (
+            version_fault(__version__)
+            or facts_fault(bool(constants.INJECT_FACTS_AS_VARS), constants.CONFIG_FILE)
+            or library_fault(bool(groups.get("index_hosts")))
+        )
+        if fault:
             return result | {"failed": True, "msg": fault}
         hosts = list(dict.fromkeys(host for members in groups.values() for host in members))
         hosts = hosts or ["localhost"]  # which is there without any inventory
@@ -56,7 +67,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
             decrypted=self._decrypted,
             sources=sources,
             creates=native(self._task.args.get("creates") or []),
+            extra=native(dict(load_extra_vars(self._loader))),
         )
+        faults += [
+            f"There is no host in the group {group}, and this playbook is about one: put it in, or run it with an "
+            "inventory that has it."
+            for group in native(self._task.args.get("needs") or [])
+            if not groups.get(group)
+        ]
         result.update(changed=False, warnings=warnings)
         if faults:
             lines = "\n".join(f"- {fault}" for fault in faults)

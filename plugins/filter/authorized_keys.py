@@ -13,8 +13,9 @@ description:
     and the removal of files that were written for others.
   - Keys are those that IT hands out and those that workstations brought.
     A workstation that takes no part in the run keeps the key that it brought before.
+  - A workstation brings keys of those alone who work on it, by its C(accounts_people) or by O(entries).
   - Only type and key are taken over, with restrictions that leave a shell and the tunnel.
-positional: public_keys, unrestricted, existing, hostvars, workstations
+positional: public_keys, unrestricted, existing, hostvars, workstations, entries, elsewhere
 options:
   _input:
     description: Login names.
@@ -44,6 +45,16 @@ options:
     type: list
     elements: str
     required: true
+  entries:
+    description: People, shaped like C(wheelhouse_people).
+    type: list
+    elements: dict
+    required: true
+  elsewhere:
+    description: Inventory names of the other Jupyter hosts, from which homes of people who are new here may still come.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -51,7 +62,7 @@ EXAMPLES = r"""
   wheelhouse.onboarding.managed_files:
     files: >-
       {{ ['ada'] | wheelhouse.onboarding.authorized_keys({'ada': 'ssh-ed25519 AAAA...'}, [], keys_there.stdout_lines,
-         hostvars, groups['workstations']) }}
+         hostvars, groups['workstations'], wheelhouse_people) }}
 """
 
 RETURN = r"""
@@ -64,10 +75,12 @@ _value:
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.jupyter_people import (
     HostVars,
     KeyFile,
     authorized_keys,
+    who_works_on,
 )
 
 
@@ -78,11 +91,14 @@ def authorized_keys_filter(
     existing: Sequence[str],
     hostvars: HostVars,
     workstations: Sequence[str],
+    entries: Sequence[Person],
+    elsewhere: Sequence[str] = (),
 ) -> list[KeyFile]:
     """Check the types and hand over to `authorized_keys`."""
     if not isinstance(people, (list, tuple)) or not isinstance(public_keys, Mapping):
         raise AnsibleFilterError("authorized_keys: people must be a list of names, and public_keys a dictionary.")
-    return authorized_keys(people, public_keys, unrestricted, existing, hostvars, workstations)
+    workers = who_works_on(workstations, entries, hostvars)
+    return authorized_keys(people, public_keys, unrestricted, existing, hostvars, workers, elsewhere)
 
 
 class FilterModule:

@@ -11,7 +11,7 @@ author: wheelhouse.onboarding contributors
 description:
   - Finds people of a Jupyter host who have an account on another one and no reason to have one there any more,
     by the fact C(wheelhouse_removed_users) of that host.
-positional: hostvars, jupyter_hosts, host
+positional: hostvars, jupyter_hosts, host, existing, confirmed
 options:
   _input:
     description: Login names of the people of this host.
@@ -31,21 +31,31 @@ options:
     description: Inventory name of this host.
     type: str
     required: true
+  existing:
+    description: The lines of all files of keys before this run, each with the path of its file and a colon before it.
+    type: list
+    elements: str
+    default: []
+  confirmed:
+    description: Login names, with commas between, of people whose home may come although they are not new here.
+    type: str
+    default: ""
 """
 
 EXAMPLES = r"""
 - name: Look whose home has to come here
   ansible.builtin.debug:
     msg: >-
-      {{ ['ada'] | wheelhouse.onboarding.homes_to_move(hostvars, groups['jupyter_hosts'], inventory_hostname) }}
+      {{ ['ada'] | wheelhouse.onboarding.homes_to_move(hostvars, groups['jupyter_hosts'], inventory_hostname,
+         keys_there.stdout_lines) }}
 """
 
 RETURN = r"""
 _value:
-  description: For each home C(name) and C(host), where it is.
+  description: For each home C(name) and C(host), where it is, and C(fault), a sentence where it may not come.
   type: list
   elements: dict
-  sample: [{name: ada, host: jupyter-1.acme.example}]
+  sample: [{name: ada, host: jupyter-1.acme.example, fault: ""}]
 """
 
 from collections.abc import Callable, Sequence
@@ -55,12 +65,17 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.jupyter_peop
 
 
 def homes_to_move_filter(
-    people: Sequence[str], hostvars: HostVars, jupyter_hosts: Sequence[str], host: str
+    people: Sequence[str],
+    hostvars: HostVars,
+    jupyter_hosts: Sequence[str],
+    host: str,
+    existing: Sequence[str] = (),
+    confirmed: str = "",
 ) -> list[Move]:
     """Check the types and hand over to `homes_to_move`."""
     if not isinstance(people, (list, tuple)):
         raise AnsibleFilterError("homes_to_move: people must be a list of names.")
-    return homes_to_move(people, hostvars, jupyter_hosts, host)
+    return homes_to_move(people, hostvars, jupyter_hosts, host, existing, confirmed)
 
 
 class FilterModule:

@@ -11,7 +11,7 @@ author: wheelhouse.onboarding contributors
 description:
   - Takes the accounts that would go and says for each person why, and from where.
   - More people than O(most), or anybody who has no entry in O(people), have to be named in O(confirmed).
-positional: people, confirmed, most
+positional: people, confirmed, most, members
 options:
   _input:
     description: Names of accounts that would go, by place; a place is a host or the index.
@@ -30,6 +30,10 @@ options:
     description: How many people may go without being named in O(confirmed).
     type: int
     default: 3
+  members:
+    description: Names of all accounts that hosts say were made there, by host. Those that no person can have are told.
+    type: dict
+    default: {}
 """
 
 EXAMPLES = r"""
@@ -62,7 +66,11 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people impor
 
 
 def offboarding_plan_filter(
-    found: Mapping[str, list[str]], people: list[Person] | None, confirmed: str | list[str] = "", most: int = 3
+    found: Mapping[str, list[str]],
+    people: list[Person] | None,
+    confirmed: str | list[str] = "",
+    most: int = 3,
+    members: Mapping[str, list[str]] | None = None,
 ) -> OffboardingPlan:
     """Check the types and hand over to `offboarding_plan`."""
     if not isinstance(found, Mapping):
@@ -75,7 +83,7 @@ def offboarding_plan_filter(
         most = int(most)
     except (TypeError, ValueError) as exc:
         raise AnsibleFilterError(f"wheelhouse_offboard_max is {most!r}; write a whole number.") from exc
-    return offboarding_plan(found, people, confirmed, most)
+    return offboarding_plan(found, people, confirmed, most, members)
 
 
 class FilterModule:

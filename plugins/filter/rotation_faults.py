@@ -27,7 +27,7 @@ options:
     type: bool
     default: false
   certificate_source:
-    description: The setting C(index_gateway_certificate_source).
+    description: The setting C(index_gateway_certificate_source); empty where there is no index host.
     type: str
     default: given
   index_tokens:

@@ -33,6 +33,12 @@ SOURCES = ("local", "directory")
 MODE = 0o700  # of a new home, as the role makes those of local accounts
 SECONDS = 20  # for which a name service may think about one name
 _OF_THE_HOST = ("files", "compat", "systemd", "altfiles")
+# of the system and of this collection: root makes homes that do not exist yet, and hands them over
+_NO_HOMES = re.compile(
+    r"/((bin|boot|dev|etc|lib\w*|nonexistent|proc|root|run|sbin|sys|usr|(opt|srv)/wheelhouse)(/.*)?"
+    r"|var(/(?!home/[^/]).*)?)?",
+    re.DOTALL,
+)
 _SETTING = "accounts_source is 'directory'"
 _SHORT = "sssd: use_fully_qualified_names = false and case_sensitive = false; winbind: winbind use default domain = yes"
 
@@ -144,12 +150,21 @@ def _entry_fault(name: str, entry: pwd.struct_passwd | None) -> str | None:
             f"The directory gives {name} the uid {entry.pw_uid}, which is also that of {printable(holder)}:"
             " give one of them another."
         )
-    if not entry.pw_dir.startswith("/") or os.path.normpath(entry.pw_dir) in ("/", "/root", "/nonexistent"):
+    if not _can_be_a_home(entry.pw_dir):
         return (
-            f"The directory gives {name} the home {printable(entry.pw_dir)!r}: write one there (unixHomeDirectory), or"
-            " on the host (sssd: fallback_homedir = /home/%u; winbind: template homedir = /home/%U)."
+            f"The directory gives {name} the home {printable(entry.pw_dir)!r}, which is none or belongs to the system:"
+            " write another one there (unixHomeDirectory), or on the host (sssd: fallback_homedir = /home/%u; winbind:"
+            " template homedir = /home/%U)."
         )
     return None
+
+
+def _can_be_a_home(path: str) -> bool:
+    """Whether a person's home can be there. Who writes entries of the directory is not root of the hosts."""
+    if not path.startswith("/") or ".." in path.split("/"):
+        return False
+    # two slashes at the beginning would stay
+    return not _NO_HOMES.fullmatch("/" + os.path.normpath(path).lstrip("/"))
 
 
 def _shared_homes(accounts: Mapping[str, pwd.struct_passwd]) -> list[str]:

@@ -268,6 +268,13 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
     yield from _unknown_group_faults(hosts)
 
 
+def _meant(group: str) -> str | None:
+    """The known group that one is probably a slip of: in other case, with `-` for `_`, or with a letter less."""
+    folded = re.sub(r"[^a-z0-9]+", "_", group.lower())
+    near = get_close_matches(folded, KNOWN_GROUPS, n=1, cutoff=0.9)
+    return near[0] if near and group not in KNOWN_GROUPS else None
+
+
 def _unknown_group_faults(hosts: dict[str, list[str]]) -> Iterator[str]:
     """Groups with hosts on which nothing would be done; further groups of hosts in known groups are fine."""
     known = {host for group in KNOWN_GROUPS for host in hosts.get(group, [])}
@@ -275,6 +282,13 @@ def _unknown_group_faults(hosts: dict[str, list[str]]) -> Iterator[str]:
         if group in KNOWN_GROUPS or group in ("all", "ungrouped"):
             continue
         idle = [host for host in members if host not in known]
+        meant = _meant(group)
+        left_out = [host for host in members if meant and host not in hosts.get(meant, [])]
+        if not idle and left_out:
+            yield (
+                f"Group {shown(group)} ({'host' if len(left_out) == 1 else 'hosts'} {', '.join(left_out)}) does "
+                f"nothing by itself; did you mean {shown(meant)}? Correct its name, or give it one that is less alike."
+            )
         if not idle:
             continue
         close = get_close_matches(group, KNOWN_GROUPS, n=1)

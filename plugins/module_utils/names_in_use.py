@@ -33,6 +33,9 @@ _OURS = {
     "onboarding": "which the index's journal calls a run of Ansible",
     "machines": "which stands for the machines' own account",
     "housekeeping": "which the index's journal calls the housekeeping",
+    "import": "which the index's journal calls the import of bundles",
+    "offboarding": "which the index's journal calls a removed account",
+    "drill": "which the index's journal calls the drill of the backups",
     "timer": "which the index's journal calls the timer",
     "all": "which stands for everybody",
     "everyone": "which stands for everybody",
@@ -42,6 +45,11 @@ _OURS = {
     "unknown": "which the index's journal writes where it knows no name",
 }
 _TAKEN = frozenset(f"{_DEBIAN} {_PACKAGES}".split())
+
+
+def can_be_a_person(name: str) -> bool:
+    """Whether an account of that name on a host can be somebody's: it is a login name, and none of the system."""
+    return bool(LOGIN_NAME.fullmatch(name)) and name not in _TAKEN and (name in _OURS or not _PATTERNS.fullmatch(name))
 
 
 def why_reserved(name: str) -> str | None:

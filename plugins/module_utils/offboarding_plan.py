@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypedDict
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import LOGIN_NAME, can_be_a_person
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, people_today
 
 
@@ -22,6 +23,7 @@ def offboarding_plan(
     people: Iterable[Person] | None,
     confirmed: str | Iterable[object] | None = "",
     most: int = 3,
+    members: Mapping[str, Iterable[str]] | None = None,
 ) -> OffboardingPlan:
     """What a run would do to people's accounts: {"said": [...], "faults": [...]}, sentences for each.
 
@@ -30,6 +32,8 @@ def offboarding_plan(
     people      list of dicts, shaped like `wheelhouse_people`
     confirmed   names that IT agrees to, as a list or with commas between
     most        how many people may go in one run without that
+    members     {host: [names of all accounts that the host says were made there]}; those of nobody are told, and
+                stop no run: root of one host could stop the runs of all others with them
 
     Somebody whose entry is missing goes only where they are confirmed: a list that is cut short or misspelt offboards
     nobody.
@@ -38,6 +42,8 @@ def offboarding_plan(
     for place, names in found.items():
         for name in names:
             places.setdefault(name, []).append(place)
+    odd = [_strangers(host, names) for host, names in (members or {}).items()]
+    told = [sentence for sentence in odd if sentence]
     entries = {person.get("name"): person for person in people or []}
     agreed = _names(confirmed)
     said = {
@@ -47,17 +53,31 @@ def offboarding_plan(
     missing = [name for name in open_questions if name not in entries]
     too_many = len(said) > most and open_questions
     if not (missing or too_many):
-        return {"said": list(said.values()), "faults": []}
+        return {"said": [*said.values(), *told], "faults": []}
     why = (
         f"This run would offboard {len(said)} people, more than wheelhouse_offboard_max ({most}):"
         if too_many
         else "This run would offboard people who have no entry in wheelhouse_people:"
     )
+    # what a host or the index answers becomes no part of a command unless it is a name
+    names = [name for name in said if LOGIN_NAME.fullmatch(name)]
     remedy = (
-        f"If they all leave, go on with -e wheelhouse_offboard={','.join(said)}; if not, mend wheelhouse_people"
+        f"If they all leave, go on with -e wheelhouse_offboard={','.join(names)}; if not, mend wheelhouse_people"
         " (write `state: absent` in the entry of who leaves, and keep the entry). Nothing was changed."
     )
-    return {"said": list(said.values()), "faults": [why, *said.values(), remedy]}
+    return {"said": [*said.values(), *told], "faults": [why, *said.values(), remedy, *told]}
+
+
+def _strangers(host: str, names: Iterable[str]) -> str:
+    """A sentence about accounts of a host that can be nobody's, or nothing."""
+    found = sorted({str(name) for name in names if not can_be_a_person(str(name))})
+    if not found:
+        return ""
+    listed = ", ".join(ascii(name[:32]) for name in found[:5]) + (" and others" if len(found) > 5 else "")
+    return (
+        f"{host} has {listed} in its group wheelhouse-people, and no person can be called that: nothing is done about"
+        f" it. Find out who put it there, and take it out on {host}."
+    )
 
 
 def _names(confirmed: str | Iterable[object] | None) -> set[str]:

@@ -9,6 +9,9 @@ import re
 _BEHIND_AUTHORITY = re.compile(r"[\s/?#]")
 _HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:[0-9]+)?")
 _BEHIND_WORD = re.compile(r"\s")
+_ACCOUNT_IN = re.compile(r"//|:|%3a", re.IGNORECASE)
+_QUERY = re.compile(r"[?#].*", re.DOTALL)
+_CONDA_TOKEN = re.compile(r"(/t/)[^/]+")
 
 
 def redact_credentials(text: str) -> str:
@@ -32,3 +35,18 @@ def _without_password(rest: str) -> str:
     if not at_sign or not colon:
         return rest
     return user + ":***" + rest[len(userinfo) :]
+
+
+def without_secrets(value: str) -> str:
+    """A value of a setting that is perhaps an address, without an account, a query and a token in it.
+
+    Of a wrong address nobody knows where its password begins: all before the last '@' is left out, the user's name as
+    well. What only has an '@' in it, such as the address of a mailbox, stays.
+    """
+    before, at_sign, rest = value.rpartition("@")
+    if at_sign and _ACCOUNT_IN.search(before):
+        place, slashes, _account = before.partition("//")
+        value = f"{place + slashes if slashes else ''}***@{rest}"
+    if "//" in value:
+        value = _QUERY.sub(lambda found: f"{found[0][0]}***" if len(found[0]) > 1 else found[0], value)
+    return _CONDA_TOKEN.sub(r"\1***", value)

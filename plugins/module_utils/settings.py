@@ -359,6 +359,23 @@ OPTIONS = (
         "remove.yml: yes = remove everything. Without it, the playbook says what it would remove.",
         "yes",
     ),
+    Setting("from", "str", "restore.yml: the backup: latest, its id or day. Without it, they are listed.", "latest"),
+    Setting("damaged", "str", "restore.yml: accepted = also what there is of a damaged backup.", "accepted"),
+    Setting(
+        "index_image_host",
+        "str",
+        "index_image.yml: the host that builds the image.",
+        "index.acme.example",
+        default="localhost",
+    ),
+    Setting(
+        "package_transfer_apply",
+        "bool",
+        "import.yml: bring what the bundles have; without it, the playbook reports it.",
+        "true",
+        default="false",
+    ),
+    Setting("package_transfer_since", "str", "export.yml: the bundle that the new one follows.", "3", default="LAST"),
 )
 
 # Facts that playbooks set for each other; those of roles are in the roles' own argument_specs, as C(name).

@@ -7,7 +7,6 @@ Each check takes a value and returns None, or half a sentence that says what to 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from datetime import date
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils import file_checks
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import split_server
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4, is_ipv6
 
@@ -80,45 +80,8 @@ def _contact(value: str) -> str | None:
     return None if _CONTACT.fullmatch(value) else "write letters, digits and simple signs, for example it@acme.example"
 
 
-def _file(value: str) -> str | None:
-    """A file on the controller; empty is none."""
-    if not value:
-        return None
-    if Path(value).is_dir():
-        return "which is a directory: name a file"
-    if not Path(value).is_file():
-        return "which is no file on this machine: put it there, or correct the path"
-    return None if os.access(value, os.R_OK) else "which your account may not read: change its permissions"
-
-
-def _pem_file(value: str) -> str | None:
-    reason = _file(value)
-    if reason or not value:
-        return reason
-    with Path(value).open("rb") as stream:
-        content = stream.read(4 << 20)
-    if b"-----BEGIN CERTIFICATE-----" in content:
-        return None
-    return "which holds no PEM certificate: name a file with -----BEGIN CERTIFICATE----- in it"
-
-
-def _key_file(value: str) -> str | None:
-    reason = _file(value)
-    if reason or not value:
-        return reason
-    with Path(value).open("rb") as stream:
-        content = stream.read(1 << 20)
-    if content.startswith(b"$ANSIBLE_VAULT") or b"PRIVATE KEY-----" in content:
-        return None
-    return "which holds no private key: name a PEM file with -----BEGIN PRIVATE KEY----- in it"
-
-
-def _directory(value: str) -> str | None:
-    return None if Path(value).is_dir() else "which is no directory on this machine: make it, or correct the path"
-
-
 def _file_or_url(value: str) -> str | None:
-    return _url(value) if "://" in value else _file(value)
+    return _url(value) if "://" in value else file_checks.file(value)
 
 
 def _url(value: str) -> str | None:
@@ -273,8 +236,8 @@ CHECKS: dict[str, Check] = {
     "conda": _conda,
     "contact": _contact,
     "date": _date,
-    "directory": _directory,
-    "file": _file,
+    "directory": file_checks.directory,
+    "file": file_checks.file,
     "file_or_url": _file_or_url,
     "image": _matches(
         _IMAGE.pattern, "write the name and tag of an image, like registry.acme.example/wheelhouse-index:0.1.0"
@@ -283,7 +246,7 @@ CHECKS: dict[str, Check] = {
         r"https://[^/@?#\s]+(/[^@?#\s]*)?",
         "write the https address that the issuer has in its identities, like https://gitlab.acme.example",
     ),
-    "key_file": _key_file,
+    "key_file": file_checks.key_file,
     "licence": _licence,
     "login_name": _matches(r"[a-z_][a-z0-9_.-]{0,31}", "write a login name of lower-case letters, digits, . _ and -"),
     "memory": _matches(r"[0-9]+[bkmgBKMG]?", "write a size in Docker's notation, like 2g"),
@@ -297,7 +260,7 @@ CHECKS: dict[str, Check] = {
     "package": _package,
     "password_length": _between(8, 72, "write a number from 8 to 72"),
     "path": _path,
-    "pem_file": _pem_file,
+    "pem_file": file_checks.pem_file,
     "percent": _matches(r"[1-9][0-9]*%", "write per cent of one CPU, like 200%"),
     "platform": _matches("|".join(PLATFORMS), f"write one of {', '.join(PLATFORMS)}"),
     "port": _between(1, 65535, "write a port, a number from 1 to 65535"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import without_secrets
 
 LONGEST_SHOWN = 60  # characters
 
@@ -44,9 +44,9 @@ def kind(value: object) -> str:
 
 
 def shown(value: object) -> str:
-    """`value` for an error text: on one line, shortened, without passwords of URLs; containers only by their kind."""
+    """`value` for an error text: on one line, shortened, without the secrets of an address; containers only by kind."""
     if isinstance(value, str):
-        text = redact_credentials("://" + value)[len("://") :]  # "user:password@host" is hidden without a scheme too
+        text = without_secrets(value)
         return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...")
     if isinstance(value, (bool, int, float)):
         return repr(value)[:LONGEST_SHOWN]

@@ -13,10 +13,16 @@ description:
   - Reads, on the controller, what the inventory says of all hosts (the settings that roles share, the variables of the
     roles, the groups and the files themselves), and fails with a sentence for each fault. Each names the setting and
     the person, the value unless that is secret, and what to write instead.
+  - Fails as well where Ansible would take what a host reports of itself for variables (C(inject_facts_as_vars)).
   - Connects to no host, and changes nothing. Run it once a play (C(run_once)).
 options:
   creates:
     description: Variables of roles that name a file which this run writes. The file may be missing.
+    type: list
+    elements: str
+    default: []
+  needs:
+    description: Groups that the playbook has no work without. It is a fault where one of them has no host.
     type: list
     elements: str
     default: []

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import without_secrets
 
 _PREFIX = "package_client_"
 
@@ -21,7 +21,7 @@ def setting_faults(settings: Mapping[str, object], installer_is_file: bool) -> I
     """
     index_url = settings.get("index_url")
     if not re.match(r"https?://[^/@]+\Z", str(index_url or "")):
-        shown = redact_credentials(str(index_url)) if index_url else "not set"
+        shown = without_secrets(str(index_url)) if index_url else "not set"
         yield (
             f"{_PREFIX}index_url is {shown}; write the index's address without a path, for example "
             "https://packages.acme.example (in wheelhouse_index_url, where other roles find it too)."
@@ -50,13 +50,13 @@ def _channel_faults(settings: Mapping[str, object]) -> Iterator[str]:
     wrong = [channel for channel in own if not re.match(r"[a-z][a-z0-9._-]*\Z", channel)]
     if wrong:
         yield (
-            f"{_PREFIX}conda_channels holds {', '.join(json.dumps(redact_credentials(one)) for one in wrong)}; write "
+            f"{_PREFIX}conda_channels holds {', '.join(json.dumps(without_secrets(one)) for one in wrong)}; write "
             f"names of channels on the index, such as internal; others belong into {_PREFIX}conda_other_channels."
         )
     secret = [channel for channel in others if re.search("://[^/]*@", channel)]
     if secret:
         yield (
-            f"{_PREFIX}conda_other_channels holds {', '.join(map(redact_credentials, secret))}; write the address "
+            f"{_PREFIX}conda_other_channels holds {', '.join(map(without_secrets, secret))}; write the address "
             "without an account: conda copies it into everything it installs. An account belongs into ~/.netrc."
         )
     named = [channel for channel in others if not re.match("https?://", channel)]
@@ -78,7 +78,7 @@ def _installer_faults(settings: Mapping[str, object], installer_is_file: bool) -
         )
     if not installer_is_file and not re.match("https?://[^/@]+/", installer):
         yield (
-            f"{_PREFIX}conda_installer is {redact_credentials(installer)}, which is neither a file on the controller "
+            f"{_PREFIX}conda_installer is {without_secrets(installer)}, which is neither a file on the controller "
             "nor an address; name one, or an address that begins with https:// and holds no account."
         )
 

@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""What the machine that runs Ansible needs: a supported ansible-core, and the Python libraries of the filters."""
+"""What the machine that runs Ansible needs: a supported ansible-core, settings, and the libraries of the filters."""
 
 from __future__ import annotations
 
@@ -33,4 +33,21 @@ def library_fault(has_index: bool) -> str | None:
     return (
         f"The Python library bcrypt is missing, which hashes the passwords of the index: install it for "
         f"{sys.executable}, which runs Ansible here, for example with: python3 -m pip install bcrypt"
+    )
+
+
+def facts_fault(injected: bool, file: str | None) -> str | None:
+    """Why these settings of Ansible let a host change what others get, or None.
+
+    injected  the setting INJECT_FACTS_AS_VARS
+    file      the ansible.cfg that was read
+    """
+    if not injected:
+        return None
+    place = file or "an ansible.cfg in the directory from which you run this, which only you may write to"
+    return (
+        "What a host reports of itself would count before what the inventory says of it, so root of one host could "
+        "read files of this machine and get other people's secrets. Write the line 'inject_facts_as_vars = false' "
+        f"below [defaults] in {place}, or set ANSIBLE_INJECT_FACT_VARS=false in the environment. Facts that your "
+        "inventory uses are in ansible_facts: ansible_facts['distribution'] instead of ansible_distribution."
     )

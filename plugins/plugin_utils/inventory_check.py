@@ -25,8 +25,10 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_na
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_roles import role_faults, role_warnings
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, Option
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET, UNKNOWN, value_faults
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.command_options import option_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_certificates import certificate_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
+    absent_group_faults,
     file_faults,
     looked_up_faults,
     misnamed_faults,
@@ -66,6 +68,7 @@ def check_inventory(
     decrypted: Callable[[Path], str | None],
     sources: Sequence[Path] = (),
     creates: Collection[str] = (),
+    extra: Mapping[str, object] | None = None,
 ) -> tuple[list[str], list[str]]:
     """(faults, warnings): sentences, each once, the most important first.
 
@@ -77,6 +80,7 @@ def check_inventory(
     decrypted   a function from a path to the text of the file
     sources     what was named with -i
     creates     settings that name a file which the run writes, and which may be missing before
+    extra       what was written behind -e; `raw` has it as well
     """
     options = dict(role_options(specs))
     options |= {name: {**options[name], "check": None} for name in creates}
@@ -84,7 +88,11 @@ def check_inventory(
     members = {host for group in KNOWN_GROUPS for host in groups.get(group, [])}
     working = [host for group in WORKING_GROUPS for host in groups.get(group, [])] or list(raw)
     working = list(dict.fromkeys(working))
-    faults = name_faults(_set_on(raw), list(specs), options, facts_of(spec["text"] for spec in specs.values()))
+    set_on = _set_on(raw)
+    faults = name_faults(set_on, list(specs), options, facts_of(spec["text"] for spec in specs.values()))
+    told = {fault.partition(" ")[0] for fault in faults}
+    given = {name: value for name, value in (extra or {}).items() if name not in told}
+    faults += option_faults(given, set_on, options, set(raw), lambda name: _is_mentioned(name, files, decrypted))
     warnings: list[str] = []
     faults += _shared(values, working, groups, warnings)
     faults += _of_roles(values, members or set(raw), groups, options, list(specs))
@@ -93,6 +101,7 @@ def check_inventory(
     found = file_faults(files, decrypted, _behind_secrets(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
     faults += misnamed_faults(files, {*groups, *KNOWN_GROUPS}, set(raw))
+    faults += absent_group_faults(files, groups, KNOWN_GROUPS)
     found = looked_up_faults(_looked_up(values, working, options))
     faults, warnings = faults + found[0], warnings + found[1]
     by_mistake = _parsed_by_mistake(raw, groups, sources)
@@ -119,6 +128,11 @@ def _together(faults: Iterable[str]) -> list[str]:
         else reason
         for reason, wheres in reasons.items()
     ]
+
+
+def _is_mentioned(name: str, files: Iterable[Path], decrypted: Callable[[Path], str | None]) -> bool:
+    """Whether a file of the inventory has a variable's name in it."""
+    return any(re.search(rf"\b{re.escape(name)}\b", decrypted(path) or "") for path in files)
 
 
 def _set_on(raw: Variables) -> dict[str, str]:

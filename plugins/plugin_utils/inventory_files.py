@@ -125,6 +125,23 @@ def misnamed_faults(files: Sequence[Path], groups: Iterable[str], hosts: Iterabl
     return list(faults.values())
 
 
+def absent_group_faults(files: Sequence[Path], groups: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    """Files of variables for a group that the collection knows, and the inventory does not have, not even empty."""
+    absent = {*known} - {*groups}
+    for path in files:
+        parts = path.parts
+        if "group_vars" not in parts:
+            continue
+        top = parts[: len(parts) - parts[::-1].index("group_vars") + 1]
+        name = top[-1] if len(top) < len(parts) or not path.suffix else top[-1].removesuffix(path.suffix)
+        if name in absent:
+            absent.remove(name)
+            yield (
+                f"{shown_path(Path(*top))} is for the group {name!r}, which is not in the inventory, and nothing reads "
+                "it: write the group into the inventory, with hosts or empty, or take the file away."
+            )
+
+
 def looked_up_faults(paths: Iterable[Path]) -> tuple[list[str], list[str]]:
     """(faults, warnings) of files outside of the inventory that secrets are looked up in."""
     faults, warnings = [], []

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypedDict
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, users_for_host
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
 
 KEYS = "/etc/ssh/authorized_keys.d"
@@ -15,6 +16,8 @@ HEADER = "# Managed by Ansible (wheelhouse.onboarding.jupyter_host); keys of you
 # what a key may be used for: the tunnel and a shell
 RESTRICTIONS = "restrict,pty,port-forwarding "
 # type and key alone are taken over, so that nobody brings options along
+_AWAITED = "# The home is to come from "
+"""In the file of keys of somebody whose home another host still has; tasks/migrate_home.yml knows these words, too."""
 _KEY = re.compile(r"(?:ssh|sk|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}")
 
 HostVars = Mapping[str, Mapping[str, object]]
@@ -31,10 +34,11 @@ class KeyFile(TypedDict, total=False):
 
 
 class Move(TypedDict):
-    """A person whose home has to come here, and the host it is on."""
+    """A person whose home has to come here, the host it is on, and why it does not come, or nothing."""
 
     name: str
     host: str
+    fault: str
 
 
 def _mapping(value: object) -> Mapping[str, str]:
@@ -45,13 +49,26 @@ def _words(value: object) -> list[str]:
     return [str(word) for word in value] if isinstance(value, (list, tuple)) else []
 
 
+def who_works_on(
+    workstations: Iterable[str], people: Sequence[Person], hostvars: HostVars
+) -> dict[str, frozenset[str]]:
+    """{workstation: login names of those who work there, as the inventory says}: `accounts_people`, or `people`."""
+    found = {}
+    for workstation in workstations:
+        given = hostvars[workstation].get("accounts_people") if workstation in hostvars else None
+        entries = given if isinstance(given, (list, tuple)) else users_for_host(people, workstation)
+        found[workstation] = frozenset(str(entry.get("name")) for entry in entries if isinstance(entry, Mapping))
+    return found
+
+
 def authorized_keys(
     people: Sequence[str],
     given: Mapping[str, str],
     unrestricted: Sequence[str],
     existing: Iterable[str],
     hostvars: HostVars,
-    workstations: Sequence[str],
+    workstations: Mapping[str, Collection[str]],
+    elsewhere: Sequence[str] = (),
 ) -> list[KeyFile]:
     """A file of keys for each of `people`, and the removal of those of others that the role wrote.
 
@@ -59,6 +76,8 @@ def authorized_keys(
     unrestricted  login names of those whose keys are not restricted
     existing      the lines of all files, each with the path and a colon before it
     hostvars      has the keys that workstations brought, as facts of theirs
+    workstations  who works on each: a workstation brings nobody else's key
+    elsewhere     the other Jupyter hosts: the home of somebody who is new here may be on one that takes no part
 
     A key from a workstation bears the workstation's name: one that takes no part in this run, or could not look at the
     person's key, keeps the key that it brought earlier.
@@ -72,14 +91,20 @@ def authorized_keys(
         path = f"{KEYS}/{name}"
         options = "" if name in unrestricted else RESTRICTIONS
         lines = [HEADER]
+        before = found.get(path, [])
+        for host in elsewhere:
+            # a host that takes no part may have it
+            has_it = name in _words(hostvars[host].get("wheelhouse_removed_users", [name]))
+            if has_it and (HEADER not in before or f"{_AWAITED}{host}" in before):
+                lines.append(f"{_AWAITED}{host}")
         if given.get(name):
             lines.append(options + given[name].strip())
-        for workstation in sorted(workstations):
+        for workstation in sorted(host for host, names in workstations.items() if name in names):
             facts, mark = hostvars[workstation], f"from-{workstation}"
             if "wheelhouse_ssh_public_keys" in facts and name not in _words(facts.get("wheelhouse_ssh_keys_unknown")):
                 brought = _mapping(facts["wheelhouse_ssh_public_keys"]).get(name, "")
             else:
-                brought = next((text for text in found.get(path, []) if text.endswith(f" {mark}")), "")
+                brought = next((text for text in before if text.endswith(f" {mark}")), "")
             key = _KEY.search(brought)
             if key:
                 lines.append(f"{options}{key[0]} {mark}")
@@ -88,15 +113,38 @@ def authorized_keys(
     return files + [{"path": path, "state": "absent"} for path in sorted(ours) if path.rpartition("/")[2] not in people]
 
 
-def homes_to_move(people: Sequence[str], hostvars: HostVars, jupyter_hosts: Iterable[str], here: str) -> list[Move]:
-    """Those of `people` who have an account on another Jupyter host, and no reason to have one there any more."""
-    return [
-        {"name": name, "host": host}
-        for host in jupyter_hosts
-        if host != here
-        for name in _words(hostvars[host].get("wheelhouse_removed_users"))
-        if name in people
-    ]
+def homes_to_move(
+    people: Sequence[str],
+    hostvars: HostVars,
+    jupyter_hosts: Iterable[str],
+    here: str,
+    existing: Iterable[str] = (),
+    confirmed: str = "",
+) -> list[Move]:
+    """Those of `people` who have an account on another Jupyter host, and no reason to have one there any more.
+
+    existing    the lines of all files of keys before this run, each with the path and a colon before it
+    confirmed   login names, with commas between
+
+    Who has an account there is what that host says, whose root would put files into people's homes here. So a home
+    comes to those alone who are new on this host, whose home has not arrived since they were, or whom IT names.
+    """
+    lines = set(existing)
+    agreed = {name.strip() for name in confirmed.split(",")}
+    moves: list[Move] = []
+    for host in jupyter_hosts:
+        if host == here:
+            continue
+        for name in sorted({*_words(hostvars[host].get("wheelhouse_removed_users"))} & {*people}):
+            path = f"{KEYS}/{name}"
+            is_new = f"{path}:{HEADER}" not in lines or f"{path}:{_AWAITED}{host}" in lines
+            fault = (
+                f"{host} has an account of {name}, who has had a JupyterLab here before this run, so nothing is "
+                f"fetched from there. If {name} has worked there, have the home come with "
+                f"-e jupyter_host_homes_to_move={name}; if not, find out who made the account."
+            )
+            moves.append({"name": name, "host": host, "fault": "" if is_new or name in agreed else fault})
+    return moves
 
 
 def jupyter_settings_faults(

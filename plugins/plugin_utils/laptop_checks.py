@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import redact_credentials
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import without_secrets
 
 _PREFIX = "onboarding_bundle_"
 _KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}( [^\n]*)?\n?\Z")
@@ -21,7 +21,7 @@ def setting_faults(settings: Mapping[str, object], certificates: int) -> Iterato
     """
     index_url = settings.get("index_url")
     if not re.match(r"https?://[^/@]+\Z", str(index_url or "")):
-        shown = redact_credentials(str(index_url)) if index_url else "not set"
+        shown = without_secrets(str(index_url)) if index_url else "not set"
         yield (
             f"{_PREFIX}index_url is {shown}; write the index's address without a path, for example "
             "https://packages.acme.example (in wheelhouse_index_url, where other roles find it too)."

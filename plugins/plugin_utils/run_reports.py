@@ -138,6 +138,8 @@ def rotation_faults(
             f"rotate_jupyter_tokens has {', '.join(unknown)}, without a JupyterLab; write login names of people with "
             "`jupyter: true`, with commas between, or all."
         )
+    if certificate and not certificate_source:
+        faults.append("rotate_certificate is true, but there is no host in index_hosts: leave it out.")
     if certificate and certificate_source == "given":
         faults.append(
             "rotate_certificate is true, but the certificate is given by index_gateway_certificate: put other files "

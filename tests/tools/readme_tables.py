@@ -20,6 +20,10 @@ from generated import ROOT, settle
 
 EXAMPLES = ROOT / "tests" / "tools" / "role_examples"
 SOURCE = "<!-- tests/tools/readme_tables.py writes this from meta/argument_specs.yml. -->"
+SETTING = (
+    "Run it with `inject_facts_as_vars = false` below `[defaults]` in `ansible.cfg`. Without that, what a host reports "
+    "of itself counts before these options. The collection's playbooks refuse to run then; a role alone does not look."
+)
 REFERENCE = """\
 Defaults that come from `wheelhouse_*` settings are described in [Shared settings](../../docs/settings.md). The
 [documentation](../../README.md#documentation) has guides by task.
@@ -77,7 +81,7 @@ def page(name: str, entries: Mapping[str, Any]) -> str:
     return (
         f"{SOURCE}\n# wheelhouse.onboarding.{name}\n\n{markdown(main['short_description'])}.\n\n"
         + "\n\n".join(paragraphs(main["description"]))
-        + f"\n\n## Example\n\n```yaml\n{example}```\n\n"
+        + f"\n\n## Example\n\n```yaml\n{example}```\n\n{SETTING}\n\n"
         + f"## Options\n\n{table(['option', 'type', 'default', 'description'], list(rows.values()))}\n"
         + entry_points(entries)
         + REFERENCE

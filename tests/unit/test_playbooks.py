@@ -177,3 +177,25 @@ def test_a_run_is_few_tasks():
     assert 60 < len(begun) <= 135, "\n".join(begun)
     # the preflight validates the variables of all roles, once
     assert not [name for name in begun if "Validating arguments" in name]
+
+
+def test_groups_that_an_inventory_may_lack_have_a_default():
+    """An inventory may have no index host, as docs/publishing.md says, or workstations alone."""
+    paths = [*PLAYBOOKS, *(ROOT / "playbooks" / "tasks").glob("*.yml"), *(ROOT / "roles").glob("*/*/*.yml")]
+    found = 0
+    for path in paths:
+        for rest in re.findall(r"groups\['\w+_hosts'\](.{0,12})", path.read_text(encoding="utf-8")):
+            found += 1
+            assert rest.startswith(" | default("), path
+    assert found > 10
+
+
+@pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.stem)
+def test_a_playbook_about_the_index_alone_needs_one(path):
+    """Ansible ends well with 'no hosts matched', and nothing was done."""
+    every = [
+        play for part in [path, *imported(path)] if part != PREFLIGHT for play in plays(part) if IMPORT not in play
+    ]
+    hosts = {play["hosts"] for play in every} - {"localhost"}
+    needs = (plays(path)[0].get("vars") or {}).get("preflight_needs")
+    assert needs == (["index_hosts"] if hosts == {"index_hosts"} else None)

@@ -170,3 +170,26 @@ def test_an_archive_may_be_missing_where_the_run_writes_it(
     code, said = preflight(inventory, *options, playbook=playbook)
     assert ("which is no file on this machine" not in said) is accepted
     assert (code == 0) is accepted
+
+
+def test_an_inventory_without_an_index_host(inventory: Path) -> None:
+    """As docs/publishing.md says, where somebody else runs the index; but a report on an index needs one."""
+    hosts = inventory / "hosts.yml"
+    hosts.write_text(hosts.read_text().replace("        index.acme.example:\n", "        {}\n"))
+    (inventory / "group_vars" / "index_hosts.yml").unlink()
+    code, said = preflight(inventory, playbook="playbooks/preflight.yml")
+    assert code == 0, said
+    code, said = preflight(inventory, playbook="playbooks/report.yml")
+    assert code != 0
+    assert (
+        "There is no host in the group index_hosts, and this playbook is about one: put it in, or run it with" in said
+    )
+
+
+def test_options_behind_e(inventory: Path) -> None:
+    code, said = preflight(
+        inventory, "-e", "form=latest", "-e", "rotate_immediately=ture", playbook="playbooks/rotate.yml"
+    )
+    assert code != 0
+    assert "'form', given with -e, is no option, and nothing reads it: did you mean from?" in said
+    assert "rotate_immediately is 'ture': write true, or leave it out." in said

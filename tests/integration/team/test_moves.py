@@ -75,6 +75,12 @@ def test_a_person_moves_by_one_line(office, jupyter, workstation) -> None:
         assert is_offboarded(jupyter, "noa")
         assert workstation.file("/home/noa/unreadable").content_string == "2\n"
         assert settle({"mia": SECOND, "noa": SECOND}).changed == 0
+        # root of the previous host says that mia is still there, and has something for her home
+        jupyter.check_output("usermod --append --groups wheelhouse-people mia && mkdir -p /home/mia")
+        jupyter.check_output("touch /home/mia/.bash_profile && chown -R mia: /home/mia")
+        told = " ".join(settle({"mia": SECOND, "noa": SECOND}).output.split())
+        assert f"{FIRST} has an account of mia, who has had a JupyterLab here before this run" in told
+        assert not workstation.file("/home/mia/.bash_profile").exists
         # nothing of the way it took is left
         assert "home-of-" not in workstation.file("/etc/ssh/authorized_keys.d/mia").content_string
         assert jupyter.run("ls -d /run/wheelhouse-move* /run/wheelhouse-send*").rc != 0

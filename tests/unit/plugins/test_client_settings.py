@@ -127,15 +127,18 @@ def test_what_removed_users_had() -> None:
     [
         ({"index_url": None}, "index_url is not set"),
         ({"index_url": f"{URL}/simple"}, "without a path"),
-        ({"index_url": f"https://ada:{SECRET}@x.example"}, "index_url is https://ada:***@x.example"),
+        ({"index_url": f"https://ada:{SECRET}@x.example"}, "index_url is https://***@x.example"),
         ({"people": [{"name": "leo"}, {"name": "ada", "index_password": f"{SECRET}ä"}]}, "index_password of ada has"),
         ({"machine_password": f"{SECRET}ä"}, "of the machine's account has"),
         ({"conda_channels": ["internal", "https://x.example"]}, 'conda_channels holds "https://x.example"'),
-        ({"conda_other_channels": [f"https://x:{SECRET}@old.example/c"]}, "holds https://x:***@old.example/c"),
+        ({"conda_other_channels": [f"https://x:{SECRET}@old.example/c"]}, "holds https://***@old.example/c"),
         ({"conda_locked": True, "conda_other_channels": ["conda-forge"]}, "holds conda-forge and"),
         ({"conda_installer": "https://x.example/i.sh"}, "conda_installer_sha256 is ''"),
         ({"conda_installer": "i.sh", "conda_installer_sha256": "a" * 64}, "neither a file on the controller"),
-        ({"conda_installer": f"https://a:{SECRET}@x.example/i.sh", "conda_installer_sha256": "a" * 64}, "a:***@x"),
+        (
+            {"conda_installer": f"https://a:{SECRET}@x.example/i.sh", "conda_installer_sha256": "a" * 64},
+            "https://***@x",
+        ),
     ],
 )
 def test_a_fault_is_a_sentence(changed: dict[str, object], words: str) -> None:

@@ -364,3 +364,28 @@ def test_a_removal_says_what_it_leaves_to_the_directory() -> None:
     }
     sentence = removal_plan(["ws"], hostvars, "keep")[1]
     assert sentence.startswith("ws: takes from ada what it gave them") and "locks" not in sentence
+
+
+@needs_root
+@pytest.mark.parametrize(
+    "home",
+    [
+        *("/", "//", "home/ada", "/root", "/root/ada", "/nonexistent", "/etc/systemd/system/ssh.service.d"),
+        *("//etc/ada", "/./etc/ada", "/home/../etc/ada", "/usr/local/lib/ada", "/lib64/ada", "/var/spool/cron/ada"),
+        *("/var", "/var/home", "/run/ada", "/dev/shm/ada", "/proc/ada", "/boot/ada", "/opt/wheelhouse/ada"),
+        *("/srv/wheelhouse/config", "/var/\n/ada"),
+    ],
+)
+def test_a_home_is_nowhere_where_the_system_reads(run_module: RunModule, directory: Directory, home: str) -> None:
+    """Root makes homes that do not exist and hands them over; who writes the directory's entries is not root here."""
+    directory.add("wh-ada", home=home)
+    answer = serve(run_module, "wh-ada")
+    assert answer["failed"] and "The directory gives wh-ada the home " in answer["msg"]
+    assert not directory.record
+
+
+@needs_root
+@pytest.mark.parametrize("home", ["home/ada", "home/acme.example/ada", "export/home/ada", "srv/homes/ada", "u/ada"])
+def test_homes_may_be_in_other_places(run_module: RunModule, directory: Directory, home: str) -> None:
+    directory.add("wh-ada", home=f"/{home}")
+    assert not account_lookup.of_directory(["wh-ada"], find=directory.entries.get).faults

@@ -28,6 +28,7 @@ FILTERS = [
     "no_proxy",
     "validate_inventory",
     "certificate_files",
+    "only_certificates",
     "proxy_environments",
     "changed_proxy_logins",
     "proxy_setting_faults",
@@ -35,6 +36,7 @@ FILTERS = [
     "listed_files",
     "read_rights",
     "setting_faults",
+    "names_of_people",
 ]
 SECRET = "S3ntinel-of-Acme"
 # what filters of the index take besides their input
@@ -141,8 +143,10 @@ def test_wrong_input_is_an_error_of_ansible(name, junk):
             ("validate_inventory", dict),
             ("proxy_setting_faults", dict),
             ("certificate_files", str),
+            ("only_certificates", str),
             ("setting_faults", dict),
             ("read_rights", list),
+            ("names_of_people", list),
         ]
 
 
@@ -170,14 +174,33 @@ def test_native_takes_every_wrapper_off():
     assert {type(text) for text in (*value, value["x"][0], value["x"][1][1]["c"])} == {str}
 
 
+ADDRESSES = [
+    ("http://u:pw@h", "http://***@h"),
+    ("u:pw@h", "***@h"),
+    ("https://pw@h/x", "https://***@h/x"),
+    ("https://u:pass pw@h", "https://***@h"),
+    ("https://u:p@pw@h", "https://***@h"),
+    ("https://u:p/pw@h", "https://***@h"),
+    ("https://u%3Apw@h", "https://***@h"),
+    ("https//u:pw@h", "https//***@h"),
+    ("//u:pw@h", "//***@h"),
+    ("u%3apw@h", "***@h"),
+    ("https://h/x?token=pw", "https://h/x?***"),
+    ("https://h/x#pw", "https://h/x#***"),
+    ("https://h/t/tk-pw/main", "https://h/t/***/main"),
+    ("pkg @ https://u:pw@h/x", "pkg @ https://***@h/x"),
+    ("Bob@acme.example", "Bob@acme.example"),
+    ("acme-?", "acme-?"),
+]
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
         ("ada", "'ada'"),
         ("a\nb", "'a\\nb'"),
         ("x" * 61, "'" + "x" * 60 + "...'"),
-        (f"http://u:{SECRET}@h", "'http://u:***@h'"),
-        (f"u:{SECRET}@h", "'u:***@h'"),
+        *((text.replace("pw", SECRET), f"'{said}'") for text, said in ADDRESSES),
         ({"x": SECRET}, "a mapping"),
         ([SECRET], "a list"),
         (None, "nothing"),

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import can_be_a_person
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.offboarding_plan import offboarding_plan
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person
 
@@ -58,3 +59,25 @@ def test_each_is_listed_with_the_places_and_the_reason():
             "(write `state: absent` in the entry of who leaves, and keep the entry). Nothing was changed.",
         ],
     }
+
+
+def test_what_is_no_persons_account_stops_no_run_and_is_in_no_command():
+    """Root of one host puts anything into the group; the runs of all others go on."""
+    members = {"ws-1": ["bob"], "ws-2": ["games", "$(reboot)", "x; y", "\x1b[2J", *(f"A{n}" for n in range(9))]}
+    plan = offboarding_plan({"ws-1": ["bob"]}, PEOPLE, members=members)
+    assert plan["faults"] == []
+    bob, told = plan["said"]
+    assert bob.startswith("bob: ") and told.startswith("ws-2 has ") and "\x1b" not in told and " and others " in told
+    # the index can have such a login, which has to be looked at
+    faults = offboarding_plan({"the index": ["kim", "$(reboot)"]}, PEOPLE, members=members)["faults"]
+    [command] = [fault for fault in faults if "-e wheelhouse_offboard=" in fault]
+    assert "-e wheelhouse_offboard=kim;" in command and "reboot" not in command
+
+
+def test_an_account_of_the_system_is_nobodys():
+    people = ["ada", "px", "timer", "a-b_9"]
+    assert [
+        name
+        for name in [*people, "games", "root", "systemd-x", "_apt", "Ada", "a.b", "", "a\n"]
+        if can_be_a_person(name)
+    ] == people

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import grp
 import pwd
@@ -365,14 +366,59 @@ def test_how_long_a_password_is():
     assert fault == "wheelhouse_password_min_length is 3: write a number from 8 to 72."
 
 
+def _who(arguments: list[ast.arg] | list[str]) -> set[int]:
+    names = [one if isinstance(one, str) else one.arg for one in arguments]
+    return {place for place, name in enumerate(name for name in names if name != "self") if name in ("who", "by")}
+
+
+def names_of_the_program() -> set[str]:
+    """What the index's program, and what works with it, gives for who did something: every text in such an argument."""
+    roles = ROOT / "roles"
+    places = ("pypi_index/files/wheelhouse/src", "backup/files", "package_transfer/files")
+    trees = [ast.parse(path.read_text("utf-8")) for place in places for path in (roles / place).rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    # where a function or a class takes it, and which constants there are
+    takes: dict[str, set[int]] = {}
+    constants: dict[str, set[str]] = {}
+    for node in nodes:
+        if isinstance(node, ast.FunctionDef):
+            takes.setdefault(node.name, set()).update(_who(node.args.args))
+        elif isinstance(node, ast.ClassDef):
+            fields = [
+                one.target.id
+                for one in node.body
+                if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+            ]
+            takes.setdefault(node.name, set()).update(_who(fields))
+        elif (
+            isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        ):
+            for target in node.targets:
+                if isinstance(target, ast.Name):
+                    constants.setdefault(target.id, set()).add(node.value.value)
+    given: list[ast.expr] = []
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            given += [node.args[place] for place in takes.get(name, ()) if place < len(node.args)]
+            given += [word.value for word in node.keywords if word.arg in ("who", "by")]
+    found = {one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    for one in given:
+        found |= constants.get(getattr(one, "id", ""), set())
+    tasks = [
+        path.read_text("utf-8")
+        for kind in ("tasks", "files", "templates")
+        for path in roles.glob(f"*/{kind}/*")
+        if path.is_file()
+    ]
+    found |= {name for text in tasks for name in re.findall(r"""--by(?:['"], ['"]| )([a-z]+)\b""", text)}
+    return {name for name in found if re.fullmatch(r"[a-z]+", name)}
+
+
 def test_names_of_the_system_and_of_the_journal():
     """What this system has for users and groups, and what the index's program writes for itself as who did it."""
-    program = ROOT / "roles" / "pypi_index" / "files" / "wheelhouse" / "src"
-    texts = [path.read_text(encoding="utf-8") for path in program.rglob("*.py")]
-    written = {name for text in texts for name in re.findall(r"""\b(?:WHO|who|by|origin)\s*=\s*"([a-z]+)\"""", text)}
-    tasks = [path.read_text(encoding="utf-8") for path in (ROOT / "roles").rglob("tasks/*.yml")]
-    written |= {name for text in tasks for name in re.findall(r"'--by', '([a-z]+)'", text)}
-    assert {"intake", "administrator"} <= written
+    written = names_of_the_program()
+    assert {"intake", "administrator", "onboarding", "import", "offboarding", "drill", "housekeeping"} <= written
     system = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid < 1000 or entry.pw_uid == 65534}
     system |= {entry.gr_name for entry in grp.getgrall() if entry.gr_gid < 100}
     assert sorted(name for name in written | system if not why_reserved(name)) == []

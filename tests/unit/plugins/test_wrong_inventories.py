@@ -39,14 +39,14 @@ WRONG = yaml.safe_load((Path(__file__).parent / "wrong_inventories.yml").read_te
 SPECS = role_specs()
 
 
-def check(inventory: Path) -> tuple[list[str], list[str]]:
-    """What the action plugin says of an inventory, by Ansible's own reading of it."""
+def check(inventory: Path, **extra: object) -> tuple[list[str], list[str]]:
+    """What the action plugin says of an inventory and what is behind -e, by Ansible's own reading of it."""
     loader = DataLoader()
     manager = InventoryManager(loader=loader, sources=[str(inventory)])
     variables = VariableManager(loader=loader, inventory=manager)
     raw = {
         host.name: variables.get_vars(host=host, include_hostvars=False)
-        | {"inventory_dir": str(inventory), "groups": manager.get_groups_dict()}
+        | {"inventory_dir": str(inventory), "groups": manager.get_groups_dict(), **extra}
         for host in manager.get_hosts()
     }
     templar = Templar(loader=loader)
@@ -63,6 +63,7 @@ def check(inventory: Path) -> tuple[list[str], list[str]]:
         files=[*inventory_files([inventory]), *variable_files([inventory])],
         decrypted=lambda path: path.read_text(encoding="utf-8"),
         sources=[inventory],
+        extra=extra,
     )
 
 
