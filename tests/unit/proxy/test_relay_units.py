@@ -34,8 +34,8 @@ def commands(name: str) -> list[tuple[str, str]]:
 @pytest.fixture
 def office(tmp_path: Path) -> Path:
     """Root's files in etc/, the service's directory run/, and a file of root's that the service would like to have."""
-    for folder in ("etc", "run"):
-        (tmp_path / folder).mkdir()
+    for name in ("etc", "run"):
+        (tmp_path / name).mkdir()
     for name in ("haproxy.cfg", "px.ini", "password"):
         (tmp_path / "etc" / name).write_text(f"{name} of root\n")
         (tmp_path / "etc" / name).chmod(0o600)
