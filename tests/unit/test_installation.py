@@ -187,7 +187,7 @@ def test_on_a_controller_without_a_route(desk: Desk) -> None:
     controller.as_written("ansible-galaxy collection install --offline wheelhouse-onboarding-0.1.0.tar.gz")
     assert installed(controller) == {"wheelhouse.onboarding": GALAXY["version"]}
     place = "~/.ansible/collections/ansible_collections/wheelhouse/onboarding"
-    controller.as_written(f"cp {place}/ansible.cfg .")
+    controller.as_written("cp ~/.ansible/collections/ansible_collections/wheelhouse/onboarding/ansible.cfg .")
     said = controller.succeed(f"ansible-playbook -i {place}/inventories/example wheelhouse.onboarding.preflight")
     assert "failed=0" in said
 

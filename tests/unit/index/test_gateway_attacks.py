@@ -74,6 +74,7 @@ def test_no_address_tells_whether_a_password_is_right(site: SiteOfTests, tmp_pat
         for path in PATHS:
             for method in METHODS:
                 wrong, right = (gateway.ask(path, basic("bob", password), method) for password in ("guess", PASSWORD))
+                assert max(wrong.status, right.status) < 500, (path, method)
                 if (wrong.status, wrong.body) != (right.status, right.body):
                     telling.append((path, method))
         assert ("/api/tokens", "GET") in telling and ("/api/tokens", "PUT") not in telling
