@@ -217,7 +217,7 @@ def test_apt_comes_through_the_relay(workstation: Host, basic: dict) -> None:
 def test_nobody_else_can_read_the_password(workstation: Host, basic: dict) -> None:
     assert searched(workstation, vault()["machines_proxy"]) == [
         "/etc/wheelhouse/relay/haproxy.cfg 0600",
-        "/run/wheelhouse-relay/haproxy.cfg 0400",
+        "/run/wheelhouse-relay/haproxy.cfg 0600",
     ]
     assert workstation.run("su - ada -c 'ls /run/wheelhouse-relay /etc/wheelhouse/relay'").stdout == ""
 
@@ -262,7 +262,7 @@ def test_by_ntlm(office: Office, squid: CompanyProxy, workstation: Host, ntlm: d
     assert tunnels and all(ACCOUNT.replace("\\", "\\\\") in line for line in tunnels), tunnels
     assert searched(workstation, vault()["machines_proxy"]) == [
         "/etc/wheelhouse/relay/password 0600",
-        "/run/wheelhouse-relay-ntlm/password 0400",
+        "/run/wheelhouse-relay-ntlm/password 0600",
     ]
 
 
