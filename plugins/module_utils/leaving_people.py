@@ -288,7 +288,7 @@ class Person:
         return True
 
     def leave(self) -> None:
-        """Mark the account as that of somebody who left; it stays, so that nobody else gets its uid."""
+        """Mark the account as offboarded; it stays, so that its uid is not given to another person."""
         if FORMER not in [entry.gr_name for entry in grp.getgrall()]:
             call(["groupadd", FORMER])
         self.modify("--groups", FORMER)

@@ -15,9 +15,9 @@ KEYS = "/etc/ssh/authorized_keys.d"
 HEADER = "# Managed by Ansible (wheelhouse.onboarding.jupyter_host); keys of your own go into ~/.ssh/authorized_keys."
 # what a key may be used for: the tunnel and a shell
 RESTRICTIONS = "restrict,pty,port-forwarding "
-# type and key alone are taken over, so that nobody brings options along
 _AWAITED = "# The home is to come from "
 """In the file of keys of somebody whose home another host still has; tasks/migrate_home.yml knows these words, too."""
+# type and key alone are taken over, without options
 _KEY = re.compile(r"(?:ssh|sk|ecdsa)-[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}")
 
 HostVars = Mapping[str, Mapping[str, object]]
@@ -76,7 +76,7 @@ def authorized_keys(
     unrestricted  login names of those whose keys are not restricted
     existing      the lines of all files, each with the path and a colon before it
     hostvars      has the keys that workstations brought, as facts of theirs
-    workstations  who works on each: a workstation brings nobody else's key
+    workstations  who works on each: keys of other people are not taken from it
     elsewhere     the other Jupyter hosts: the home of somebody who is new here may be on one that takes no part
 
     A key from a workstation bears the workstation's name: one that takes no part in this run, or could not look at the
