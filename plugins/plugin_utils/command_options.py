@@ -35,7 +35,7 @@ _ALIKE = 0.7
 def option_faults(
     extra: Mapping[str, object],
     set_on: Mapping[str, str],
-    options: Collection[str],
+    settings: Collection[str],
     hosts: Collection[str],
     is_mentioned: Callable[[str], bool],
 ) -> Iterator[str]:
@@ -43,21 +43,21 @@ def option_faults(
 
     extra           what was written behind `-e`
     set_on          {name of a variable: a host that has it}, with those of `extra`
-    options         variables of roles, which may be set in an inventory as well
+    settings        shared settings and variables of roles, which may be set in an inventory as well
     hosts           names of the hosts of the inventory
     is_mentioned    whether a text of the inventory has this name in it
     """
     for name, option in _BY_NAME.items():
-        if name in set_on and name not in extra and name not in options:
+        if name in set_on and name not in extra and name not in settings:
             example = option.example.strip("'\"")
             yield (
                 f"{name} is set in the inventory (of {set_on[name]}), where each run would go by it: take it out, and "
                 f"write it on the command line of the run that is meant, as -e {name}={example}."
             )
     for name, value in extra.items():
-        if name in _BY_NAME and name not in options:
+        if name in _BY_NAME and name not in settings:
             yield from _value_faults(name, value, hosts)
-        elif name not in _BY_NAME and name not in options and not is_mentioned(name):
+        elif name not in _BY_NAME and name not in settings and not is_mentioned(name):
             near = get_close_matches(name, _BY_NAME, n=1, cutoff=_ALIKE)
             if near:
                 yield f"{shown(name)}, given with -e, is no option, and nothing reads it: did you mean {near[0]}?"

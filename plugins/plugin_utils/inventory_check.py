@@ -92,7 +92,8 @@ def check_inventory(
     faults = name_faults(set_on, list(specs), options, facts_of(spec["text"] for spec in specs.values()))
     told = {fault.partition(" ")[0] for fault in faults}
     given = {name: value for name, value in (extra or {}).items() if name not in told}
-    faults += option_faults(given, set_on, options, set(raw), lambda name: _is_mentioned(name, files, decrypted))
+    known = {*options, *BY_NAME}
+    faults += option_faults(given, set_on, known, set(raw), lambda name: _is_mentioned(name, files, decrypted))
     warnings: list[str] = []
     faults += _shared(values, working, groups, warnings)
     faults += _of_roles(values, members or set(raw), groups, options, list(specs))

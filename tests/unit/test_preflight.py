@@ -193,3 +193,10 @@ def test_options_behind_e(inventory: Path) -> None:
     assert code != 0
     assert "'form', given with -e, is no option, and nothing reads it: did you mean from?" in said
     assert "rotate_immediately is 'ture': write true, or leave it out." in said
+
+
+def test_settings_behind_e(inventory: Path) -> None:
+    """Those that a run may be given instead of the inventory's; the names of some are like those of options."""
+    people = "{wheelhouse_people: [{name: ada}], wheelhouse_offboard_max: 0, wheelhouse_skipped_people: report}"
+    code, said = preflight(inventory, "-e", people, playbook="playbooks/preflight.yml")
+    assert code == 0, said

@@ -326,11 +326,20 @@ def test_other_spellings_are_sent_to_the_normal_one(shelved: Client, asked: str,
     assert (answer.status, answer.headers["Location"]) == (301, f"/projects/{sent}/")
 
 
-@pytest.mark.parametrize("asked", ["", "-/", "a b/", "\xc3\xa9/", "../x/", "x/y/", "x\r\nSet-Cookie: a=b/", "."])
+@pytest.mark.parametrize("asked", ["", "-/", "a b/", "\xc3\xa9/", "x/y/", "x\r\nSet-Cookie: a=b/"])
 def test_what_is_no_name_is_told_so(client: Client, asked: str) -> None:
     answer = client.send("GET", f"/projects/{asked}")
     assert (answer.status, "Location" in answer.headers) == (404, False)
     assert "No Python project can have such a name" in Page(answer).text
+
+
+@pytest.mark.parametrize(
+    "path", ["/projects/../x/", "/projects/.", "/cached/../shelf/journal.jsonl", "/osv/v1/vulns/../../config.json"]
+)
+def test_a_path_that_steps_up_leads_nowhere(client: Client, path: str) -> None:
+    answer = client.send("GET", path)
+    assert (answer.status, "Location" in answer.headers) == (404, False)
+    assert "There is no such page on this index." in answer.text
 
 
 def test_a_mistyped_name_is_helped(shelved: Client) -> None:
