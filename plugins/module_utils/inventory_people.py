@@ -76,6 +76,25 @@ def people_faults(
         yield from index_password_faults(person.get("index_password"), f"{where}.index_password", min_length)
         yield from _proxy_account_faults(person, where, has_proxy)
         yield from _ssh_public_key_faults(person.get("ssh_public_key"), where)
+    yield from _placement_faults(people, jupyter_hosts)
+
+
+def _placement_faults(people: list[object], jupyter_hosts: list[str]) -> Iterator[str]:
+    """Among several Jupyter hosts, nobody is on the first of the list: they would move when another one is put there."""
+    unplaced = [
+        str(person.get("name"))
+        for person in people
+        if isinstance(person, dict)
+        and person.get("state") != "absent"
+        and person.get("jupyter") is True
+        and person.get("jupyter_host") is None
+    ]
+    if len(jupyter_hosts) > 1 and unplaced:
+        few = ", ".join(unplaced[:5]) + (" and others" if len(unplaced) > 5 else "")
+        yield (
+            f"There are {len(jupyter_hosts)} Jupyter hosts, and wheelhouse_people does not say who of {few} is where: "
+            f"write jupyter_host, such as {jupyter_hosts[0]}, for each, so that no home moves by itself."
+        )
 
 
 def _key_faults(person: Mapping[object, object], where: str) -> Iterator[str]:

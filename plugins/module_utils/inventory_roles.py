@@ -260,6 +260,11 @@ def _list_faults(name: str, files: object, where: str) -> Iterator[str]:
 
 def _backup_faults(given: Mapping[str, object]) -> Iterator[str]:
     repository = given.get("backup_repository")
+    if given.get("backup_homes") is True and repository in (None, "") and given.get("backup_state") != "absent":
+        yield (
+            "backup_homes is true, and backup_repository is not set for the same host, so that no home is saved: write "
+            "it into group_vars/all with backup_password, where the index and Jupyter hosts read it."
+        )
     if not isinstance(repository, str) or not repository or given.get("backup_state") == "absent":
         return
     if given.get("backup_password", "") == "":

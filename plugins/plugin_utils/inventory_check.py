@@ -226,7 +226,9 @@ def _together_on_hosts(
     for host in (host for host in values.raw if host in hosts):
         is_index = host in groups.get("index_hosts", [])
         shared = _SHARED_OF_ROLES + (_SHARED_OF_INDEX if is_index else ())
+        saves = is_index or host in groups.get("jupyter_hosts", [])
         names = [name for name in values.raw[host] if name in options or name in shared]
+        names = [name for name in names if saves or name != "backup_homes"]
         signature = (is_index, values.signature(host, names))
         if signature in seen:
             continue
