@@ -80,7 +80,7 @@ def people_faults(
 
 
 def _placement_faults(people: list[object], jupyter_hosts: list[str]) -> Iterator[str]:
-    """Among several Jupyter hosts, nobody is on the first of the list: they would move when another one is put there."""
+    """Among several Jupyter hosts, nobody is on the first of the list: they moved when another one was put there."""
     unplaced = [
         str(person.get("name"))
         for person in people

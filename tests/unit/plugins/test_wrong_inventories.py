@@ -147,7 +147,65 @@ def test_a_wrong_inventory(inventory, change):
 def test_the_example_is_right(inventory):
     faults, warnings = check(inventory)
     assert faults == []
-    assert len(warnings) == 1 and "vault.yml holds the passwords of the example" in warnings[0]
+    assert len(warnings) == 2 and "vault.yml holds the passwords of the example" in warnings[1]
+    assert "'self_signed', and wheelhouse_ca_bundle is not set, so that no client trusts the index" in warnings[0]
+
+
+def ca_file(path: Path, name: str = "Acme CA", days: tuple[int, int] = (-400, 90), ca: bool | None = True) -> str:
+    """Write a certificate of this name, good from the one day to the other; its path."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer = subject if ca else x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Acme CA")])
+    builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now + timedelta(days=days[0])).not_valid_after(now + timedelta(days=days[1]))
+    builder = builder.add_extension(x509.BasicConstraints(ca=bool(ca), path_length=None), True)
+    path.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, ""),
+        ({"days": (-400, -1)}, "in which the certificate of 'Acme CA' has expired, on "),
+        ({"days": (2, 90)}, "in which the certificate of 'Acme CA' is not good before "),
+        ({"ca": False, "name": "srv"}, "in which the certificate of 'srv' is a server's and no CA's"),
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside another"])
+@pytest.mark.parametrize("name", ["wheelhouse_ca_bundle", "index_gateway_ca_certificate"])
+def test_the_companys_ca(inventory, tmp_path, name, beside, change, told):
+    """What nobody can trust is a fault; where there is another one beside it, a warning."""
+    other = Path(ca_file(tmp_path / "other.pem")).read_text()
+    bundle = Path(ca_file(tmp_path / "ca.pem", **change))
+    bundle.write_text(bundle.read_text() + (other if beside else ""))
+    make_certificate(inventory.parent / "files")
+    values = {
+        "wheelhouse_ca_bundle": str(tmp_path / "other.pem"),
+        "index_gateway_ca_certificate": str(tmp_path / "other.pem"),
+        "index_gateway_ca_private_key": str(inventory.parent / "files" / "index.key"),
+        name: str(bundle),
+    }
+    change_source = {"replace": "certificate_source: self_signed", "with": "certificate_source: company_ca"}
+    spoil(inventory, {"in": "group_vars/index_hosts.yml", **change_source})
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(values)})
+    faults, warnings = check(inventory)
+    said = [text for text in (warnings if beside else faults) if text.startswith(f"{name} is '{bundle}', in which")]
+    assert len(said) == bool(told) and told in "".join(said), (faults, warnings)
+
+
+def test_a_ca_that_clients_do_not_have(inventory, tmp_path):
+    make_certificate(inventory.parent / "files")
+    values = {
+        "wheelhouse_ca_bundle": ca_file(tmp_path / "one.pem", name="The proxy's CA"),
+        "index_gateway_ca_certificate": ca_file(tmp_path / "two.pem"),
+        "index_gateway_ca_private_key": str(inventory.parent / "files" / "index.key"),
+    }
+    change_source = {"replace": "certificate_source: self_signed", "with": "certificate_source: company_ca"}
+    spoil(inventory, {"in": "group_vars/index_hosts.yml", **change_source})
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(values)})
+    _faults, warnings = check(inventory)
+    assert any("has the certificate of 'Acme CA', which is not in wheelhouse_ca_bundle" in text for text in warnings)
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o600, "nobody but you may read it"), (0o640, "encrypt it with")])
