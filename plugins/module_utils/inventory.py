@@ -17,6 +17,11 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials 
     split_url,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import (
+    direct_login_faults,
+    header_name_faults,
+    index_name_faults,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_people import (
     index_password_faults,
     people_faults,
@@ -50,6 +55,7 @@ def validate_inventory(settings: Mapping[str, object], groups: object) -> list[s
         *_proxy_faults(settings.get("wheelhouse_proxy")),
         *_proxy_account_faults(settings, has_proxy),
         *_relay_faults(settings),
+        *direct_login_faults(settings),
         *people_faults(
             settings.get("wheelhouse_people"),
             workstations=hosts.get("workstations", []),
@@ -143,6 +149,7 @@ def _index_account_faults(settings: Mapping[str, object]) -> Iterator[str]:
             "wheelhouse_index_username is '__token__', which tools send with a token in a name's place: "
             "write another name, such as machines."
         )
+    faults = faults or list(index_name_faults(username, "wheelhouse_index_username"))
     yield from faults or index_password_faults(password, "wheelhouse_index_password", _min_length(settings))
 
 
@@ -150,7 +157,8 @@ def _proxy_account_faults(settings: Mapping[str, object], has_proxy: bool) -> It
     username, password = settings.get("wheelhouse_proxy_username"), settings.get("wheelhouse_proxy_password")
     if username in (None, "") and password in (None, ""):
         return
-    yield from account_faults(username, password, "wheelhouse_proxy_username", "wheelhouse_proxy_password")
+    faults = list(account_faults(username, password, "wheelhouse_proxy_username", "wheelhouse_proxy_password"))
+    yield from faults or header_name_faults(username, "wheelhouse_proxy_username")
     if not has_proxy:
         yield (
             "wheelhouse_proxy_username and wheelhouse_proxy_password are of no use without wheelhouse_proxy: "

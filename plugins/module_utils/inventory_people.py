@@ -10,6 +10,9 @@ from difflib import get_close_matches
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import (
+    header_name_faults,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import (
     LOGIN_NAME,
     short_name,
@@ -270,7 +273,8 @@ def _proxy_account_faults(person: Mapping[str, object], where: str, has_proxy: b
         return
     # without a password, the person types it where they work
     typed = "" if password is None and username else password
-    yield from account_faults(username, typed, f"{where}.proxy_username", f"{where}.proxy_password")
+    faults = list(account_faults(username, typed, f"{where}.proxy_username", f"{where}.proxy_password"))
+    yield from faults or header_name_faults(username, f"{where}.proxy_username")
     if not has_proxy:
         yield f"{where}.proxy_username is of no use without wheelhouse_proxy: set wheelhouse_proxy, or take it out."
 

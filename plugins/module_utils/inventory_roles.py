@@ -10,6 +10,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import role_account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.named_upstreams import upstream_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
@@ -36,6 +37,7 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     if is_index or is_index is None:
         yield from _image_faults(given)
     yield from _account_faults(given)
+    yield from role_account_faults(given)
     yield from _proxy_faults(given)
     yield from _no_proxy_faults(given)
     yield from _conda_faults(given)
