@@ -29,7 +29,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_pe
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, PASSWORD_MIN_LENGTH
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import value_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import key_fault, value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
 INDEX_EXAMPLE = "https://packages.acme.example"
@@ -221,6 +221,9 @@ def _region_faults(regions: object) -> Iterator[str]:
         yield f"{where} is {what}: write at least one region, for example {{europe: 'proxy.acme.example:8080'}}."
         return
     for region, server in regions.items():
+        if wrong := key_fault(region):
+            yield f"{where} {wrong}."
+            continue
         name = f"{where}.{region}" if re.fullmatch(r"[\w-]{1,40}", str(region)) else f"{where}[{shown(region)}]"
         if not isinstance(server, str):
             yield f"{name} is {kind(server)}, not a string: write host:port, like 'proxy.acme.example:8080'."

@@ -16,7 +16,10 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings imp
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
-SECRET = re.compile(r"(password|passphrase|secret|token|private_key)$")
+SECRET = re.compile(
+    r"(password|passphrase|passwd|(^|_)pass|secret|token|private_key|(secret|account|api)(_access)?_key)$",
+    re.IGNORECASE,
+)
 
 
 class Unknown:
@@ -236,11 +239,21 @@ def _item_faults(value: Sequence[object], spec: Option, where: str, path: str, s
             seen.append(item)
 
 
+def key_fault(key: object) -> str | None:
+    """Half a sentence if a key that is a name is none: what YAML reads no, on, 1 or 2026-01-01 as."""
+    if isinstance(key, str):
+        return None if key.strip() else "has an empty key: write the name before the colon"
+    return f"has the key {shown(key)}, {kind(key)}: write the key in quotes, as it is meant (YAML reads no as False)"
+
+
 def _key_faults(value: Mapping[str, object], spec: Option, where: str, path: str) -> Iterator[str]:
     options = spec.get("options")
     if options is None:
         check = _OF_VALUES.get(path)
         for key, item in value.items():
+            if wrong := key_fault(key):
+                yield f"{where} {wrong}."
+                continue
             if check and isinstance(item, str):
                 yield from _form_faults(item, check, f"{where}.{key}", False)
             elif check and item is not UNKNOWN:

@@ -334,3 +334,21 @@ def test_a_large_company_is_checked_in_seconds(inventory):
     faults, _warnings = check(inventory)
     assert faults == []
     assert time.process_time() - begun < 15
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("ansible_become_pass: hunter two", "ansible_become_pass"),
+        ("ansible_ssh_pass: hunter two", "ansible_ssh_pass"),
+        ("backup_environment: {AWS_SECRET_ACCESS_KEY: hunter-two}", "AWS_SECRET_ACCESS_KEY"),
+        ("backup_environment: {RESTIC_REST_PASSWORD: hunter-two}", "RESTIC_REST_PASSWORD"),
+        ("Our_Own_Password: hunter two", "Our_Own_Password"),
+        ("backup_repository: rest:https://ada:hunter-two@backup.acme.example/wheelhouse", "backup_repository"),
+    ],
+)
+def test_secrets_in_clear_of_every_kind(inventory, text, key):
+    (inventory / "group_vars" / "all" / "zz.yml").write_text(text)
+    faults, _warnings = check(inventory)
+    assert [fault for fault in faults if f"zz.yml holds passwords in clear ({key}): encrypt it" in fault], faults
+    assert "hunter" not in str(faults)
