@@ -28,6 +28,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_pe
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day, today
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, PASSWORD_MIN_LENGTH
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import key_fault, value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
@@ -72,7 +73,25 @@ def validate_inventory(settings: Mapping[str, object], groups: object) -> list[s
 
 def inventory_warnings(settings: Mapping[str, object]) -> list[str]:
     """What works, but not as somebody will expect it to."""
-    url = settings.get("wheelhouse_index_url")
+    yesterday = _over(settings.get("wheelhouse_people"))
+    return [*_address_warnings(settings.get("wheelhouse_index_url")), *yesterday]
+
+
+def _over(people: object) -> Iterator[str]:
+    for person in people if isinstance(people, list) else []:
+        try:
+            last = last_day(person) if isinstance(person, dict) and person.get("state") != "absent" else None
+        except ValueError:
+            continue
+        if last and last < today():
+            name = person.get("name")
+            yield (
+                f"wheelhouse_people[{name}].until is {last}, which has passed: the next run offboards {name}. Write "
+                "state: absent, or a later day."
+            )
+
+
+def _address_warnings(url: object) -> list[str]:
     try:
         _scheme, authority, _rest = split_url(url) if isinstance(url, str) else ("", "", "")
     except ValueError:
@@ -123,10 +142,12 @@ def _index_faults(url: object, is_ours: bool) -> Iterator[str]:
         yield f"{where} is {kind(url)}, not a string: write the address of the index, for example {INDEX_EXAMPLE}."
         return
     try:
-        scheme, _authority, rest = split_url(url, where)
+        scheme, authority, rest = split_url(url, where)
     except ValueError as exc:
         yield str(exc)
         return
+    if authority.startswith("["):
+        yield f"{where} is {shown(url)}, an IPv6 address, which conda and others cannot use: give the index a name."
     if scheme != "https":
         yield f"{where} is {shown(url)}: write https:// at its beginning, since passwords are sent to it."
     if re.search(r"[?#]", rest):
@@ -269,6 +290,13 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
     if len(hosts.get("index_hosts", [])) > 1:
         names = hosts["index_hosts"]
         yield f"index_hosts has {len(names)} hosts ({', '.join(names)}), and there is one index: leave one of them."
+    for group in ("index_hosts", "jupyter_hosts"):
+        for host in hosts.get(group, []):
+            if host in hosts.get("windows", []):
+                yield (
+                    f"Host {shown(host)} is in the groups windows and {group}, which are hosts with Debian: take it "
+                    "out of one of them."
+                )
     # An entry for localhost only says how to reach the controller.
     for host in hosts.get("ungrouped", []):
         if host != "localhost":

@@ -21,6 +21,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import reads_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import PASSWORD_MIN_LENGTH, PERSON
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import is_whole_key
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
 KEYS = tuple(setting.name for setting in PERSON)
@@ -289,3 +290,5 @@ def _ssh_public_key_faults(key: object, where: str) -> Iterator[str]:
         yield f"{where} holds a private key: make a new one, and write the line of its .pub file."
     elif not _PUBLIC_KEY.fullmatch(key):
         yield f"{where} is not an OpenSSH public key: write the one line of the .pub file, 'ssh-ed25519 AAAA...'."
+    elif not is_whole_key(key):
+        yield f"{where} is a damaged or shortened public key: copy the line of the .pub file again."

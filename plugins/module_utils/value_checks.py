@@ -7,6 +7,7 @@ Each check takes a value and returns None, or half a sentence that says what to 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from datetime import date
@@ -209,6 +210,23 @@ def _certificate_name(value: str) -> str | None:
     if kind == "IP" and (is_ipv4(name) or is_ipv6(name)):
         return None
     return "write it in OpenSSL's notation, like DNS:pypi.acme.example or IP:192.0.2.10"
+
+
+def is_whole_key(line: str) -> bool:
+    """Whether a line of an OpenSSH public key is as long as it says, and of the type that it says (RFC 4253, 6.6)."""
+    kind, text = line.split()[:2]
+    try:
+        blob = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    parts = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            return False
+        parts.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return len(parts) >= 2 and parts[0] == kind.encode() and (kind != "ssh-ed25519" or len(parts[1]) == 32)
 
 
 def _calendar(value: str) -> str | None:

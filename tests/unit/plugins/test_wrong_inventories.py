@@ -257,7 +257,8 @@ def test_braces_that_are_meant(inventory):
 
 
 def test_an_index_whose_address_is_an_ip(inventory):
-    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": "wheelhouse_index_url: https://192.0.2.7"})
+    text = "{wheelhouse_index_url: 'https://192.0.2.7', index_gateway_certificate_names: ['IP:192.0.2.7']}"
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": text})
     faults, warnings = check(inventory)
     assert faults == []
     assert any("'https://192.0.2.7', an IP address, and pip from 24.2 on cannot verify" in text for text in warnings)
