@@ -55,7 +55,7 @@ def offboarding_plan(
     )
     remedy = (
         f"If they all leave, go on with -e wheelhouse_offboard={','.join(said)}; if not, mend wheelhouse_people"
-        " (write `state: absent` in the entry of who leaves, and keep the entry). Nothing was changed."
+        " (write `state: absent` in the entry of each person who leaves, and keep the entry). Nothing was changed."
     )
     return {"said": list(said.values()), "faults": [why, *said.values(), remedy]}
 

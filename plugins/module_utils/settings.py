@@ -91,7 +91,7 @@ PERSON = (
         "str",
         "The Jupyter host; needed where there are several. When it changes, the next run moves the home.",
         "jupyter.acme.example",
-        default="the only one",
+        default="the only one of the group jupyter_hosts",
         given=False,
     ),
     Setting(

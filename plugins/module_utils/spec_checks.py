@@ -203,7 +203,11 @@ def _type_fault(value: object, wanted: str, is_mode: bool = False) -> str | None
             return f'write it in quotes, "{value:04o}"' if is_mode else f'write it in quotes, "{value}"'
         return None if isinstance(value, str) else "write one text, in quotes"
     if wanted == "bool":
-        return None if isinstance(value, bool) else "write true or false, without quotes"
+        advice = "write true or false, without quotes"
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            # what a list of hosts in INI form and -e hand on are texts
+            advice += f' (in an INI file {value.capitalize()}, behind -e as JSON: {{"name": {value.lower()}}})'
+        return None if isinstance(value, bool) else advice
     if wanted == "int":
         whole = isinstance(value, int) and not isinstance(value, bool)
         return (

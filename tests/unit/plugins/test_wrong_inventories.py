@@ -353,3 +353,26 @@ def test_secrets_in_clear_of_every_kind(inventory, text, key):
     faults, _warnings = check(inventory)
     assert [fault for fault in faults if f"zz.yml holds passwords in clear ({key}): encrypt it" in fault], faults
     assert "hunter" not in str(faults)
+
+
+def test_the_inventory_of_the_readme(tmp_path):
+    """As it stands there, with hosts, a CA and a password beside it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    settings = text.partition("## A short inventory")[2].partition("```yaml\n")[2].partition("```")[0]
+    assert "wheelhouse_people:" in settings
+    place = tmp_path / "acme"
+    (place / "group_vars" / "all").mkdir(parents=True)
+    names = {"index_hosts": "index", "jupyter_hosts": "jupyter", "workstations": "ws-ada"}
+    hosts = {group: {"hosts": {f"{name}.acme.example": None}} for group, name in names.items()}
+    (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": hosts}}))
+    (place / "group_vars" / "all" / "main.yml").write_text(settings)
+    (place / "group_vars" / "all" / "vault.yml").write_text("vault_ada_index: correct horse battery\n")
+    files = tmp_path / "files"
+    files.mkdir()
+    ca_file(files / "acme-ca.pem")
+    key = ec.generate_private_key(ec.SECP256R1())
+    (files / "acme-ca.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    faults, warnings = check(place)
+    faults = [fault for fault in faults if "is not the key of the certificate" not in fault]
+    assert faults == []
+    assert [warning for warning in warnings if "passwords of the example" not in warning] == []
