@@ -217,6 +217,9 @@ def _package_faults(given: Mapping[str, object], inventory_dir: str) -> Iterator
             yield from _channel_faults(line.get("channel"), channels, f"{where}.channel")
         if not isinstance(text, str):
             continue
+        if not text.strip():
+            yield f"{where}.{kinds[0]} is empty: write what to bring in, such as networkx==1.10."
+            continue
         key = (kinds[0], text.strip(), str(line.get("channel")))
         if key in seen:
             yield f"{where}.{kinds[0]} is {shown(text)}, which is in the list already: write it once."

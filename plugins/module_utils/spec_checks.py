@@ -65,7 +65,7 @@ _BY_PATH = {
     "pypi_index_url": "https_address",
     "index_gateway_private_key": "key_file",
     "jupyter_host_cpu_quota": "percent",
-    "jupyter_host_homes": "path",
+    "jupyter_host_homes": "homes",
     "jupyter_host_memory_max": "memory_max",
     "jupyter_host_new_tokens": "login_name",
     "jupyter_host_writable_paths": "path",

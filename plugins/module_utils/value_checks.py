@@ -35,7 +35,7 @@ except ImportError:  # packaging before 24.2
 # what a value has to be changed to, None where it is right; a value has the type of its option
 Check = Callable[[Any], Optional[str]]
 
-_PATH = re.compile(r"/[^\x00-\x1f\x7f\"'`$\\ ]*")
+_PATH = re.compile(r"/[^\x00-\x1f\x7f\"'`$\\ %:;{}#,]*")
 _CONTACT = re.compile(r"[\w .,:;@/+()-]*")
 _CHANNEL = re.compile(r"[a-z][a-z0-9._-]*")
 _PATTERN = re.compile(r"[A-Za-z0-9*?\[\]!._-]+")
@@ -178,8 +178,13 @@ def _advisories(value: str) -> str | None:
 
 def _path(value: str) -> str | None:
     if not _PATH.fullmatch(value) or ".." in value.split("/"):
-        return "write an absolute path without spaces and quotes, one that begins with /"
-    return None
+        return "write an absolute path without spaces, quotes and any of % : ; { } # , one that begins with /"
+    return None if value.strip("/") else "which is the whole disk: name a directory"
+
+
+def _homes(value: str) -> str | None:
+    """Accounts have /home/ada, and /home//ada would be another home."""
+    return "write it without the / at its end" if value.rstrip("/") != value and value.strip("/") else _path(value)
 
 
 def _backup_repository(value: str) -> str | None:
@@ -257,6 +262,7 @@ CHECKS: dict[str, Check] = {
     "directory": file_checks.directory,
     "file": file_checks.file,
     "file_or_url": _file_or_url,
+    "homes": _homes,
     "image": _matches(
         _IMAGE.pattern, "write the name and tag of an image, like registry.acme.example/wheelhouse-index:0.1.0"
     ),
@@ -267,7 +273,7 @@ CHECKS: dict[str, Check] = {
     "key_file": file_checks.key_file,
     "licence": _licence,
     "login_name": _matches(r"[a-z_][a-z0-9_.-]{0,31}", "write a login name of lower-case letters, digits, . _ and -"),
-    "memory": _matches(r"[0-9]+[bkmgBKMG]?", "write a size in Docker's notation, like 2g"),
+    "memory": _matches(r"[1-9][0-9]*[mgMG]", "write a size in Docker's notation, like 2g"),
     "memory_max": _matches(
         r"[0-9]+(\.[0-9]+)?[KMGT%]?|infinity", "write a size or a share in systemd's notation, like 4G or 50%"
     ),
