@@ -16,7 +16,7 @@ except ImportError:
     bcrypt = None  # type: ignore[assignment]  # which `htpasswd` asks for
 
 LONGEST = 72  # bytes that bcrypt looks at
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*")
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@+-]*")
 _LINE = re.compile(r"(?P<name>[^:]+):(?P<hash>\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53})")
 
 
@@ -82,7 +82,7 @@ def _passwords(people: list[dict[str, object]]) -> dict[str, str]:
             raise ValueError(f"people[{number}].state is {shown(state)}: write present or absent.")
         if state == "absent" or person.get("index_password") is None:
             continue
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
             raise ValueError(
                 f"people[{number}].name is {shown(name) if isinstance(name, str) else kind(name)}: "
                 "write a name of letters, digits, '.', '_', '-', '@' and '+', beginning with a letter or digit."

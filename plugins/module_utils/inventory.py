@@ -17,14 +17,20 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials 
     split_url,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import (
+    direct_login_faults,
+    header_name_faults,
+    index_name_faults,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_people import (
     index_password_faults,
     people_faults,
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day, today
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, PASSWORD_MIN_LENGTH
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import value_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import key_fault, value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
 INDEX_EXAMPLE = "https://packages.acme.example"
@@ -50,6 +56,7 @@ def validate_inventory(settings: Mapping[str, object], groups: object) -> list[s
         *_proxy_faults(settings.get("wheelhouse_proxy")),
         *_proxy_account_faults(settings, has_proxy),
         *_relay_faults(settings),
+        *direct_login_faults(settings),
         *people_faults(
             settings.get("wheelhouse_people"),
             workstations=hosts.get("workstations", []),
@@ -66,7 +73,25 @@ def validate_inventory(settings: Mapping[str, object], groups: object) -> list[s
 
 def inventory_warnings(settings: Mapping[str, object]) -> list[str]:
     """What works, but not as somebody will expect it to."""
-    url = settings.get("wheelhouse_index_url")
+    yesterday = _over(settings.get("wheelhouse_people"))
+    return [*_address_warnings(settings.get("wheelhouse_index_url")), *yesterday]
+
+
+def _over(people: object) -> Iterator[str]:
+    for person in people if isinstance(people, list) else []:
+        try:
+            last = last_day(person) if isinstance(person, dict) and person.get("state") != "absent" else None
+        except ValueError:
+            continue
+        if last and last < today():
+            name = person.get("name")
+            yield (
+                f"wheelhouse_people[{name}].until is {last}, which has passed: the next run offboards {name}. Write "
+                "state: absent, or a later day."
+            )
+
+
+def _address_warnings(url: object) -> list[str]:
     try:
         _scheme, authority, _rest = split_url(url) if isinstance(url, str) else ("", "", "")
     except ValueError:
@@ -117,10 +142,12 @@ def _index_faults(url: object, is_ours: bool) -> Iterator[str]:
         yield f"{where} is {kind(url)}, not a string: write the address of the index, for example {INDEX_EXAMPLE}."
         return
     try:
-        scheme, _authority, rest = split_url(url, where)
+        scheme, authority, rest = split_url(url, where)
     except ValueError as exc:
         yield str(exc)
         return
+    if authority.startswith("["):
+        yield f"{where} is {shown(url)}, an IPv6 address, which conda and others cannot use: give the index a name."
     if scheme != "https":
         yield f"{where} is {shown(url)}: write https:// at its beginning, since passwords are sent to it."
     if re.search(r"[?#]", rest):
@@ -143,6 +170,7 @@ def _index_account_faults(settings: Mapping[str, object]) -> Iterator[str]:
             "wheelhouse_index_username is '__token__', which tools send with a token in a name's place: "
             "write another name, such as machines."
         )
+    faults = faults or list(index_name_faults(username, "wheelhouse_index_username"))
     yield from faults or index_password_faults(password, "wheelhouse_index_password", _min_length(settings))
 
 
@@ -150,7 +178,8 @@ def _proxy_account_faults(settings: Mapping[str, object], has_proxy: bool) -> It
     username, password = settings.get("wheelhouse_proxy_username"), settings.get("wheelhouse_proxy_password")
     if username in (None, "") and password in (None, ""):
         return
-    yield from account_faults(username, password, "wheelhouse_proxy_username", "wheelhouse_proxy_password")
+    faults = list(account_faults(username, password, "wheelhouse_proxy_username", "wheelhouse_proxy_password"))
+    yield from faults or header_name_faults(username, "wheelhouse_proxy_username")
     if not has_proxy:
         yield (
             "wheelhouse_proxy_username and wheelhouse_proxy_password are of no use without wheelhouse_proxy: "
@@ -213,6 +242,9 @@ def _region_faults(regions: object) -> Iterator[str]:
         yield f"{where} is {what}: write at least one region, for example {{europe: 'proxy.acme.example:8080'}}."
         return
     for region, server in regions.items():
+        if wrong := key_fault(region):
+            yield f"{where} {wrong}."
+            continue
         name = f"{where}.{region}" if re.fullmatch(r"[\w-]{1,40}", str(region)) else f"{where}[{shown(region)}]"
         if not isinstance(server, str):
             yield f"{name} is {kind(server)}, not a string: write host:port, like 'proxy.acme.example:8080'."
@@ -258,6 +290,13 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
     if len(hosts.get("index_hosts", [])) > 1:
         names = hosts["index_hosts"]
         yield f"index_hosts has {len(names)} hosts ({', '.join(names)}), and there is one index: leave one of them."
+    for group in ("index_hosts", "jupyter_hosts"):
+        for host in hosts.get(group, []):
+            if host in hosts.get("windows", []):
+                yield (
+                    f"Host {shown(host)} is in the groups windows and {group}, which are hosts with Debian: take it "
+                    "out of one of them."
+                )
     # An entry for localhost only says how to reach the controller.
     for host in hosts.get("ungrouped", []):
         if host != "localhost":

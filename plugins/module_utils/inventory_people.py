@@ -10,6 +10,9 @@ from difflib import get_close_matches
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.htpasswd import check_index_password
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import (
+    header_name_faults,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use import (
     LOGIN_NAME,
     short_name,
@@ -18,6 +21,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.names_in_use
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import reads_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import PASSWORD_MIN_LENGTH, PERSON
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import is_whole_key
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
 KEYS = tuple(setting.name for setting in PERSON)
@@ -76,6 +80,25 @@ def people_faults(
         yield from index_password_faults(person.get("index_password"), f"{where}.index_password", min_length)
         yield from _proxy_account_faults(person, where, has_proxy)
         yield from _ssh_public_key_faults(person.get("ssh_public_key"), where)
+    yield from _placement_faults(people, jupyter_hosts)
+
+
+def _placement_faults(people: list[object], jupyter_hosts: list[str]) -> Iterator[str]:
+    """Among several Jupyter hosts, nobody is on the first of the list: they moved when another one was put there."""
+    unplaced = [
+        str(person.get("name"))
+        for person in people
+        if isinstance(person, dict)
+        and person.get("state") != "absent"
+        and person.get("jupyter") is True
+        and person.get("jupyter_host") is None
+    ]
+    if len(jupyter_hosts) > 1 and unplaced:
+        few = ", ".join(unplaced[:5]) + (" and others" if len(unplaced) > 5 else "")
+        yield (
+            f"There are {len(jupyter_hosts)} Jupyter hosts, and wheelhouse_people does not say who of {few} is where: "
+            f"write jupyter_host, such as {jupyter_hosts[0]}, for each, so that no home moves by itself."
+        )
 
 
 def _key_faults(person: Mapping[object, object], where: str) -> Iterator[str]:
@@ -251,7 +274,8 @@ def _proxy_account_faults(person: Mapping[str, object], where: str, has_proxy: b
         return
     # without a password, the person types it where they work
     typed = "" if password is None and username else password
-    yield from account_faults(username, typed, f"{where}.proxy_username", f"{where}.proxy_password")
+    faults = list(account_faults(username, typed, f"{where}.proxy_username", f"{where}.proxy_password"))
+    yield from faults or header_name_faults(username, f"{where}.proxy_username")
     if not has_proxy:
         yield f"{where}.proxy_username is of no use without wheelhouse_proxy: set wheelhouse_proxy, or take it out."
 
@@ -266,3 +290,5 @@ def _ssh_public_key_faults(key: object, where: str) -> Iterator[str]:
         yield f"{where} holds a private key: make a new one, and write the line of its .pub file."
     elif not _PUBLIC_KEY.fullmatch(key):
         yield f"{where} is not an OpenSSH public key: write the one line of the .pub file, 'ssh-ed25519 AAAA...'."
+    elif not is_whole_key(key):
+        yield f"{where} is a damaged or shortened public key: copy the line of the .pub file again."

@@ -10,11 +10,17 @@ from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import role_account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.named_upstreams import upstream_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.read_rights import read_right_faults
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.trusted_publishers import publisher_faults
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.trusted_publishers import (
+    publisher_faults,
+    right_faults,
+    right_warnings,
+)
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import shown
 
@@ -36,6 +42,7 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     if is_index or is_index is None:
         yield from _image_faults(given)
     yield from _account_faults(given)
+    yield from role_account_faults(given)
     yield from _proxy_faults(given)
     yield from _no_proxy_faults(given)
     yield from _conda_faults(given)
@@ -43,6 +50,8 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     yield from _environment_faults(given)
     yield from _backup_faults(given)
     yield from publisher_faults(given)
+    if is_index:
+        yield from right_faults(given)
     if is_index or is_index is None:
         yield from read_right_faults(given)
         yield from upstream_faults(given)
@@ -55,6 +64,7 @@ def role_warnings(given: Mapping[str, object], today: date | None = None) -> Ite
     given   as above
     today   by default that of this machine
     """
+    yield from right_warnings(given)
     policy = given.get("package_intake_policy")
     exceptions = policy.get("exceptions") if isinstance(policy, dict) else None
     for number, exception in enumerate(exceptions if isinstance(exceptions, list) else []):
@@ -76,6 +86,13 @@ def _certificate_faults(given: Mapping[str, object]) -> Iterator[str]:
     source = given.get("index_gateway_certificate_source", "given")
     if given.get("index_gateway_state") == "absent":
         return
+    url, names = given.get("wheelhouse_index_url"), given.get("index_gateway_certificate_names")
+    address = re.fullmatch(r"https://([0-9.]+)(:[0-9]+)?", url) if isinstance(url, str) else None
+    if source != "given" and address and is_ipv4(address[1]) and f"IP:{address[1]}" not in _texts(names):
+        yield (
+            f"wheelhouse_index_url is {shown(url)}, an IP address, and the certificate would be for a name: give the "
+            f"index a name, or write index_gateway_certificate_names: ['IP:{address[1]}']."
+        )
     for name in _CERTIFICATE_FILES.get(source, ()) if isinstance(source, str) else ():
         if given.get(name, "") == "":
             yield (
@@ -137,7 +154,13 @@ def _no_proxy_faults(given: Mapping[str, object]) -> Iterator[str]:
 def _conda_faults(given: Mapping[str, object]) -> Iterator[str]:
     others = _texts(given.get("package_client_conda_other_channels"))
     for channel in others:
-        if re.search(r"://[^/]*@", channel):
+        if re.search(r"/t/[^/]+", channel):
+            yield (
+                f"package_client_conda_other_channels has {shown(channel)} in it, an address with a token, which "
+                "everybody on a host could read: write it without /t/ and the token, whose place is ~/.netrc, or a "
+                "mirror that needs none."
+            )
+        elif re.search(r"://[^/]*@", channel):
             yield (
                 f"package_client_conda_other_channels has {shown(channel)} in it: write the address without an "
                 "account, which belongs into ~/.netrc."
@@ -193,6 +216,9 @@ def _package_faults(given: Mapping[str, object], inventory_dir: str) -> Iterator
         if kinds == ["conda"]:
             yield from _channel_faults(line.get("channel"), channels, f"{where}.channel")
         if not isinstance(text, str):
+            continue
+        if not text.strip():
+            yield f"{where}.{kinds[0]} is empty: write what to bring in, such as networkx==1.10."
             continue
         key = (kinds[0], text.strip(), str(line.get("channel")))
         if key in seen:
@@ -260,6 +286,11 @@ def _list_faults(name: str, files: object, where: str) -> Iterator[str]:
 
 def _backup_faults(given: Mapping[str, object]) -> Iterator[str]:
     repository = given.get("backup_repository")
+    if given.get("backup_homes") is True and repository in (None, "") and given.get("backup_state") != "absent":
+        yield (
+            "backup_homes is true, and backup_repository is not set for the same host, so that no home is saved: write "
+            "it into group_vars/all with backup_password, where the index and Jupyter hosts read it."
+        )
     if not isinstance(repository, str) or not repository or given.get("backup_state") == "absent":
         return
     if given.get("backup_password", "") == "":

@@ -63,7 +63,7 @@ def offboarding_plan(
     names = [name for name in said if LOGIN_NAME.fullmatch(name)]
     remedy = (
         f"If they all leave, go on with -e wheelhouse_offboard={','.join(names)}; if not, mend wheelhouse_people"
-        " (write `state: absent` in the entry of who leaves, and keep the entry). Nothing was changed."
+        " (write `state: absent` in the entry of each person who leaves, and keep the entry). Nothing was changed."
     )
     return {"said": [*said.values(), *told], "faults": [why, *said.values(), remedy, *told]}
 

@@ -89,9 +89,9 @@ PERSON = (
     Setting(
         "jupyter_host",
         "str",
-        "The Jupyter host, if there are several. When it changes, the next run moves the home.",
+        "The Jupyter host; needed where there are several. When it changes, the next run moves the home.",
         "jupyter.acme.example",
-        default="the first of the group jupyter_hosts",
+        default="the only one of the group jupyter_hosts",
         given=False,
     ),
     Setting(

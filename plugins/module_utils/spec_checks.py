@@ -16,7 +16,10 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings imp
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.value_checks import CHECKS
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
 
-SECRET = re.compile(r"(password|passphrase|secret|token|private_key)$")
+SECRET = re.compile(
+    r"(password|passphrase|passwd|(^|_)pass|secret|token|private_key|(secret|account|api)(_access)?_key)$",
+    re.IGNORECASE,
+)
 
 
 class Unknown:
@@ -62,7 +65,7 @@ _BY_PATH = {
     "pypi_index_url": "https_address",
     "index_gateway_private_key": "key_file",
     "jupyter_host_cpu_quota": "percent",
-    "jupyter_host_homes": "path",
+    "jupyter_host_homes": "homes",
     "jupyter_host_memory_max": "memory_max",
     "jupyter_host_new_tokens": "login_name",
     "jupyter_host_writable_paths": "path",
@@ -200,7 +203,11 @@ def _type_fault(value: object, wanted: str, is_mode: bool = False) -> str | None
             return f'write it in quotes, "{value:04o}"' if is_mode else f'write it in quotes, "{value}"'
         return None if isinstance(value, str) else "write one text, in quotes"
     if wanted == "bool":
-        return None if isinstance(value, bool) else "write true or false, without quotes"
+        advice = "write true or false, without quotes"
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            # what a list of hosts in INI form and -e hand on are texts
+            advice += f' (in an INI file {value.capitalize()}, behind -e as JSON: {{"name": {value.lower()}}})'
+        return None if isinstance(value, bool) else advice
     if wanted == "int":
         whole = isinstance(value, int) and not isinstance(value, bool)
         return (
@@ -236,11 +243,21 @@ def _item_faults(value: Sequence[object], spec: Option, where: str, path: str, s
             seen.append(item)
 
 
+def key_fault(key: object) -> str | None:
+    """Half a sentence if a key that is a name is none: what YAML reads no, on, 1 or 2026-01-01 as."""
+    if isinstance(key, str):
+        return None if key.strip() else "has an empty key: write the name before the colon"
+    return f"has the key {shown(key)}, {kind(key)}: write the key in quotes, as it is meant (YAML reads no as False)"
+
+
 def _key_faults(value: Mapping[str, object], spec: Option, where: str, path: str) -> Iterator[str]:
     options = spec.get("options")
     if options is None:
         check = _OF_VALUES.get(path)
         for key, item in value.items():
+            if wrong := key_fault(key):
+                yield f"{where} {wrong}."
+                continue
             if check and isinstance(item, str):
                 yield from _form_faults(item, check, f"{where}.{key}", False)
             elif check and item is not UNKNOWN:

@@ -88,6 +88,43 @@ def _pattern_faults(patterns: object, reserved: Sequence[str], where: str) -> It
             )
 
 
+def right_faults(given: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sentence per name that a person may publish, and that the index would look for outside as well.
+
+    given   variables of an index host, as an inventory sets them
+    """
+    names = _strings(given.get("pypi_index_reserved"))
+    for where, pattern in _rights(given) if names else ():
+        if not _is_within(names, pattern):
+            yield (
+                f"{where} has {shown(pattern)} in it, which is none of the company's own names (pypi_index_reserved: "
+                f"{', '.join(map(shown, names))}), so that the index would look for it outside, too: add it there, or "
+                "write another."
+            )
+
+
+def right_warnings(given: Mapping[str, object]) -> Iterator[str]:
+    """Yield a sentence where people publish, and no name is the company's own."""
+    asks = given.get("pypi_index_upstream", "closed") != "closed"
+    if asks and given.get("pypi_index_reserved") in (None, []) and any(_rights(given)):
+        yield (
+            "pypi_index_reserved is empty, and people publish, so that the index looks for the company's own names "
+            "outside, too, where anybody may have taken them: write the patterns of the company's names."
+        )
+
+
+def _rights(given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    people = given.get("wheelhouse_people")
+    for person in people if isinstance(people, list) else []:
+        if isinstance(person, dict) and person.get("state", "present") == "present":
+            for pattern in _strings(person.get("publishes")):
+                yield f"wheelhouse_people[{person.get('name')}].publishes", pattern
+
+
+def _strings(value: object) -> list[str]:
+    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
+
+
 def _is_within(reserved: Sequence[str], pattern: str) -> bool:
     """Whether all names that match `pattern` are reserved."""
     wide = [one for one in reserved if "*" not in pattern or not _OTHER_WILDCARDS.search(one)]

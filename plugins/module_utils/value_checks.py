@@ -7,6 +7,7 @@ Each check takes a value and returns None, or half a sentence that says what to 
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable
 from datetime import date
@@ -34,7 +35,7 @@ except ImportError:  # packaging before 24.2
 # what a value has to be changed to, None where it is right; a value has the type of its option
 Check = Callable[[Any], Optional[str]]
 
-_PATH = re.compile(r"/[^\x00-\x1f\x7f\"'`$\\ ]*")
+_PATH = re.compile(r"/[^\x00-\x1f\x7f\"'`$\\ %:;{}#,]*")
 _CONTACT = re.compile(r"[\w .,:;@/+()-]*")
 _CHANNEL = re.compile(r"[a-z][a-z0-9._-]*")
 _PATTERN = re.compile(r"[A-Za-z0-9*?\[\]!._-]+")
@@ -177,8 +178,13 @@ def _advisories(value: str) -> str | None:
 
 def _path(value: str) -> str | None:
     if not _PATH.fullmatch(value) or ".." in value.split("/"):
-        return "write an absolute path without spaces and quotes, one that begins with /"
-    return None
+        return "write an absolute path without spaces, quotes and any of % : ; { } # , one that begins with /"
+    return None if value.strip("/") else "which is the whole disk: name a directory"
+
+
+def _homes(value: str) -> str | None:
+    """Accounts have /home/ada, and /home//ada would be another home."""
+    return "write it without the / at its end" if value.rstrip("/") != value and value.strip("/") else _path(value)
 
 
 def _backup_repository(value: str) -> str | None:
@@ -211,6 +217,23 @@ def _certificate_name(value: str) -> str | None:
     return "write it in OpenSSL's notation, like DNS:pypi.acme.example or IP:192.0.2.10"
 
 
+def is_whole_key(line: str) -> bool:
+    """Whether a line of an OpenSSH public key is as long as it says, and of the type that it says (RFC 4253, 6.6)."""
+    kind, text = line.split()[:2]
+    try:
+        blob = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    parts = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            return False
+        parts.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return len(parts) >= 2 and parts[0] == kind.encode() and (kind != "ssh-ed25519" or len(parts[1]) == 32)
+
+
 def _calendar(value: str) -> str | None:
     if value.strip() and _CALENDAR.fullmatch(value.strip()):
         return None
@@ -239,6 +262,7 @@ CHECKS: dict[str, Check] = {
     "directory": file_checks.directory,
     "file": file_checks.file,
     "file_or_url": _file_or_url,
+    "homes": _homes,
     "image": _matches(
         _IMAGE.pattern, "write the name and tag of an image, like registry.acme.example/wheelhouse-index:0.1.0"
     ),
@@ -249,7 +273,7 @@ CHECKS: dict[str, Check] = {
     "key_file": file_checks.key_file,
     "licence": _licence,
     "login_name": _matches(r"[a-z_][a-z0-9_.-]{0,31}", "write a login name of lower-case letters, digits, . _ and -"),
-    "memory": _matches(r"[0-9]+[bkmgBKMG]?", "write a size in Docker's notation, like 2g"),
+    "memory": _matches(r"[1-9][0-9]*[mgMG]", "write a size in Docker's notation, like 2g"),
     "memory_max": _matches(
         r"[0-9]+(\.[0-9]+)?[KMGT%]?|infinity", "write a size or a share in systemd's notation, like 4G or 50%"
     ),

@@ -98,8 +98,8 @@ def _key_faults(text: str, keys: list[bytes], of_key: str, of_certificate: str, 
 
 def _time_faults(certificates: list[x509.Certificate], now: datetime) -> Iterator[tuple[str, bool]]:
     """(half a sentence, whether it is a fault), of the one that ends first."""
-    first_end = min(_time(certificate, "not_valid_after") for certificate in certificates)
-    last_beginning = max(_time(certificate, "not_valid_before") for certificate in certificates)
+    first_end = min(time_of(certificate, "not_valid_after") for certificate in certificates)
+    last_beginning = max(time_of(certificate, "not_valid_before") for certificate in certificates)
     which = "which" if len(certificates) == 1 else "of whose certificates one"
     if first_end <= now:
         yield f"{which} has expired, on {first_end.date()}: ask for a new one.", True
@@ -109,7 +109,8 @@ def _time_faults(certificates: list[x509.Certificate], now: datetime) -> Iterato
         yield f"{which} expires soon, on {first_end.date()}: ask for a new one in time.", False
 
 
-def _time(certificate: x509.Certificate, name: str) -> datetime:
+def time_of(certificate: x509.Certificate, name: str) -> datetime:
+    """`not_valid_before` or `not_valid_after`, with a time zone."""
     found: datetime | None = getattr(certificate, f"{name}_utc", None)  # since cryptography 42
     if found is None:
         found = getattr(certificate, name)

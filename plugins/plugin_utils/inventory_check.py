@@ -26,6 +26,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_ro
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, Option
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import SECRET, UNKNOWN, value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.command_options import option_faults
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_cas import ca_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_certificates import certificate_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_files import (
     absent_group_faults,
@@ -54,7 +55,7 @@ ROLE_GROUPS: dict[str, tuple[str, ...]] = {
     "jupyter_host": ("jupyter_hosts",),
 }
 # Shared settings that variables of roles have to go together with.
-_SHARED_OF_ROLES = ("wheelhouse_proxy", "wheelhouse_index_url")
+_SHARED_OF_ROLES = ("wheelhouse_proxy", "wheelhouse_index_url", "wheelhouse_ca_bundle")
 _SHARED_OF_INDEX = ("wheelhouse_people", "wheelhouse_ldap")
 _LOOKUP = re.compile(r"(?:lookup|query|q)\(\s*['\"](?:ansible\.builtin\.)?(?:file|unvault)['\"]\s*,\s*([^()]+?)\s*\)")
 
@@ -227,7 +228,9 @@ def _together_on_hosts(
     for host in (host for host in values.raw if host in hosts):
         is_index = host in groups.get("index_hosts", [])
         shared = _SHARED_OF_ROLES + (_SHARED_OF_INDEX if is_index else ())
+        saves = is_index or host in groups.get("jupyter_hosts", [])
         names = [name for name in values.raw[host] if name in options or name in shared]
+        names = [name for name in names if saves or name != "backup_homes"]
         signature = (is_index, values.signature(host, names))
         if signature in seen:
             continue
@@ -236,6 +239,8 @@ def _together_on_hosts(
         directory = str(values.raw[host].get("inventory_dir") or "")
         faults += role_faults(given, is_index, directory)
         warnings += role_warnings(given)
+        found = ca_faults(given, is_index)
+        faults, warnings = faults + found[0], warnings + found[1]
         if is_index:
             found = certificate_faults(given, decrypted)
             faults, warnings = faults + found[0], warnings + found[1]

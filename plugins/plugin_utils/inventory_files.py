@@ -35,6 +35,7 @@ EXAMPLE_PASSWORDS = frozenset(
     }
 )
 _MARKS = ("{{", "{%")
+_IN_ADDRESS = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 
 
 def shown_path(path: Path) -> str:
@@ -201,7 +202,9 @@ def _in_clear(node: yaml.Node | None, paths: Paths, key: str = "", secret: bool 
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
             yield from _in_clear(item, paths, key, secret)
-    elif secret and isinstance(node, yaml.ScalarNode) and node.tag not in ("!vault", "!vault-encrypted"):
+    elif isinstance(node, yaml.ScalarNode) and node.tag not in ("!vault", "!vault-encrypted"):
+        if not secret and not _IN_ADDRESS.search(node.value):
+            return
         literal = node.tag == "!unsafe" or not any(mark in node.value for mark in _MARKS)
         if literal and node.value.strip() and node.tag not in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:bool"):
             yield key, node.value
@@ -211,7 +214,8 @@ def _in_lines(text: str, paths: Paths) -> Iterator[tuple[str, str]]:
     """The same of an inventory in lines, `host name=value` and `name=value`."""
     for line in text.splitlines():
         for name, value in re.findall(r"(?:^|\s)(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|\S+)", line.partition(" #")[0]):
-            if ((name,) in paths or _is_secret(name)) and not any(mark in value for mark in _MARKS):
+            secret = (name,) in paths or _is_secret(name) or _IN_ADDRESS.search(value)
+            if secret and not any(mark in value for mark in _MARKS):
                 yield name, value.strip("'\"")
 
 

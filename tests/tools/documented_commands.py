@@ -44,7 +44,7 @@ PROGRAMS = OURS | frozenset(OTHERS.split())
 NO_COMMAND = re.compile(
     r"[\w\[\].-]+: .*|~?/Library/[\w/. ]+|[\w.-]+ = .*|"
     r"[\[{\"'].*|(?:GET|POST) /.*|[~/][\w/~]+/Library/.*|[\w-]+: *|[A-Z_]+=\S*"
-    r"|a@b:c/d#e%f\?&\+ \"q|\[\w.*|orange3 3\.29\.3|the first of the group \w+|systemd --user|%pip install"
+    r"|a@b:c/d#e%f\?&\+ \"q|\[\w.*|orange3 3\.29\.3|the only one of the group \w+|systemd --user|%pip install"
 )
 ARGUMENTS = re.compile(r"-{1,2}[a-z].* .+")
 ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=\S*")

@@ -56,7 +56,7 @@ def test_each_is_listed_with_the_places_and_the_reason():
             "bob: state: absent; goes from ws-1, the index.",
             "kim: no entry in wheelhouse_people; goes from the index.",
             "If they all leave, go on with -e wheelhouse_offboard=ada,bob,kim; if not, mend wheelhouse_people "
-            "(write `state: absent` in the entry of who leaves, and keep the entry). Nothing was changed.",
+            "(write `state: absent` in the entry of each person who leaves, and keep the entry). Nothing was changed.",
         ],
     }
 

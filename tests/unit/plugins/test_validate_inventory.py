@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import copy
 import grp
 import pwd
@@ -424,16 +425,36 @@ def test_names_of_the_system_and_of_the_journal():
     assert sorted(name for name in written | system if not why_reserved(name)) == []
 
 
+def public_key(kind: str, *parts: bytes, inside: str = "") -> str:
+    """A line as ssh-keygen writes it; `inside` is another type than stands before it."""
+    blob = b"".join(len(part).to_bytes(4, "big") + part for part in ((inside or kind).encode(), *parts))
+    return f"{kind} {base64.b64encode(blob).decode()}"
+
+
 @pytest.mark.parametrize(
     "key",
     [
-        "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQ==",
-        "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTY= ada lovelace, laptop",
-        "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t",
+        public_key("ssh-rsa", b"\1\0\1", b"\0" * 385),
+        public_key("ecdsa-sha2-nistp256", b"nistp256", b"\4" * 65) + " ada lovelace, laptop",
+        public_key("sk-ssh-ed25519@openssh.com", b"\7" * 32, b"ssh:"),
     ],
 )
 def test_public_keys(key):
     assert of_person(ssh_public_key=key) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        public_key("ssh-ed25519", b"\7" * 31),
+        public_key("ssh-ed25519", b"\7" * 32, inside="ssh-rsa"),
+        public_key("ssh-rsa", b"\1\0\1", b"\0" * 385)[:-12],
+        public_key("ssh-rsa")[:40],
+    ],
+)
+def test_public_keys_that_are_damaged(key):
+    [fault] = of_person(ssh_public_key=key)
+    assert "ssh_public_key is" in fault
 
 
 def test_jupyter_without_a_jupyter_host():

@@ -147,7 +147,65 @@ def test_a_wrong_inventory(inventory, change):
 def test_the_example_is_right(inventory):
     faults, warnings = check(inventory)
     assert faults == []
-    assert len(warnings) == 1 and "vault.yml holds the passwords of the example" in warnings[0]
+    assert len(warnings) == 2 and "vault.yml holds the passwords of the example" in warnings[1]
+    assert "'self_signed', and wheelhouse_ca_bundle is not set, so that no client trusts the index" in warnings[0]
+
+
+def ca_file(path: Path, name: str = "Acme CA", days: tuple[int, int] = (-400, 90), ca: bool | None = True) -> str:
+    """Write a certificate of this name, good from the one day to the other; its path."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    issuer = subject if ca else x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "Acme CA")])
+    builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now + timedelta(days=days[0])).not_valid_after(now + timedelta(days=days[1]))
+    builder = builder.add_extension(x509.BasicConstraints(ca=bool(ca), path_length=None), True)
+    path.write_bytes(builder.sign(key, SHA256()).public_bytes(Encoding.PEM))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({}, ""),
+        ({"days": (-400, -1)}, "in which the certificate of 'Acme CA' has expired, on "),
+        ({"days": (2, 90)}, "in which the certificate of 'Acme CA' is not good before "),
+        ({"ca": False, "name": "srv"}, "in which the certificate of 'srv' is a server's and no CA's"),
+    ],
+)
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside another"])
+@pytest.mark.parametrize("name", ["wheelhouse_ca_bundle", "index_gateway_ca_certificate"])
+def test_the_companys_ca(inventory, tmp_path, name, beside, change, told):
+    """What nobody can trust is a fault; where there is another one beside it, a warning."""
+    other = Path(ca_file(tmp_path / "other.pem")).read_text()
+    bundle = Path(ca_file(tmp_path / "ca.pem", **change))
+    bundle.write_text(bundle.read_text() + (other if beside else ""))
+    make_certificate(inventory.parent / "files")
+    values = {
+        "wheelhouse_ca_bundle": str(tmp_path / "other.pem"),
+        "index_gateway_ca_certificate": str(tmp_path / "other.pem"),
+        "index_gateway_ca_private_key": str(inventory.parent / "files" / "index.key"),
+        name: str(bundle),
+    }
+    change_source = {"replace": "certificate_source: self_signed", "with": "certificate_source: company_ca"}
+    spoil(inventory, {"in": "group_vars/index_hosts.yml", **change_source})
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(values)})
+    faults, warnings = check(inventory)
+    said = [text for text in (warnings if beside else faults) if text.startswith(f"{name} is '{bundle}', in which")]
+    assert len(said) == bool(told) and told in "".join(said), (faults, warnings)
+
+
+def test_a_ca_that_clients_do_not_have(inventory, tmp_path):
+    make_certificate(inventory.parent / "files")
+    values = {
+        "wheelhouse_ca_bundle": ca_file(tmp_path / "one.pem", name="The proxy's CA"),
+        "index_gateway_ca_certificate": ca_file(tmp_path / "two.pem"),
+        "index_gateway_ca_private_key": str(inventory.parent / "files" / "index.key"),
+    }
+    change_source = {"replace": "certificate_source: self_signed", "with": "certificate_source: company_ca"}
+    spoil(inventory, {"in": "group_vars/index_hosts.yml", **change_source})
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": yaml.safe_dump(values)})
+    _faults, warnings = check(inventory)
+    assert any("has the certificate of 'Acme CA', which is not in wheelhouse_ca_bundle" in text for text in warnings)
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o600, "nobody but you may read it"), (0o640, "encrypt it with")])
@@ -199,7 +257,8 @@ def test_braces_that_are_meant(inventory):
 
 
 def test_an_index_whose_address_is_an_ip(inventory):
-    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": "wheelhouse_index_url: https://192.0.2.7"})
+    text = "{wheelhouse_index_url: 'https://192.0.2.7', index_gateway_certificate_names: ['IP:192.0.2.7']}"
+    spoil(inventory, {"in": "group_vars/all/zz.yml", "with": text})
     faults, warnings = check(inventory)
     assert faults == []
     assert any("'https://192.0.2.7', an IP address, and pip from 24.2 on cannot verify" in text for text in warnings)
@@ -276,3 +335,44 @@ def test_a_large_company_is_checked_in_seconds(inventory):
     faults, _warnings = check(inventory)
     assert faults == []
     assert time.process_time() - begun < 15
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("ansible_become_pass: hunter two", "ansible_become_pass"),
+        ("ansible_ssh_pass: hunter two", "ansible_ssh_pass"),
+        ("backup_environment: {AWS_SECRET_ACCESS_KEY: hunter-two}", "AWS_SECRET_ACCESS_KEY"),
+        ("backup_environment: {RESTIC_REST_PASSWORD: hunter-two}", "RESTIC_REST_PASSWORD"),
+        ("Our_Own_Password: hunter two", "Our_Own_Password"),
+        ("backup_repository: rest:https://ada:hunter-two@backup.acme.example/wheelhouse", "backup_repository"),
+    ],
+)
+def test_secrets_in_clear_of_every_kind(inventory, text, key):
+    (inventory / "group_vars" / "all" / "zz.yml").write_text(text)
+    faults, _warnings = check(inventory)
+    assert [fault for fault in faults if f"zz.yml holds passwords in clear ({key}): encrypt it" in fault], faults
+    assert "hunter" not in str(faults)
+
+
+def test_the_inventory_of_the_readme(tmp_path):
+    """As it stands there, with hosts, a CA and a password beside it."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    settings = text.partition("## A short inventory")[2].partition("```yaml\n")[2].partition("```")[0]
+    assert "wheelhouse_people:" in settings
+    place = tmp_path / "acme"
+    (place / "group_vars" / "all").mkdir(parents=True)
+    names = {"index_hosts": "index", "jupyter_hosts": "jupyter", "workstations": "ws-ada"}
+    hosts = {group: {"hosts": {f"{name}.acme.example": None}} for group, name in names.items()}
+    (place / "hosts.yml").write_text(yaml.safe_dump({"all": {"children": hosts}}))
+    (place / "group_vars" / "all" / "main.yml").write_text(settings)
+    (place / "group_vars" / "all" / "vault.yml").write_text("vault_ada_index: correct horse battery\n")
+    files = tmp_path / "files"
+    files.mkdir()
+    ca_file(files / "acme-ca.pem")
+    key = ec.generate_private_key(ec.SECP256R1())
+    (files / "acme-ca.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    faults, warnings = check(place)
+    faults = [fault for fault in faults if "is not the key of the certificate" not in fault]
+    assert faults == []
+    assert [warning for warning in warnings if "passwords of the example" not in warning] == []
