@@ -152,7 +152,7 @@ def value_faults(
         return
     if spec.get("on_command_line") and spec["type"] == "bool" and value in _TRUTHS:
         return
-    wrong = _type_fault(value, spec["type"], path.endswith("mode"))
+    wrong = _mistaken(value, spec, path) or _type_fault(value, spec["type"], path.endswith("mode"))
     if wrong:
         seen = kind(value) if secret or isinstance(value, (list, Mapping)) else f"{shown(value)}, {kind(value)}"
         yield f"{where} is {seen}: {wrong}."
@@ -186,6 +186,18 @@ def advice_for(spec: Option, name: str) -> str:
     """Half a sentence: what to write for an option that is missing."""
     check = _check_name(name, spec)
     return (CHECKS[check](" ") if check else None) or _what(spec)
+
+
+def _mistaken(value: object, spec: Option, path: str) -> str | None:
+    """Half a sentence if YAML has made something else of a text without quotes."""
+    if spec["type"] != "str" or not isinstance(value, (bool, int)):
+        return None
+    if isinstance(value, bool):
+        quoted = ", ".join(f"'{choice}'" for choice in spec.get("choices", ()))
+        return f"write one of {quoted}, in quotes (YAML reads off and no as false)" if quoted else None
+    if _check_name(path, spec) in ("calendar", "timespan"):
+        return 'write it in quotes, such as "12:30" (YAML reads 12:30 as 750)'
+    return None
 
 
 def _type_fault(value: object, wanted: str, is_mode: bool = False) -> str | None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.redaction import without_secrets
@@ -36,6 +37,8 @@ def kind(value: object) -> str:
         return "a number"
     if isinstance(value, str):
         return "a string"
+    if isinstance(value, date):
+        return "a date"
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, (list, tuple)):
@@ -50,4 +53,4 @@ def shown(value: object) -> str:
         return repr(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "...")
     if isinstance(value, (bool, int, float)):
         return repr(value)[:LONGEST_SHOWN]
-    return kind(value)
+    return f"{value}" if isinstance(value, date) else kind(value)
