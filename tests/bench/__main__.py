@@ -11,7 +11,6 @@ Writes results.md and results.svg into OUTPUT_DIRECTORY, and every single outcom
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 from pathlib import Path
 
@@ -45,8 +44,8 @@ def main() -> None:
 
     progress.say("Tools and the other servers come to the index host")
     bring_programs(host)
+    give_login(host, json.loads((options.state / "vault.json").read_text(encoding="utf-8"))[f"{PERSON}_index"])
     versions = servers.install(host)
-    give_logins(host, options.state)
 
     progress.say(f"The closure of {installs.REQUIREMENT} goes onto a shelf")
     shelves.make_room(host)
@@ -63,8 +62,10 @@ def main() -> None:
     servers.start_proxpi(host)
     for server in pypiservers(plan):
         servers.start_pypiserver(host, server)
+    shelves.put_in_place(host, plan.middle)
+    give_other_logins(host, (options.state / "directory-login").read_text(encoding="utf-8"))
 
-    loads = [*reads(plan), *ways_to_log_in(plan), *growth(plan)]
+    loads = [*reads(plan), *growth(plan)]
     progress.say(f"{len(loads)} loads in {plan.rounds} rounds")
     measured = load.Measured()
     load.run(host, loads, plan.rounds, measured, progress.tick)
@@ -112,23 +113,21 @@ def bring_programs(host: Host) -> None:
     host.write(f"{WORK}/uv.txt", (ROOT / "roles/package_client/files/uv.txt").read_text(encoding="utf-8"))
 
 
-def give_logins(host: Host, state: Path) -> None:
-    """Put the logins where the programs on the host read them: files that only root can read."""
-    password = json.loads((state / "vault.json").read_text(encoding="utf-8"))[f"{PERSON}_index"]
+def give_login(host: Host, password: str) -> None:
+    """Put the login where the programs on the host read it: files that only root can read."""
     host.write(f"{WORK}/login/.netrc", f"machine 127.0.0.1 login {PERSON} password {password}\n")
+    load.write_headers(host, servers.PASSWORD, PERSON, password)
+
+
+def give_other_logins(host: Host, of_directory: str) -> None:
+    """The same with a new token, which is known on the shelf that is in place, and with a login of the directory."""
     made = host.run(
         *("curl", "--silent", "--show-error", "--fail-with-body", "--netrc-file", f"{WORK}/login/.netrc"),
         *("--header", "Content-Type: application/json", "--data", '{"name": "bench", "for": "1d"}'),
         f"{servers.OURS.url}/api/tokens",
     )
-    someone, theirs = (state / "directory-login").read_text(encoding="utf-8").split()
-    logins = {
-        servers.PASSWORD: (PERSON, password),
-        servers.TOKEN: (PERSON, json.loads(made)["token"]),
-        servers.DIRECTORY: (someone, theirs),
-    }
-    values = {way: base64.b64encode(":".join(login).encode()).decode() for way, login in logins.items()}
-    load.write_headers(host, {way: f"Basic {value}" for way, value in values.items()})
+    load.write_headers(host, servers.TOKEN, PERSON, json.loads(made)["token"])
+    load.write_headers(host, servers.DIRECTORY, *of_directory.split())
 
 
 def pypiservers(plan: Plan) -> list[servers.Server]:
@@ -159,6 +158,8 @@ def reads(plan: Plan) -> list[load.Load]:
         for server, shelf in (
             (servers.OURS, size),
             (servers.PLAIN, size),
+            (servers.OURS_TOKEN, size),
+            (servers.OURS_DIRECTORY, size),
             (servers.OPEN, size),
             (servers.OURS_HTTP, size),
             (servers.PLAIN_HTTP, size),
@@ -168,16 +169,6 @@ def reads(plan: Plan) -> list[load.Load]:
             (servers.PROXPI, size),
         )
         if server.json or operation != load.JSON_PAGE
-    ]
-
-
-def ways_to_log_in(plan: Plan) -> list[load.Load]:
-    """A page and a file with another login than the index's own password, which is among `reads` already."""
-    return [
-        load.Load(server, operation, clients, plan.middle, plan.seconds, warm=False)
-        for operation in (load.JSON_PAGE, load.SMALL_FILE)
-        for clients in plan.clients
-        for server in (servers.OURS_TOKEN, servers.OURS_DIRECTORY)
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import statistics
 from collections import defaultdict
@@ -128,14 +129,14 @@ def _outcome(result: dict[str, Any], clients: int) -> Outcome:
     )
 
 
-def write_headers(host: Host, logins: dict[str, str]) -> None:
-    """Write the headers that requests come with. `logins` has the value of Authorization by the way to log in."""
+def write_headers(host: Host, way: str, *login: str) -> None:
+    """Write the headers that requests come with, without a login and with this one (a name and a password)."""
+    value = base64.b64encode(":".join(login).encode()).decode()
     for operation in OPERATIONS:
         accept = ACCEPT.get(operation)
         lines = [f"Accept: {accept}", "Accept-Encoding: gzip"] if accept else ["Accept-Encoding: identity"]
         host.write(_headers(operation, ""), "\n".join(lines) + "\n")
-        for way, login in logins.items():
-            host.write(_headers(operation, way), "\n".join([*lines, f"Authorization: {login}"]) + "\n")
+        host.write(_headers(operation, way), "\n".join([*lines, f"Authorization: Basic {value}"]) + "\n")
 
 
 def _headers(operation: str, way: str) -> str:

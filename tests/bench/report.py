@@ -21,8 +21,6 @@ pages that are read in turns find less of themselves in the processor's caches, 
 
 WITH_LOGIN = (servers.OURS, servers.OURS_TOKEN, servers.OURS_DIRECTORY)
 """The same server, with each way to log in."""
-LOGIN_OPERATIONS = (JSON_PAGE, SMALL_FILE)
-"""What the ways to log in are compared with."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +165,7 @@ def targets(results: Results) -> Iterator[Target]:
             _numbers(ratios.values()),
             min(ratios.values()) >= 0.9,
         )
-    for operation in LOGIN_OPERATIONS:
+    for operation in OPERATIONS:
         for server, login in ((servers.OURS_TOKEN, "a token"), (servers.OURS_DIRECTORY, "the directory's password")):
             ratios = {
                 clients: measured.ratio(
@@ -282,7 +280,7 @@ def _tls(results: Results) -> str:
 def _logins(results: Results) -> str:
     rows = [
         [operation, clients, *(_cell(results, results.load(server, operation, clients)) for server in WITH_LOGIN)]
-        for operation in LOGIN_OPERATIONS
+        for operation in OPERATIONS
         for clients in results.plan.clients
     ]
     return _table(["what", "clients", "own password", "token", "directory's password"], rows)
