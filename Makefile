@@ -134,6 +134,7 @@ bench: setup ## the index's speed against plain nginx, pypiserver, devpi and pro
 	trap leave EXIT
 	demo/up
 	$(step) "The index is set up" -- ansible-playbook -i inventories/demo --limit proxy_hosts,index_hosts site.yml
+	$(step) "So is a directory, whose people log in there" -- python tests/bench/directory.py .demo-bench
 	$(step) --show "Benchmark" -- timeout --foreground --signal=INT --kill-after=60 3000 \
 	    uv run --quiet --no-project --python .venv/bin/python --with-requirements tests/bench/requirements.txt \
 	    python tests/bench $(if $(filter quick,$(BENCH)),--quick) .demo-bench wheelhouse-index-bench \

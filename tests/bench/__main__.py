@@ -2,7 +2,8 @@
 
     python tests/bench [--quick] STATE_DIRECTORY CONTAINER OUTPUT_DIRECTORY
 
-STATE_DIRECTORY is that of the demo hosts (with the people's passwords), CONTAINER its index host, set up by site.yml.
+STATE_DIRECTORY is that of the demo hosts (with the people's passwords), CONTAINER its index host, set up by site.yml
+and directory.py.
 Writes results.md and results.svg into OUTPUT_DIRECTORY, and every single outcome into .cache/bench/results.json.
 `make bench` starts the hosts, runs this and removes them.
 """
@@ -10,7 +11,6 @@ Writes results.md and results.svg into OUTPUT_DIRECTORY, and every single outcom
 from __future__ import annotations
 
 import argparse
-import base64
 import json
 from pathlib import Path
 
@@ -62,6 +62,8 @@ def main() -> None:
     servers.start_proxpi(host)
     for server in pypiservers(plan):
         servers.start_pypiserver(host, server)
+    shelves.put_in_place(host, plan.middle)
+    give_other_logins(host, (options.state / "directory-login").read_text(encoding="utf-8"))
 
     loads = [*reads(plan), *growth(plan)]
     progress.say(f"{len(loads)} loads in {plan.rounds} rounds")
@@ -114,7 +116,18 @@ def bring_programs(host: Host) -> None:
 def give_login(host: Host, password: str) -> None:
     """Put the login where the programs on the host read it: files that only root can read."""
     host.write(f"{WORK}/login/.netrc", f"machine 127.0.0.1 login {PERSON} password {password}\n")
-    load.write_headers(host, "Basic " + base64.b64encode(f"{PERSON}:{password}".encode()).decode())
+    load.write_headers(host, servers.PASSWORD, PERSON, password)
+
+
+def give_other_logins(host: Host, of_directory: str) -> None:
+    """The same with a new token, which is known on the shelf that is in place, and with a login of the directory."""
+    made = host.run(
+        *("curl", "--silent", "--show-error", "--fail-with-body", "--netrc-file", f"{WORK}/login/.netrc"),
+        *("--header", "Content-Type: application/json", "--data", '{"name": "bench", "for": "1d"}'),
+        f"{servers.OURS.url}/api/tokens",
+    )
+    load.write_headers(host, servers.TOKEN, PERSON, json.loads(made)["token"])
+    load.write_headers(host, servers.DIRECTORY, *of_directory.split())
 
 
 def pypiservers(plan: Plan) -> list[servers.Server]:
@@ -145,6 +158,8 @@ def reads(plan: Plan) -> list[load.Load]:
         for server, shelf in (
             (servers.OURS, size),
             (servers.PLAIN, size),
+            (servers.OURS_TOKEN, size),
+            (servers.OURS_DIRECTORY, size),
             (servers.OPEN, size),
             (servers.OURS_HTTP, size),
             (servers.PLAIN_HTTP, size),

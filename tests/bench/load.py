@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import statistics
 from collections import defaultdict
@@ -128,17 +129,18 @@ def _outcome(result: dict[str, Any], clients: int) -> Outcome:
     )
 
 
-def write_headers(host: Host, login: str) -> None:
-    """Write the headers that requests come with. `login` is the value of Authorization."""
+def write_headers(host: Host, way: str, *login: str) -> None:
+    """Write the headers that requests come with, without a login and with this one (a name and a password)."""
+    value = base64.b64encode(":".join(login).encode()).decode()
     for operation in OPERATIONS:
         accept = ACCEPT.get(operation)
         lines = [f"Accept: {accept}", "Accept-Encoding: gzip"] if accept else ["Accept-Encoding: identity"]
-        host.write(_headers(operation, login=False), "\n".join(lines) + "\n")
-        host.write(_headers(operation, login=True), "\n".join([*lines, f"Authorization: {login}"]) + "\n")
+        host.write(_headers(operation, ""), "\n".join(lines) + "\n")
+        host.write(_headers(operation, way), "\n".join([*lines, f"Authorization: Basic {value}"]) + "\n")
 
 
-def _headers(operation: str, *, login: bool) -> str:
-    return f"{WORK}/headers/{OPERATIONS.index(operation)}{'-login' if login else ''}"
+def _headers(operation: str, way: str) -> str:
+    return f"{WORK}/headers/{OPERATIONS.index(operation)}-{way}"
 
 
 def _job(host: Host, number: int, load: Load) -> dict[str, object]:
@@ -148,7 +150,7 @@ def _job(host: Host, number: int, load: Load) -> dict[str, object]:
     return {
         "id": number,
         "url": load.server.url,
-        "headers": _headers(load.operation, login=load.server.login),
+        "headers": _headers(load.operation, load.server.login),
         "paths": paths,
         "clients": load.clients,
         "seconds": load.seconds,

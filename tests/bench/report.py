@@ -19,6 +19,9 @@ FLAT = 1.1
 """How much slower a read may be on the largest shelf and still count as flat, beyond what it is from plain nginx: more
 pages that are read in turns find less of themselves in the processor's caches, whoever serves them."""
 
+WITH_LOGIN = (servers.OURS, servers.OURS_TOKEN, servers.OURS_DIRECTORY)
+"""The same server, with each way to log in."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -105,6 +108,13 @@ the two that are compared also the microseconds of processor time that nginx too
 
 {_tls(results)}
 
+## Ways to log in
+
+The same over TLS with a read-only token, as onboarded machines have one, and with a password of the company's
+directory, which nginx keeps in its memory for some minutes.
+
+{_logins(results)}
+
 ## Reads over HTTP
 
 The same with nobody using TLS, for a fair comparison with servers that have none.
@@ -155,12 +165,28 @@ def targets(results: Results) -> Iterator[Target]:
             _numbers(ratios.values()),
             min(ratios.values()) >= 0.9,
         )
-    failed = {server: measured.failed(server) for server in (servers.OURS, servers.PLAIN)}
+    for operation in OPERATIONS:
+        for server, login in ((servers.OURS_TOKEN, "a token"), (servers.OURS_DIRECTORY, "the directory's password")):
+            ratios = {
+                clients: measured.ratio(
+                    _must(results.load(server, operation, clients)),
+                    _must(results.load(servers.OURS, operation, clients)),
+                    "rate",
+                )
+                for clients in plan.clients
+            }
+            yield Target(
+                f"{operation}: requests/s with {login}, to those with the index's own password ({_clients(plan)})",
+                "0.9 x",
+                _numbers(ratios.values()),
+                min(ratios.values()) >= 0.9,
+            )
+    failed = {server: measured.failed(server) for server in (*WITH_LOGIN, servers.PLAIN)}
     yield Target(
         "requests that were refused or got no answer, in all reads over TLS",
         "none",
         ", ".join(f"{server.name} {count:,}" for server, count in failed.items()),
-        not failed[servers.OURS],
+        not any(failed[server] for server in WITH_LOGIN),
     )
     for backend in ("simple-dir", "cached-dir"):
         peer = servers.pypiserver(backend, plan.middle)
@@ -249,6 +275,15 @@ def _tls(results: Results) -> str:
             cpu = [f"{results.measured.median(_must(load), 'cpu'):.0f}" for load in loads[:2]]
             rows.append([operation, clients, *(_cell(results, load) for load in loads), " / ".join(cpu)])
     return _table(["what", "clients", *(server.name for server in compared), "µs: wheelhouse / plain"], rows)
+
+
+def _logins(results: Results) -> str:
+    rows = [
+        [operation, clients, *(_cell(results, results.load(server, operation, clients)) for server in WITH_LOGIN)]
+        for operation in OPERATIONS
+        for clients in results.plan.clients
+    ]
+    return _table(["what", "clients", "own password", "token", "directory's password"], rows)
 
 
 def _http(results: Results) -> str:

@@ -33,6 +33,10 @@ PEERS = {
 """Requirements of the virtualenvs."""
 
 
+PASSWORD, TOKEN, DIRECTORY = "password", "token", "directory"
+"""Ways to log in: the index's own password, a read-only token as onboarded machines have, the directory's password."""
+
+
 @dataclass(frozen=True)
 class Server:
     """One competitor."""
@@ -45,8 +49,8 @@ class Server:
     """Path of its simple index."""
     unit: str
     """Its systemd unit."""
-    login: bool = False
-    """Whether readers give a password."""
+    login: str = ""
+    """What readers log in with: `PASSWORD`, `TOKEN` or `DIRECTORY`; nothing if empty."""
     json: bool = True
     """Whether it has JSON pages (PEP 691)."""
     page: str = "{project}/"
@@ -69,16 +73,18 @@ class Server:
         return self.simple + self.page.format(project=project, form=form)
 
 
-def _nginx(name: str, url: str, *, login: bool = False, plain: bool = False) -> Server:
+def _nginx(name: str, url: str, *, login: str = "", plain: bool = False) -> Server:
     # Plain nginx is asked for the very file, which is the least that a web server can do.
     page = "{project}/index.{form}" if plain else "{project}/"
     return Server(name, url, "/simple/", "nginx.service", login=login, page=page)
 
 
-OURS = _nginx("wheelhouse", "https://127.0.0.1", login=True)
+OURS = _nginx("wheelhouse", "https://127.0.0.1", login=PASSWORD)
+OURS_TOKEN = _nginx("wheelhouse, token", "https://127.0.0.1", login=TOKEN)
+OURS_DIRECTORY = _nginx("wheelhouse, directory's password", "https://127.0.0.1", login=DIRECTORY)
 OPEN = _nginx("wheelhouse, no login", "https://127.0.0.1:8444")
 PLAIN = _nginx("plain nginx", "https://127.0.0.1:8443", plain=True)
-OURS_HTTP = _nginx("wheelhouse, HTTP", "http://127.0.0.1:8445", login=True)
+OURS_HTTP = _nginx("wheelhouse, HTTP", "http://127.0.0.1:8445", login=PASSWORD)
 PLAIN_HTTP = _nginx("plain nginx, HTTP", "http://127.0.0.1:8446", plain=True)
 DEVPI = Server("devpi", "http://127.0.0.1:3141", "/root/bench/+simple/", "bench-devpi.service")
 PROXPI = Server("proxpi", "http://127.0.0.1:5000", "/index/", "bench-proxpi.service")
@@ -97,7 +103,7 @@ def pypiserver(backend: str, shelf: int | str, *, login: bool = False) -> Server
         f"http://127.0.0.1:{port}",
         "/simple/",
         f"bench-pypiserver-{port}.service",
-        login=login,
+        login=PASSWORD if login else "",
         json=False,
         shelf=shelf,
     )
@@ -108,7 +114,7 @@ def install(host: Host) -> dict[str, str]:
     host.shell(
         f"""
         export DEBIAN_FRONTEND=noninteractive
-        apt-get install -qq -y --no-install-recommends wrk python3-venv >/dev/null
+        apt-get install -qq -y --no-install-recommends wrk curl python3-venv >/dev/null
         set -a; . /etc/wheelhouse/proxy.env; set +a
         export PIP_CERT=$SSL_CERT_FILE PIP_DISABLE_PIP_VERSION_CHECK=1
         python3 -m venv {WORK}/uv
