@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from typing import cast
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import (
     account_faults,
@@ -28,7 +29,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_pe
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day, today
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, last_day, today
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, PASSWORD_MIN_LENGTH
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import key_fault, value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
@@ -79,8 +80,10 @@ def inventory_warnings(settings: Mapping[str, object]) -> list[str]:
 
 def _over(people: object) -> Iterator[str]:
     for person in people if isinstance(people, list) else []:
+        if not isinstance(person, dict) or person.get("state") == "absent":
+            continue
         try:
-            last = last_day(person) if isinstance(person, dict) and person.get("state") != "absent" else None
+            last = last_day(cast("Person", person))
         except ValueError:
             continue
         if last and last < today():

@@ -79,7 +79,9 @@ GROUPS = (
         ("plugins/module_utils",),
     ),
     Group("tools", TESTS, ("tests/tools/*.py", "demo/*.py", "docs/conf.py"), ("tests/tools", "demo", *SAMPLES)),
-    Group("bench", TESTS, ("tests/bench/*.py",), ("tests/bench",), ("tests/bench/inside/*",)),
+    Group(
+        "bench", TESTS, ("tests/bench/*.py",), ("tests/bench", "tests/integration", *SAMPLES), ("tests/bench/inside/*",)
+    ),
     Group("bench-inside", TESTS, ("tests/bench/inside/*.py",), ("tests/bench/inside",)),
     Group(
         "integration",
