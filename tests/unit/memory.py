@@ -11,7 +11,7 @@ ENOUGH = 2**30
 
 
 def in_memory() -> Path | None:
-    """The directory in memory of this machine, or None where tests cannot use it and have one on the disk."""
+    """The directory in memory of this machine, or None (as `tempfile` takes it) where tests have one on the disk."""
     memory = Path("/dev/shm")
     if not os.access(memory, os.W_OK):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -208,6 +209,18 @@ def test_index_down(office, closed_port):
     fault = office.only_fault()
     assert fault.check == "index"
     assert f"localhost:{closed_port} cannot be reached: nothing listens there" in fault.sentence
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_an_address_of_another_kind_is_not_what_is_wrong(monkeypatch, closed_port, step):
+    """As of IPv6, on a machine without it."""
+    found = [
+        (socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, closed_port))
+        for address in ("127.0.0.1", "255.255.255.255")  # which no connection leads to
+    ]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found[::step])
+    with pytest.raises(network.NoAnswer, match="nothing listens there"):
+        network.connect("packages.acme.example", closed_port)
 
 
 def test_index_without_its_program(office):

@@ -44,9 +44,9 @@ def configure(config: Path) -> Callable[..., None]:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Iterator[Path]:
+def root() -> Iterator[Path]:
     """Where the shelf is: in memory where that is possible, because these tests sync a great many files."""
-    directory = tempfile.mkdtemp(dir=in_memory() or tmp_path)
+    directory = tempfile.mkdtemp(dir=in_memory())
     yield Path(directory) / "shelf"
     shutil.rmtree(directory)
 

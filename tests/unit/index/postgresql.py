@@ -1,8 +1,6 @@
 """A PostgreSQL as Debian has it, thrown away afterwards; and a database in it for each test that wants one."""
 
 import contextlib
-import os
-import shutil
 import subprocess
 import tempfile
 import time
@@ -11,15 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+from debian_images import image_with
 
 SERVER = "WHEELHOUSE_TEST_POSTGRESQL"
 """A directory with the socket of a server, in whose databases tests are to work instead of SQLite."""
-IMAGE = "wheelhouse-test-postgresql"
-BASE = os.environ.get("BASE_IMAGE", "debian:trixie")
-_RECIPE = f"""\
-FROM {BASE}
-RUN apt-get update && apt-get install --yes --no-install-recommends postgresql && rm -rf /var/lib/apt/lists/*
-"""
 _START = """\
 set -e
 bin=$(ls -d /usr/lib/postgresql/*/bin)
@@ -38,19 +31,19 @@ class Unavailable(Exception):
 @contextlib.contextmanager
 def server() -> Iterator[str]:
     """The directory of its socket; raises `Unavailable`."""
-    docker = shutil.which("docker")
-    if not docker or subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
+    image = image_with("postgresql")
+    if not image:
         raise Unavailable
-    subprocess.run([docker, "build", "--quiet", "--tag", IMAGE, "-"], input=_RECIPE.encode(), check=True)
-    name = f"{IMAGE}-{uuid.uuid4().hex[:8]}"
+    name = f"wheelhouse-test-postgresql-{uuid.uuid4().hex[:8]}"
     with tempfile.TemporaryDirectory() as socket:
-        run = [docker, "run", "--rm", "--detach", "--name", name, "--volume", f"{socket}:/socket", "--network", "none"]
-        subprocess.run([*run, "--tmpfs", "/data", IMAGE, "sh", "-c", _START], check=True, capture_output=True)
+        run = ["docker", "run", "--rm", "--detach", "--name", name, "--network", "none"]
+        run += ["--volume", f"{socket}:/socket"]
+        subprocess.run([*run, "--tmpfs", "/data", image, "sh", "-c", _START], check=True, capture_output=True)
         try:
-            _wait(socket, [docker, "logs", name])
+            _wait(socket, ["docker", "logs", name])
             yield socket
         finally:
-            subprocess.run([docker, "rm", "--force", name], check=True, capture_output=True)
+            subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
 
 
 @contextlib.contextmanager

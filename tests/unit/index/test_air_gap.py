@@ -32,8 +32,8 @@ PACKAGE = CondaPackage("hello", depends=("python",))
 
 
 @pytest.fixture
-def gap(tmp_path: Path) -> Iterator[Gap]:
-    directory = Path(tempfile.mkdtemp(dir=in_memory() or tmp_path))
+def gap() -> Iterator[Gap]:
+    directory = Path(tempfile.mkdtemp(dir=in_memory()))
     yield Gap(directory)
     shutil.rmtree(directory)
 

@@ -12,39 +12,23 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-IMAGE = "wheelhouse-test-prometheus"
-BASE = os.environ.get("BASE_IMAGE", "debian:trixie")
-_RECIPE = f"""\
-FROM {BASE}
-RUN apt-get update && apt-get install --yes --no-install-recommends prometheus && rm -rf /var/lib/apt/lists/*
-"""
-
-
-@cache
-def _image() -> str | None:
-    """The name of an image with both tools; None where there is no Docker engine."""
-    docker = shutil.which("docker")
-    if not docker or subprocess.run([docker, "info"], capture_output=True, check=False).returncode:
-        return None
-    subprocess.run([docker, "build", "--quiet", "--tag", IMAGE, "-"], input=_RECIPE.encode(), check=True)
-    return IMAGE
+from debian_images import image_with
 
 
 def command(tool: str, directory: Path) -> list[str]:
     """What runs `prometheus` or `promtool`, which see `directory`. Skips where neither is to be had."""
     if shutil.which(tool):
         return [tool]
-    if not _image():
+    image = image_with("prometheus")
+    if not image:
         pytest.skip("there is neither a Prometheus here nor a Docker engine")
     user = f"{os.getuid()}:{os.getgid()}"
     run = ["docker", "run", "--rm", "--init", "--network=host", f"--user={user}", f"--volume={directory}:{directory}"]
-    return [*run, f"--workdir={directory}", "--entrypoint", f"/usr/bin/{tool}", IMAGE]
+    return [*run, f"--workdir={directory}", "--entrypoint", f"/usr/bin/{tool}", image]
 
 
 def promtool(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import queue
@@ -18,6 +19,8 @@ CONNECT_TIME = 4.0
 ANSWER_TIME = 5.0
 """Seconds. A run in which everything hangs ends after some twenty of them."""
 LONGEST_BODY = 64 * 1024
+_NO_WAY = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.ENETUNREACH)
+"""Errors of an address that is none of this machine's kind, such as one of IPv6 where there is none."""
 
 
 class NoAnswer(Exception):
@@ -68,7 +71,7 @@ def address_of(host: str, port: int) -> str:
 def connect(host: str, port: int) -> socket.socket:
     """A connection; raises `NoAnswer`."""
     try:
-        connection = socket.create_connection((host, port), timeout=CONNECT_TIME)
+        connection = _connected(host, port)
     except ConnectionRefusedError:
         raise NoAnswer("nothing listens there (connection refused)") from None
     except socket.timeout:
@@ -77,6 +80,25 @@ def connect(host: str, port: int) -> socket.socket:
         raise NoAnswer(why(error)) from None
     connection.settimeout(ANSWER_TIME)
     return connection
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    """To the first address of a name that answers. Otherwise raises OSError, if possible of one that can be reached."""
+    failed = None
+    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connection = None
+        try:
+            connection = socket.socket(family, kind, protocol)
+            connection.settimeout(CONNECT_TIME)
+            connection.connect(address)
+        except OSError as error:
+            if connection:
+                connection.close()
+            if failed is None or failed.errno in _NO_WAY:
+                failed = error
+        else:
+            return connection
+    raise failed or OSError
 
 
 def why(error: OSError) -> str:
