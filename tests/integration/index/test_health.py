@@ -7,15 +7,13 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from company import eventually
 from gateway import Gateway
 from testinfra.host import Host
 
 
-def wait(gateway: Gateway, status: int) -> None:
-    give_up = time.monotonic() + 180
-    while gateway.ask("/health", login=None).status != status:
-        assert time.monotonic() < give_up
-        time.sleep(0.5)
+def status(gateway: Gateway) -> int:
+    return gateway.ask("/health", login=None).status
 
 
 def test_a_load_balancer_is_told_that_all_is_well(gateway: Gateway) -> None:
@@ -39,7 +37,7 @@ def no_program(index: Host, gateway: Gateway) -> Iterator[None]:
     index.check_output("docker stop --time 20 wheelhouse-index")
     yield
     index.check_output("docker start wheelhouse-index")
-    wait(gateway, 200)
+    eventually(lambda: status(gateway) == 200, "the index is well again", 180)
 
 
 def test_without_the_program_it_is_503_soon(gateway: Gateway, no_program: None) -> None:
@@ -55,17 +53,18 @@ def test_why_it_is_503_is_said_on_the_host_alone(index: Host, gateway: Gateway) 
         'docker exec wheelhouse-index python3 -c \'import sqlite3, sys; c = sqlite3.connect("/shelf/state/index.sqlite",'
         ' timeout=60); c.execute(sys.argv[1]); c.commit()\' "{}"'
     )
+    waits = change.format("INSERT OR IGNORE INTO dirty VALUES ('zz-health', 1)")
     index.check_output("systemctl stop wheelhouse-incoming.timer wheelhouse-incoming.service")
     try:
-        index.check_output(change.format("INSERT INTO dirty VALUES ('zz-health', 1)"))
-        wait(gateway, 503)
+        # again and again, because a program that has just started renders whatever waits
+        eventually(lambda: index.check_output(waits) == "" and status(gateway) == 503, "the index is not well", 180)
         assert gateway.ask("/health", login=None).json == {"status": "unavailable"}
         said = index.run("docker exec wheelhouse-index wheelhouse health")
         assert said.rc == 1 and "wait to be rendered" in said.stdout
     finally:
         index.check_output(change.format("DELETE FROM dirty WHERE place = 'zz-health'"))
         index.check_output("systemctl start wheelhouse-incoming.timer")
-    wait(gateway, 200)
+    eventually(lambda: status(gateway) == 200, "the index is well again", 180)
 
 
 def test_what_the_program_counts(index: Host, file: str) -> None:
