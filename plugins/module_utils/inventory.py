@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import cast
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import (
     account_faults,
@@ -19,7 +18,6 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials 
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import (
-    direct_login_faults,
     header_name_faults,
     index_name_faults,
 )
@@ -29,7 +27,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_pe
 )
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.no_proxy import no_proxy
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import Person, last_day, today
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import last_day, today
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME, PASSWORD_MIN_LENGTH
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import key_fault, value_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, shown
@@ -57,7 +55,6 @@ def validate_inventory(settings: Mapping[str, object], groups: object) -> list[s
         *_proxy_faults(settings.get("wheelhouse_proxy")),
         *_proxy_account_faults(settings, has_proxy),
         *_relay_faults(settings),
-        *direct_login_faults(settings),
         *people_faults(
             settings.get("wheelhouse_people"),
             workstations=hosts.get("workstations", []),
@@ -83,7 +80,7 @@ def _over(people: object) -> Iterator[str]:
         if not isinstance(person, dict) or person.get("state") == "absent":
             continue
         try:
-            last = last_day(cast("Person", person))
+            last = last_day(person)
         except ValueError:
             continue
         if last and last < today():

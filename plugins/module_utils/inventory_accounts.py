@@ -24,20 +24,8 @@ def header_name_faults(username: object, where: str) -> Iterator[str]:
         yield f"{where} begins or ends with white space: write the account's name without."
 
 
-def direct_login_faults(settings: Mapping[str, object]) -> Iterator[str]:
-    """Of passwords that programs send themselves, in the shared settings; a relay sends any."""
-    proxy, people = settings.get("wheelhouse_proxy"), settings.get("wheelhouse_people")
-    if not isinstance(proxy, Mapping) or proxy.get("mode") == "relay":
-        return
-    yield from _password_faults(settings.get("wheelhouse_proxy_password"), "wheelhouse_proxy_password")
-    for person in people if isinstance(people, list) else []:
-        if isinstance(person, Mapping) and person.get("state") != "absent":
-            where = f"wheelhouse_people[{person.get('name')}].proxy_password"
-            yield from _password_faults(person.get("proxy_password"), where)
-
-
 def _password_faults(password: object, where: str) -> Iterator[str]:
-    """Programs send it as Latin-1 alone; of control characters, others tell."""
+    """Of one that programs send themselves, as Latin-1 alone; of control characters, others tell."""
     if isinstance(password, str) and any(letter > "ÿ" and not "\ud800" <= letter <= "\udfff" for letter in password):
         yield (
             f"{where} has a character outside Latin-1 in it, such as the sign of the euro, which pip, twine and Poetry "
@@ -46,11 +34,22 @@ def _password_faults(password: object, where: str) -> Iterator[str]:
 
 
 def role_account_faults(given: Mapping[str, object]) -> Iterator[str]:
-    """Yield a sentence per fault of the accounts that variables of roles have."""
+    """Yield a sentence per fault of the accounts that a host is given, by variables of roles or shared settings.
+
+    Where the host has no relay, which sends any password, programs send it themselves.
+    """
     for name in ("pypi_index_machine_username", "package_client_machine_username"):
         yield from index_name_faults(given.get(name), name)
     yield from header_name_faults(given.get("corporate_proxy_username"), "corporate_proxy_username")
-    proxy = given.get("wheelhouse_proxy")
+    proxy, people = given.get("wheelhouse_proxy"), given.get("wheelhouse_people")
     shared = proxy.get("mode") if isinstance(proxy, Mapping) else None
-    if given.get("corporate_proxy_mode", shared) != "relay":
-        yield from _password_faults(given.get("corporate_proxy_password"), "corporate_proxy_password")
+    if given.get("corporate_proxy_mode", shared) == "relay":
+        return
+    yield from _password_faults(given.get("corporate_proxy_password"), "corporate_proxy_password")
+    if not isinstance(proxy, Mapping):
+        return
+    yield from _password_faults(given.get("wheelhouse_proxy_password"), "wheelhouse_proxy_password")
+    for person in people if isinstance(people, list) else []:
+        if isinstance(person, Mapping) and person.get("state") != "absent":
+            where = f"wheelhouse_people[{person.get('name')}].proxy_password"
+            yield from _password_faults(person.get("proxy_password"), where)

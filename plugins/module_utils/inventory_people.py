@@ -152,7 +152,7 @@ def _state_faults(state: object, where: str) -> Iterator[str]:
 
 def _until_faults(person: Mapping[str, object], where: str) -> Iterator[str]:
     try:
-        last_day({"until": person.get("until")})  # type: ignore[typeddict-item]
+        last_day({"until": person.get("until")})
     except ValueError:
         until = person.get("until")
         seen = kind(until) if isinstance(until, (list, Mapping)) else shown(str(until))

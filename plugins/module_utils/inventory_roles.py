@@ -58,13 +58,15 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     yield from ldap_faults(given.get("pypi_index_ldap"), "pypi_index_ldap")
 
 
-def role_warnings(given: Mapping[str, object], today: date | None = None) -> Iterator[str]:
+def role_warnings(given: Mapping[str, object], is_index: bool, today: date | None = None) -> Iterator[str]:
     """Yield what works, but not as somebody will expect it to: the intake goes on without an exception that is over.
 
-    given   as above
-    today   by default that of this machine
+    given       as above
+    is_index    whether the host is in index_hosts
+    today       by default that of this machine
     """
-    yield from right_warnings(given)
+    if is_index:
+        yield from right_warnings(given)
     policy = given.get("package_intake_policy")
     exceptions = policy.get("exceptions") if isinstance(policy, dict) else None
     for number, exception in enumerate(exceptions if isinstance(exceptions, list) else []):

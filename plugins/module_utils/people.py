@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -24,7 +24,7 @@ class Person(TypedDict, total=False):
     until: str | datetime.date
 
 
-def last_day(person: Person) -> datetime.date | None:
+def last_day(person: Mapping[str, object]) -> datetime.date | None:
     """The last day on which the person has access, which YAML reads as a date; None for no end. Raises ValueError."""
     until = person.get("until")
     if until is None:

@@ -55,8 +55,14 @@ ROLE_GROUPS: dict[str, tuple[str, ...]] = {
     "jupyter_host": ("jupyter_hosts",),
 }
 # Shared settings that variables of roles have to go together with.
-_SHARED_OF_ROLES = ("wheelhouse_proxy", "wheelhouse_index_url", "wheelhouse_ca_bundle")
-_SHARED_OF_INDEX = ("wheelhouse_people", "wheelhouse_ldap")
+_SHARED_OF_ROLES = (
+    "wheelhouse_ca_bundle",
+    "wheelhouse_index_url",
+    "wheelhouse_people",
+    "wheelhouse_proxy",
+    "wheelhouse_proxy_password",
+)
+_SHARED_OF_INDEX = ("wheelhouse_ldap",)
 _LOOKUP = re.compile(r"(?:lookup|query|q)\(\s*['\"](?:ansible\.builtin\.)?(?:file|unvault)['\"]\s*,\s*([^()]+?)\s*\)")
 
 
@@ -238,7 +244,7 @@ def _together_on_hosts(
         given = {name: values.worked_out(host, values.raw[host][name], name, []) for name in names}
         directory = str(values.raw[host].get("inventory_dir") or "")
         faults += role_faults(given, is_index, directory)
-        warnings += role_warnings(given)
+        warnings += role_warnings(given, is_index)
         found = ca_faults(given, is_index)
         faults, warnings = faults + found[0], warnings + found[1]
         if is_index:
