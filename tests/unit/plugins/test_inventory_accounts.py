@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import role_account_faults
 
+PROXY = {"regions": {"europe": "proxy.acme.example:8080"}}
 GIVEN = {
-    "wheelhouse_proxy": {"regions": {"europe": "proxy.acme.example:8080"}},
+    "wheelhouse_proxy": PROXY,
     "wheelhouse_proxy_password": "100 €",
     "wheelhouse_people": [
         {"name": "ada", "proxy_password": "€uro"},
@@ -29,6 +30,6 @@ def test_passwords_that_programs_cannot_send_themselves():
 def test_a_relay_sends_any_password():
     """Also where only some hosts have one."""
     assert list(role_account_faults(GIVEN | {"corporate_proxy_mode": "relay"})) == []
-    relay = GIVEN["wheelhouse_proxy"] | {"mode": "relay"}
+    relay = {**PROXY, "mode": "relay"}
     assert list(role_account_faults(GIVEN | {"wheelhouse_proxy": relay})) == []
     assert len(list(role_account_faults(GIVEN | {"wheelhouse_proxy": relay, "corporate_proxy_mode": "direct"}))) == 2
