@@ -71,11 +71,13 @@ def validate_inventory(settings: Mapping[str, object], groups: object) -> list[s
 
 def inventory_warnings(settings: Mapping[str, object]) -> list[str]:
     """What works, but not as somebody will expect it to."""
-    yesterday = _over(settings.get("wheelhouse_people"))
-    return [*_address_warnings(settings.get("wheelhouse_index_url")), *yesterday]
+    return [
+        *_address_warnings(settings.get("wheelhouse_index_url")),
+        *_last_day_warnings(settings.get("wheelhouse_people")),
+    ]
 
 
-def _over(people: object) -> Iterator[str]:
+def _last_day_warnings(people: object) -> Iterator[str]:
     for person in people if isinstance(people, list) else []:
         if not isinstance(person, dict) or person.get("state") == "absent":
             continue

@@ -16,20 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests" / "integration"), str(ROOT / "tests" / "unit")]
 from company import host_of  # noqa: E402
-from directory_server import PORT, Directory  # noqa: E402
-from index.slapd import BASE, BIND_DN, BIND_PASSWORD, PASSWORD  # noqa: E402
+from directory_server import SETTINGS, Directory  # noqa: E402
+from index.slapd import PASSWORD  # noqa: E402
 
 PERSON = "p1"
 """Of the directory's group of those who may install."""
 RUN = ("ansible-playbook", "-i", "inventories/demo", "--limit", "proxy_hosts,index_hosts", "site.yml")
-SETTINGS = {
-    "url": f"ldaps://127.0.0.1:{PORT}",
-    "bind_dn": BIND_DN,
-    "bind_password": BIND_PASSWORD,
-    "user_base": f"ou=people,{BASE}",
-    "group_base": f"ou=groups,{BASE}",
-    "groups": [{"name": "python-users"}],
-}
 
 
 def main() -> None:
@@ -39,14 +31,13 @@ def main() -> None:
     directory.install()
     directory.start()
     settings, login = state / "directory.json", state / "directory-login"
-    for file, content in ((settings, json.dumps({"wheelhouse_ldap": SETTINGS})), (login, f"{PERSON} {PASSWORD}\n")):
+    for file, content in (
+        (settings, json.dumps({"wheelhouse_ldap": {**SETTINGS, "groups": [{"name": "python-users"}]}})),
+        (login, f"{PERSON} {PASSWORD}\n"),
+    ):
         file.touch(mode=0o600)
         file.write_text(content, encoding="utf-8")
-    subprocess.run(
-        [*RUN, "-e", f"@{settings}"],
-        cwd=ROOT,
-        check=True,
-    )
+    subprocess.run([*RUN, "-e", f"@{settings}"], cwd=ROOT, check=True)
 
 
 if __name__ == "__main__":

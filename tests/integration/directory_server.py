@@ -7,11 +7,19 @@ import shlex
 import trustme
 from company import STATE
 from index import slapd
-from index.slapd import BASE, BIND_PASSWORD
+from index.slapd import BASE, BIND_DN, BIND_PASSWORD
 from testinfra.host import Host
 
 ROOT = "/root/directory"
 PORT = 6360
+SETTINGS = {
+    "url": f"ldaps://127.0.0.1:{PORT}",
+    "bind_dn": BIND_DN,
+    "bind_password": BIND_PASSWORD,
+    "user_base": f"ou=people,{BASE}",
+    "group_base": f"ou=groups,{BASE}",
+}
+"""What `wheelhouse_ldap` has for it, but for the groups."""
 
 
 class Directory:

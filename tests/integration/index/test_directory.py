@@ -10,20 +10,17 @@ from typing import Any
 import pytest
 from company import eventually, site
 from directory_server import PORT, Directory
+from directory_server import SETTINGS as CONNECTION
 from gateway import PAGE, Gateway
 from index.samples import Wheel
-from index.slapd import BASE, BIND_DN, BIND_PASSWORD, PASSWORD, dn, group_dn
+from index.slapd import BASE, BIND_PASSWORD, PASSWORD, dn, group_dn
 from testinfra.host import Host
 
 pytestmark = pytest.mark.long
 
 CONFIG = "/srv/wheelhouse/config"
 SETTINGS = {
-    "url": f"ldaps://127.0.0.1:{PORT}",
-    "bind_dn": BIND_DN,
-    "bind_password": BIND_PASSWORD,
-    "user_base": f"ou=people,{BASE}",
-    "group_base": f"ou=groups,{BASE}",
+    **CONNECTION,
     "groups": [{"name": "python-users"}, {"name": "python-authors", "publishes": ["acme-*"]}],
     "cache_minutes": 1,
 }

@@ -129,6 +129,7 @@ class Gateway:
             blob.write_to_path(place / "index.pem", append=True)
         given = {
             "ansible_managed": "by a test",
+            "ansible_facts": {"all_ipv6_addresses": []},
             "pypi_index_url": f"https://localhost:{self.port}",
             "pypi_index_directory": str(site.root),
             "__index_gateway_directory": str(place),
@@ -148,9 +149,9 @@ class Gateway:
             (place / name).write_text(templar.template(trust_as_template(template)), encoding="utf-8")
         shutil.copy(ROLE / "files/logins.lua", place)
         text = (place / "site.conf").read_text()
+        self.listens = re.findall(r"^ +listen (.*);$", text, re.MULTILINE)
         self.locations = re.findall(r"^ +location (.*) \{$", text, re.MULTILINE)
         text = text.replace("/var/log/nginx/", f"{place}/")
-        text = re.sub(r"^ +listen \[::\].*\n", "", text, flags=re.MULTILINE)
         text = re.sub(r"listen 80;", f"listen 127.0.0.1:{plain_port};", text)
         text = text.replace(f"listen {self.port} ssl;", f"listen 127.0.0.1:{self.port} ssl;")
         (place / "site.conf").write_text(text)
