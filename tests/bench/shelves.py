@@ -18,7 +18,8 @@ PARENT = "/srv/wheelhouse/shelves"
 OWNER = "wheelhouse"
 CONTAINER = "wheelhouse-index"
 TIMER = "wheelhouse-incoming.timer"
-"""What takes in files that were copied onto the shelf; off while shelves are made, and the time of that is measured."""
+"""What takes in files that were copied onto the shelf; off while shelves are made, so that it makes none of them."""
+SERVICE = "wheelhouse-incoming.service"
 CLOSURE = "closure"
 TWO_PROJECTS = "two-projects"
 """A short one and a long one."""
@@ -57,7 +58,7 @@ def make_room(host: Host) -> None:
     """Turn the index's shelf directory into a link."""
     host.shell(
         f"""
-        systemctl stop {TIMER}
+        systemctl stop {TIMER} {SERVICE}
         install -d {PARENT}
         mv {LINK} {path("as-installed")}
         ln -sT {path("as-installed")} {LINK}
@@ -75,12 +76,14 @@ def make(host: Host, size: int, tell: Callable[[str], None]) -> float:
 
 def make_two_projects(host: Host, sizes: tuple[int, int], tell: Callable[[str], None]) -> None:
     """Put a shelf in place that has two projects with so many files, `long_project(size)`."""
+    host.run("systemctl", "stop", TIMER, SERVICE)
     _empty(host, TWO_PROJECTS)
     packages = f"{path(TWO_PROJECTS)}/packages"
     for size in sizes:
         host.run("python3", f"{WORK}/wheels.py", "--project", packages, long_project(size), str(size), user=OWNER)
     put_in_place(host, TWO_PROJECTS)
     reindex(host, sum(sizes), tell)
+    host.run("systemctl", "start", TIMER)
 
 
 def long_project(files: int) -> str:
