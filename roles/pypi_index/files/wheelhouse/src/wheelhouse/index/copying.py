@@ -77,7 +77,7 @@ def _rows(connection: Connection, table: Table) -> Iterator[Mapping[str, Any]]:
     columns = [column for column in table.columns if column is not tables.events.c.tx]  # which is one server's own
     wanted = select(*columns).order_by(*table.primary_key.columns).execution_options(yield_per=_AT_ONCE)
     for row in connection.execute(wanted).mappings():
-        yield {**row}
+        yield dict(row)
 
 
 def _count(connection: Connection, table: Table) -> int:
