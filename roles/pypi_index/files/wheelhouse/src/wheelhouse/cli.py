@@ -17,6 +17,7 @@ from wheelhouse.commands import (
     records,
     releases,
     server,
+    store,
     tokens,
     transfer,
     upkeep,
@@ -26,7 +27,7 @@ from wheelhouse.errors import WheelhouseError
 
 CHANGES = (upkeep, releases, public, transfer, tokens)
 """What a person does to the index, who is named in the journal."""
-OTHERS = (housekeeping, records, backup, directory, server)
+OTHERS = (housekeeping, records, backup, directory, store, server)
 
 
 def run() -> NoReturn:

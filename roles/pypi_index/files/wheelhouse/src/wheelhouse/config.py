@@ -7,6 +7,7 @@ proxy.env, ca.pem       where the index asks upstream itself; see `network`
 ldap.json and others    where people have accounts of the company's directory; see `ldap_settings`
 read-rights             where projects are restricted; see `read_rights`
 upstreams.json          where some projects come from an index of their own; see `named_upstreams`
+store.json              where a server keeps the bytes of packages; see `store_settings`
 """
 
 import json
@@ -23,11 +24,12 @@ from urllib.parse import urlsplit
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse import ldap_settings, named_upstreams, network, read_rights, trusted_publishers
+from wheelhouse import ldap_settings, named_upstreams, network, read_rights, store_settings, trusted_publishers
 from wheelhouse.ldap_settings import Ldap
 from wheelhouse.named_upstreams import NamedUpstream
 from wheelhouse.network import CA_FILE, PROXY_FILE, Network
 from wheelhouse.read_rights import ReadRights
+from wheelhouse.store_settings import ObjectStore
 from wheelhouse.trusted_publishers import TrustedPublisher
 
 log = logging.getLogger(__name__)
@@ -229,7 +231,13 @@ def load(directory: Path) -> Settings:
     way_out = _read_by(network.read, directory)
     ldap, rights = _read_by(ldap_settings.read, directory), _read_by(read_rights.read, directory)
     settings = _settings(directory / "config.json", passwords, last_days, way_out, ldap, rights)
+    read_store(directory)
     return replace(settings, named_upstreams=_read_by(named_upstreams.read, directory))
+
+
+def read_store(directory: Path) -> ObjectStore | None:
+    """Which server keeps the bytes of packages since the program's start; None for none. Raises `ConfigError`."""
+    return _read_by(store_settings.read, directory)
 
 
 def _read_by(read: Callable[[Path], Found], directory: Path) -> Found:

@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from wheelhouse.commands import places
+from wheelhouse.commands import places, store
 from wheelhouse.commands.output import Commands, complain
 from wheelhouse.errors import WheelhouseError
 
@@ -25,8 +25,8 @@ def add(commands: Commands) -> None:
 def _housekeeping(options: argparse.Namespace) -> int:
     from wheelhouse import housekeeping  # noqa: PLC0415  it reads the intake's locks, which takes a while to load
 
-    cache = places.cache()
-    removals = housekeeping.plan(places.index(), places.settings(), cache)
+    cache, index = places.cache(), places.index()
+    removals = housekeeping.plan(index, places.settings(), cache)
     problems = []
     done = []
     for removal in removals:
@@ -39,6 +39,8 @@ def _housekeeping(options: argparse.Namespace) -> int:
         done.append(removal)
         if not options.json:
             print(f"{removal.kind} {removal.name}: {removal.size} bytes; {removal.why}")
+    if index.site.is_partial and not options.dry_run:
+        problems += store.daily(index)
     size = sum(removal.size for removal in done)
     if options.json:
         found = [{"kind": one.kind, "name": one.name, "bytes": one.size, "why": one.why} for one in done]

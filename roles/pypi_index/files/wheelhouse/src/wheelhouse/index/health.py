@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from wheelhouse.index import tables
 from wheelhouse.index.database import Database
+from wheelhouse.index.store_watch import SILENT, StoreWatch
 from wheelhouse.index.transaction import Index
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Health:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self._store = StoreWatch(index) if index.site.is_partial else None
         self._lock = threading.Lock()
         self._at = float("-inf")
         self._fault: str | None = None
@@ -48,6 +50,8 @@ class Health:
         try:
             if shutil.disk_usage(self._index.staging.incoming).free < MIN_FREE:
                 return "The disk is full."
+            if self._store and self._store.age() > SILENT:
+                return "The object store does not answer."
             if age_of_dirty(self._index.database) > MAX_DIRTY:
                 return "Pages wait to be rendered for too long."
             if not is_writable(self._index.database):

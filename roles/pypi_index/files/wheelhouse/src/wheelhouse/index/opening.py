@@ -5,12 +5,15 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from wheelhouse import config
 from wheelhouse.errors import Busy
 from wheelhouse.index import events, migrations, queries, simple_pages, tables, takeover
 from wheelhouse.index.database import Database, upsert
 from wheelhouse.index.projection import remake_pieces
 from wheelhouse.index.transaction import Index
+from wheelhouse.store.base import Store
 from wheelhouse.store.local import LocalStore
+from wheelhouse.store.partial_site import PartialSite
 from wheelhouse.store.site import Site
 from wheelhouse.store.staging import Staging
 
@@ -28,15 +31,26 @@ def open_index(root: Path, url: str | None = None, *, beside: bool = False) -> I
     `url` is that of the database, by default `$WHEELHOUSE_DATABASE`, or else a SQLite in the shelf. A shelf of the
     program's older form is taken over first, which may take minutes and says how far it is. `beside` says that another
     program works on the shelf, maybe of an earlier version. Raises `Busy` where that one could not go on, `TooNew` for
-    tables of a later version, OSError.
+    tables of a later version, `ConfigError`, OSError.
     """
     staging = Staging(root)
-    store = LocalStore(root, staging.incoming)
-    site = Site(root, store, staging)
+    store, site = _parts(root, staging)
     index = Index(Database(root / "state", url or os.environ.get("WHEELHOUSE_DATABASE") or None), store, site, staging)
     if not _is_ready(index):
         _make_ready(index, beside=beside)
     return index
+
+
+def _parts(root: Path, staging: Staging) -> tuple[Store, Site]:
+    """Where bytes are, and the tree that is served: the shelf's directory, unless the configuration names a server."""
+    settings = config.read_store(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    if settings is None:
+        directory = LocalStore(root, staging.incoming)
+        return directory, Site(root, directory, staging)
+    from wheelhouse.store.s3 import S3Store  # noqa: PLC0415  obstore takes a while to load
+
+    server = S3Store(settings)
+    return server, PartialSite(root, server, staging, settings.cache_size)
 
 
 def finish_pieces(index: Index) -> None:
