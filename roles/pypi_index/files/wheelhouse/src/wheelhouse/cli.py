@@ -18,6 +18,7 @@ from wheelhouse.commands import (
     records,
     releases,
     server,
+    store,
     tokens,
     transfer,
     upkeep,
@@ -27,7 +28,7 @@ from wheelhouse.errors import WheelhouseError
 
 CHANGES = (upkeep, releases, public, transfer, tokens)
 """What a person does to the index, who is named in the journal."""
-OTHERS = (housekeeping, records, backup, directory, server, migrate)
+OTHERS = (housekeeping, records, backup, directory, store, server, migrate)
 
 
 def run() -> NoReturn:

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import json
 
-from wheelhouse.commands import places
+from wheelhouse.commands import places, store
 from wheelhouse.commands.output import Commands, complain
 from wheelhouse.errors import Busy, WheelhouseError
 
@@ -44,6 +44,8 @@ def _housekeeping(options: argparse.Namespace) -> int:
             done.append(removal)
             if not options.json:
                 print(f"{removal.kind} {removal.name}: {removal.size} bytes; {removal.why}")
+    if index.site.is_partial and not options.dry_run:
+        problems += store.daily(index)
     size = sum(removal.size for removal in done)
     if options.json:
         found = [{"kind": one.kind, "name": one.name, "bytes": one.size, "why": one.why} for one in done]

@@ -102,6 +102,11 @@ class Changes:
             mark_dirty(connection, [REPORTS] if changed else [])
         self.render(REPORTS)
 
+    def remember_now(self, what: str) -> None:
+        """Remember that something was done now, for whoever asks `queries.remembered`."""
+        with self.database.change(what) as connection:
+            upsert(connection, tables.meta, [{"key": what, "value": now()}])
+
     def stale(self, place: str) -> list[str]:
         """Paths of pages, in whatever form, that are not what `render` would write. Changes nothing, waits for none."""
         return self._renderer.stale(place)
@@ -178,7 +183,8 @@ class Changes:
     def sweep(self, *, everything: bool = False) -> int:
         """Take away bytes that no row names, and what killed processes left of what they received.
 
-        Looks at what somebody put, or removed, who may have been killed; with `everything` at all bytes there are.
+        Looks at what somebody put, or removed, who may have been killed; with `everything` at all bytes there are, but
+        for those that a server keeps: see `store_upkeep`.
         Returns how many went.
         """
         self.staging.sweep()
@@ -186,9 +192,13 @@ class Changes:
         for note, digests in self.staging.loose():
             swept += self._sweep(digests)
             self.staging.forget_loose(note)
-        if everything:
+        if everything and not self.site.is_partial:
             swept += self._sweep(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
         return swept
+
+    def sweep_these(self, digests: Iterable[str]) -> int:
+        """Take away those of these bytes that no row names; returns how many went. Raises `Busy`."""
+        return self._sweep(digests)
 
     def _sweep(self, digests: Iterable[str]) -> int:
         return sum(self._sweep_some(some) for some in batches(digests))
@@ -198,6 +208,8 @@ class Changes:
         with self.database.change_alone() as connection:
             gone = [digest for digest in set(digests) - _named(connection, digests) if self.store.head(blob(digest))]
             for digest in gone:
+                if self.site.is_partial:
+                    connection.execute(select(literal(1)))  # raises where the lock was lost while this host stood still
                 self.store.delete(blob(digest))
         return len(gone)
 
@@ -223,6 +235,7 @@ class Changes:
                     if not (again and self.store.head(blob(digest))):
                         self.store.put(blob(digest), path, digest, durable=again or not together)
 
+            stack.enter_context(self.site.holding(stored))
             note = self.staging.note_loose(stored)
             put(again=False)
             if together:

@@ -104,15 +104,23 @@ def _day(today: date | None, before: int) -> str:
     return ((today or datetime.now(UTC).date()) - timedelta(before)).isoformat()
 
 
-def _key(line: str) -> Key | None:
-    """Which file a line is about, and on which day; None if it makes no sense."""
+def fetched(line: str) -> tuple[str, datetime] | None:
+    """Which path a line is about, and when that was; None if it makes no sense."""
     seconds, _, path = line.rstrip("\n").partition(" ")
     try:
-        day = datetime.fromtimestamp(float(seconds), UTC).date().isoformat()
-        path = json.loads(f'"{path}"')  # nginx escapes it as in JSON
+        at = datetime.fromtimestamp(float(seconds), UTC)
+        return json.loads(f'"{path}"'), at  # nginx escapes it as in JSON
     except (ValueError, OverflowError, OSError):
         return None
-    match path.split("/"):
+
+
+def _key(line: str) -> Key | None:
+    """Which file a line is about, and on which day; None if it makes no sense."""
+    found = fetched(line)
+    if found is None:
+        return None
+    day = found[1].date().isoformat()
+    match found[0].split("/"):
         case ["", "packages", project, file]:
             return project, file, day
         case ["", "conda", channel, subdir, file]:

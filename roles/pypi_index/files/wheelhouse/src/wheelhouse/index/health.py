@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from wheelhouse.errors import Unreachable, WheelhouseError
 from wheelhouse.index import gateways, tables
 from wheelhouse.index.database import Database
+from wheelhouse.index.store_watch import SILENT, StoreWatch
 from wheelhouse.index.transaction import Index
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ class Health:
 
     def __init__(self, index: Index) -> None:
         self._index = index
+        self._store = StoreWatch(index) if index.site.is_partial else None
         self._lock = threading.Lock()
         self._at = float("-inf")
         self._fault: str | None = None
@@ -54,6 +56,8 @@ class Health:
             database = self._index.database
             if database.server and (lost := gateways.unreached(database.state)) > gateways.LOST:
                 return f"The database has not been reached for {lost:.0f} seconds: what is served is as old as that."
+            if self._store and self._store.age() > SILENT:
+                return "The object store does not answer."
             if age_of_dirty(database) > MAX_DIRTY:
                 return "Pages wait to be rendered for too long."
             if behind := _behind(database):

@@ -13,7 +13,9 @@ from wheelhouse.index.database import Database, upsert
 from wheelhouse.index.moving import Place
 from wheelhouse.index.projection import remake_pieces
 from wheelhouse.index.transaction import Index
+from wheelhouse.store.base import Store
 from wheelhouse.store.local import LocalStore
+from wheelhouse.store.partial_site import PartialSite
 from wheelhouse.store.site import Site
 from wheelhouse.store.staging import Staging
 
@@ -35,12 +37,23 @@ def open_index(root: Path, *, beside: bool = False) -> Index:
     """
     server, gateway = config.database(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
     staging = Staging(root)
-    store = LocalStore(root, staging.incoming)
-    site = Site(root, store, staging)
+    store, site = _parts(root, staging)
     index = Index(Database(root / "state", server, gateway), store, site, staging)
     if not _is_ready(index):
         _make_ready(index, beside=beside)
     return index
+
+
+def _parts(root: Path, staging: Staging) -> tuple[Store, Site]:
+    """Where bytes are, and the tree that is served: the shelf's directory, unless the configuration names a server."""
+    settings = config.read_store(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
+    if settings is None:
+        directory = LocalStore(root, staging.incoming)
+        return directory, Site(root, directory, staging)
+    from wheelhouse.store.s3 import S3Store  # noqa: PLC0415  obstore takes a while to load
+
+    server = S3Store(settings)
+    return server, PartialSite(root, server, staging, settings.cache_size)
 
 
 def finish_pieces(index: Index) -> None:
@@ -123,8 +136,9 @@ def places(root: Path) -> tuple[Place, Place, Staging]:
     if server is None:
         raise Rejected(f"{directory} has no database.json, which says where the index of several gateways is.")
     staging, state = Staging(root), root / "state"
-    alone = LocalStore(root, staging.incoming)
-    return Place(Database(state), alone), Place(Database(state, server, gateway), alone), staging
+    shared, _ = _parts(root, staging)
+    alone = Place(Database(state), LocalStore(root, staging.incoming))
+    return alone, Place(Database(state, server, gateway), shared), staging
 
 
 def _make_all_pieces(index: Index) -> None:

@@ -1,7 +1,8 @@
 """From rows to what is served: links to bytes, and pages. Doing it again changes nothing.
 
 What is new is in its place before a page lists it, and goes when no page lists it any more. Rows are read while nobody
-else renders the place, so that older ones never overwrite newer pages.
+else renders the place, so that older ones never overwrite newer pages. Where a server keeps the bytes, what was just
+received here is placed, and all else only when somebody asks for it: see `fetching`.
 """
 
 import logging
@@ -181,8 +182,10 @@ class Renderer:
         listed = _in_order(rows)
         directory = f"packages/{project}"
         there = self._site.names(directory)
-        absent = {row[_FILE] for row in listed} - there
-        absent |= {row[_FILE] for row in listed if row[_METADATA] and f"{row[_FILE]}{METADATA}" not in there}
+        absent: set[str] = set()
+        if not self._site.is_partial:
+            absent = {row[_FILE] for row in listed} - there
+            absent |= {row[_FILE] for row in listed if row[_METADATA] and f"{row[_FILE]}{METADATA}" not in there}
         looked_at = [row[_FILE] for row in listed if check or row[_FILE] in absent or row[_FILE] in fresh]
         if looked_at:
             self._site.make(directory, durable=named)
@@ -224,7 +227,8 @@ class Renderer:
         directory = f"conda/{place}"
         self._site.make(directory, durable=named)
         there = self._site.names(directory)
-        looked_at = [row for row in _present(rows) if check or row.file in fresh or row.file not in there]
+        absent = set() if self._site.is_partial else {row.file for row in rows} - there
+        looked_at = [row for row in _present(rows) if check or row.file in fresh or row.file in absent]
         if (
             sum([self._place(directory, row.file, row.sha256, instant(row.at).timestamp()) for row in looked_at])
             and named
