@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import copy
 import http.client
 import os
 import re
@@ -147,7 +148,8 @@ class Gateway:
         for name in _TEMPLATES:
             template = (ROLE / "templates" / f"{name}.j2").read_text(encoding="utf-8")
             (place / name).write_text(templar.template(trust_as_template(template)), encoding="utf-8")
-        shutil.copy(ROLE / "files/logins.lua", place)
+        for name in ("logins.lua", "fetch.lua"):
+            shutil.copy(ROLE / "files" / name, place)
         text = (place / "site.conf").read_text()
         self.listens = re.findall(r"^ +listen (.*);$", text, re.MULTILINE)
         self.locations = re.findall(r"^ +location (.*) \{$", text, re.MULTILINE)
@@ -201,6 +203,21 @@ class Gateway:
             connection.close()
             self._connection = None
             raise
+
+    def another(self) -> "Gateway":
+        """Another client of it."""
+        client = copy.copy(self)
+        client._connection = None
+        return client
+
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[socket.socket]:
+        """A connection, for whoever does not speak HTTP to its end."""
+        with (
+            socket.create_connection(("127.0.0.1", self.port), 60) as plain,
+            self._context.wrap_socket(plain, server_hostname="localhost") as connection,
+        ):
+            yield connection
 
     def _answers(self) -> bool:
         try:

@@ -125,6 +125,7 @@ ELSEWHERE = {
     "@unhealthy": "a sentence",
     "@misplaced": "a refusal without a body",
     "@may_not_publish": "a refusal without a body",
+    "@not_here_yet": "asked for files that this host has not, where a server keeps them: see test_fetching",
 }
 """Locations that show nothing of a project."""
 
@@ -186,6 +187,14 @@ def open_gateway(program: Program, tmp_path_factory: pytest.TempPathFactory) -> 
         yield gateway
 
 
+@pytest.fixture(scope="module")
+def fetching_gateway(program: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One that asks the program for files that it does not find."""
+    place = tmp_path_factory.mktemp("fetching") / "place"
+    with Gateway(program.site, place, pypi_index_store={"bucket": "wheelhouse"}).running() as gateway:
+        yield gateway
+
+
 @pytest.fixture
 def eventually() -> Callable[[Callable[[], bool]], None]:
     def wait(is_so: Callable[[], bool]) -> None:
@@ -234,9 +243,10 @@ def without_name(answer: Answer, name: str) -> tuple[int, dict[str, str], bytes]
     return answer.status, headers, plain(answer.body.decode("latin-1")).encode("latin-1")
 
 
-def test_every_location_of_the_gateway_is_asked(gateway: Gateway) -> None:
+def test_every_location_of_the_gateway_is_asked(gateway: Gateway, fetching_gateway: Gateway) -> None:
     """Whoever adds one says here how it is asked for a restricted project, and in the documentation what it does."""
-    assert set(gateway.locations) == LOCATIONS.keys() | ELSEWHERE.keys()
+    assert set(fetching_gateway.locations) == LOCATIONS.keys() | ELSEWHERE.keys()
+    assert set(gateway.locations) == set(fetching_gateway.locations) - {"@not_here_yet"}
 
 
 def assert_hidden(gateway: Gateway, login: dict[str, str]) -> None:
@@ -250,6 +260,13 @@ def assert_hidden(gateway: Gateway, login: dict[str, str]) -> None:
 
 def test_to_whoever_may_not_read_it_a_project_does_not_exist(gateway: Gateway) -> None:
     assert_hidden(gateway, basic("bob"))
+
+
+def test_nor_where_the_gateway_has_files_fetched(fetching_gateway: Gateway) -> None:
+    for login in (basic("bob"), {}):
+        assert_hidden(fetching_gateway, login)
+    path = filled("/packages/{name}/{file}", HERE)
+    assert fetching_gateway.ask(path, basic("ada")).body == secret_wheel().build()
 
 
 def test_nor_to_whoever_may_read_another_one(gateway: Gateway) -> None:

@@ -13,10 +13,12 @@ from wheelhouse.commands import (
     backup,
     directory,
     housekeeping,
+    migrate,
     public,
     records,
     releases,
     server,
+    store,
     tokens,
     transfer,
     upkeep,
@@ -26,7 +28,7 @@ from wheelhouse.errors import WheelhouseError
 
 CHANGES = (upkeep, releases, public, transfer, tokens)
 """What a person does to the index, who is named in the journal."""
-OTHERS = (housekeeping, records, backup, directory, server)
+OTHERS = (housekeeping, records, backup, directory, store, server, migrate)
 
 
 def run() -> NoReturn:

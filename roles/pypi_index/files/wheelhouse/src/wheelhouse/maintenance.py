@@ -17,6 +17,7 @@ from wheelhouse.index.reindex import Reindex
 from wheelhouse.index.transaction import Index
 from wheelhouse.index.verify import Reader, Verify, VerifyProjects, in_order
 from wheelhouse.progress import progress, tell
+from wheelhouse.store_upkeep import StoreUpkeep
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Maintenance:
             ]
         channels.note_strays()
         self.index.sweep(everything=True)
+        if self.index.site.is_partial and not projects:
+            StoreUpkeep(drop).compare()
         python.finish()
         for walk in walks:
             walk.finish()

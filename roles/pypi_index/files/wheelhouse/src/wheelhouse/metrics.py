@@ -8,16 +8,21 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from wheelhouse.index import events, tables
+from wheelhouse.index import events, fetching, gateways, tables
+from wheelhouse.index.database import gateway_of
 from wheelhouse.index.events import PUBLISH, QUARANTINE, REFUSE, instant
 from wheelhouse.index.health import age_of_dirty
 from wheelhouse.index.projection import INTAKE
+from wheelhouse.index.store_watch import PROBES, StoreWatch
 from wheelhouse.index.transaction import Index
 from wheelhouse.intake import last_report
+from wheelhouse.store.counters import Counters
+from wheelhouse.store.partial_site import PartialSite
 
 Samples = list[tuple[Mapping[str, str], float]]
 _MOST_IN_QUARANTINE = 10_000
@@ -32,6 +37,23 @@ _REASON = case(
     else_="file",
 )
 """Why an upload was refused, as one word; most have sentences with names in them."""
+
+
+_OF_COPIES = (
+    ("files", "copies", "Copies of packages on this host.", "gauge"),
+    ("bytes", "copies_bytes", "Their size.", "gauge"),
+    ("removed", "copies_removed_total", "Copies that made room for others.", "counter"),
+    ("rotten", "copies_damaged_total", "Copies that had changed on this disk, and were fetched anew.", "counter"),
+    ("fetched", "fetched_total", "Files fetched from the object store.", "counter"),
+    ("fetched_bytes", "fetched_bytes_total", "Their size.", "counter"),
+    ("fetching_seconds", "fetching_seconds_total", "Time that this took.", "counter"),
+    ("damaged", "fetches_damaged_total", "Files that the object store did not have as they were published.", "counter"),
+)
+"""Key, name, description and kind of what this host counts of copies."""
+_OF_PROBES = (
+    ("at", "probed_timestamp_seconds", "When the object store was last probed.", "gauge"),
+    ("faults", "faults", "What it did wrong then.", "gauge"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,11 +83,20 @@ def text(families: Iterable[Family]) -> str:
 def collect(index: Index) -> list[Family]:
     """What is known now; raises OSError, SQLAlchemyError."""
     with index.database.read() as connection:
-        found = [*_events(connection), *_published(connection)]
+        found = [*_events(connection), *_published(connection), *_gateways(connection)]
     found += _one(
         "wheelhouse_dirty_oldest_seconds", "Time that the oldest such page waits.", age_of_dirty(index.database)
     )
-    return [*found, *_disk(index), *_intake(index)]
+    return [*found, *_disk(index), *_store(index), *_intake(index)]
+
+
+def reach(shelf: Path) -> list[Family]:
+    """What a gateway knows also while the database is away; for one whose shelf this is. Raises OSError."""
+    return _one(
+        "wheelhouse_database_age_seconds",
+        "Time since this gateway last reached the database.",
+        gateways.unreached(shelf / "state"),
+    )
 
 
 def _one(name: str, description: str, value: float, kind: str = "gauge") -> list[Family]:
@@ -115,8 +146,20 @@ def _published(connection: Connection) -> Iterator[Family]:
     yield Family("wheelhouse_files", "gauge", "Published files.", counts)
     yield Family("wheelhouse_files_bytes", "gauge", "Their size.", sizes)
     yield Family("wheelhouse_files_missing", "gauge", "Published files whose bytes are gone.", missing)
-    dirty = connection.execute(select(func.count()).select_from(tables.dirty)).scalar() or 0
+    here = tables.dirty.c.gateway == gateway_of(connection)
+    dirty = connection.execute(select(func.count()).select_from(tables.dirty).where(here)).scalar() or 0
     yield from _one("wheelhouse_dirty_pages", "Pages that wait to be rendered.", dirty)
+
+
+def _gateways(connection: Connection) -> Iterator[Family]:
+    """Of several that share a database; each knows of all."""
+    known = gateways.known(connection)
+    if not known:
+        return
+    seen: Samples = [({"gateway": name}, one.seen) for name, one in known.items()]
+    yield Family("wheelhouse_gateway_seen_seconds", "gauge", "Time since a gateway said that it lives.", seen)
+    behind: Samples = [({"gateway": name}, one.behind) for name, one in known.items()]
+    yield Family("wheelhouse_gateway_behind_seconds", "gauge", "Time that the oldest page of a gateway waits.", behind)
 
 
 def _disk(index: Index) -> Iterator[Family]:
@@ -134,6 +177,21 @@ def _disk(index: Index) -> Iterator[Family]:
                 break
     yield from _one("wheelhouse_quarantine_files", "Files in the quarantine.", kept)
     yield from _one("wheelhouse_quarantine_bytes", "Their size.", size)
+
+
+def _store(index: Index) -> Iterator[Family]:
+    """Where a server keeps the bytes: whether it answers, and the copies that this host has; else nothing."""
+    if not isinstance(index.site, PartialSite):
+        return
+    yield from _one("wheelhouse_store_age_seconds", "Time since the object store answered.", StoreWatch(index).age())
+    state = index.database.state
+    copies, probed = Counters(state / fetching.COUNTERS).read(), Counters(state / PROBES).read()
+    yield from _one("wheelhouse_copies_limit_bytes", "Room for copies of packages on this host.", index.site.most)
+    for key, name, description, kind in _OF_COPIES:
+        yield from _one(f"wheelhouse_{name}", description, copies.get(key, 0), kind)
+    for key, name, description, kind in _OF_PROBES:
+        if key in probed:
+            yield from _one(f"wheelhouse_store_{name}", description, probed[key], kind)
 
 
 def _intake(index: Index) -> Iterator[Family]:

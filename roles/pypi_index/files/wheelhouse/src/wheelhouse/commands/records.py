@@ -5,13 +5,17 @@ import itertools
 import json
 import os
 import sys
+from collections.abc import Iterable, Iterator
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import metrics
+from wheelhouse import config, metrics
 from wheelhouse.commands import places
 from wheelhouse.commands.output import Commands
+from wheelhouse.errors import Unreachable
 from wheelhouse.index import downloads, events, journal, queries
+from wheelhouse.index.fetching import Fetcher
+from wheelhouse.store.partial_site import PartialSite
 
 
 def add(commands: Commands) -> None:
@@ -78,7 +82,10 @@ def _downloads(options: argparse.Namespace) -> int:
     index = places.index()
     if options.count:
         sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
-        counted = downloads.count(index.database, options.count, sys.stdin)
+        used: dict[str, float] = {}
+        counted = downloads.count(index.database, options.count, _noting(sys.stdin, used))
+        if isinstance(index.site, PartialSite):
+            Fetcher(index, index.site).note_used(used)
         downloads.sum_up(index.database)
         print("counted before" if counted is None else counted)
         return 0
@@ -101,8 +108,23 @@ def _downloads(options: argparse.Namespace) -> int:
     return 0
 
 
+def _noting(lines: Iterable[str], used: dict[str, float]) -> Iterator[str]:
+    """The lines, which are noted as uses of files: paths below the shelf, with seconds since 1970."""
+    for line in lines:
+        if found := downloads.fetched(line):
+            path, at = found[0].lstrip("/"), found[1].timestamp()
+            used[path] = max(at, used.get(path, 0.0))
+        yield line
+
+
 def _metrics(options: argparse.Namespace) -> int:
-    sys.stdout.write(metrics.text(metrics.collect(places.index())))
+    is_gateway = config.database(places.configuration())[0] is not None
+    found = metrics.reach(places.shelf()) if is_gateway else []
+    try:
+        found += metrics.collect(places.index())
+    except Unreachable as error:  # how long that is so, is among what is known
+        print(f"wheelhouse: {error}", file=sys.stderr)
+    sys.stdout.write(metrics.text(found))
     return 0
 
 

@@ -5,7 +5,7 @@
 
 Copying a package into `drop/conda/<channel>/`, there into the subdir where it belongs or not, is the way to publish it;
 one that is found in the channel itself is treated alike. Deleting its file there takes a package of the company's own
-out of the channel. Whatever else is gone is put back, as with Python projects.
+out of the channel, unless a server keeps the bytes. Whatever else is gone is put back, as with Python projects.
 """
 
 import re
@@ -77,7 +77,8 @@ class Channels:
         Files that look as they were left are only read if `deep`.
         """
         _, packages = self._published(channel)
-        if not packages and not (self._index.site.conda / channel).is_dir():
+        is_gone = not self._index.site.is_partial and not (self._index.site.conda / channel).is_dir()
+        if not packages and is_gone:
             self._index.remove_channel(channel)  # whoever took it away meant it: nothing is in it
             return
         # First: whatever is published next to it puts a file that is gone back.
@@ -98,7 +99,8 @@ class Channels:
         for name, package in sorted(packages.items()):
             with self._report.noting_errors(package.file):
                 at = package.published_at.timestamp()
-                found = repair.look_after(self._index, _path(package), package.sha256, package.size, at, deep=deep)
+                is_read = deep or package.missing  # it may be there again
+                found = repair.look_after(self._index, _path(package), package.sha256, package.size, at, deep=is_read)
                 if found in (Bytes.UNPLACED, Bytes.TOUCHED):
                     unplaced.add(package.subdir)
                 if found is Bytes.UNPLACED:
@@ -129,6 +131,8 @@ class Channels:
 
     def _is_taken_away(self, package: PublishedPackage) -> bool:
         """Whether somebody deleted a package of our own from an index that is there. What is served is settled."""
+        if self._index.site.is_partial:
+            return False  # nobody asked this host for it yet, or it made room for others
         page = Foreign(self._index.site.root, _CONDA / package.channel / package.subdir / "repodata.json")
         file = Foreign(self._index.site.root, PurePosixPath(_path(package)))
         return not (package.upstream or package.missing) and not file.is_there() and page.is_there()

@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import Connection, delete, func, select
 
 from wheelhouse.index import tables
-from wheelhouse.index.database import Database, insert_missing, upsert
+from wheelhouse.index.database import Database, insert_missing, own_key, upsert
 from wheelhouse.index.events import now, written
 from wheelhouse.index.projection import batches
 
@@ -45,6 +45,7 @@ def count(database: Database, name: str, lines: Iterable[str]) -> int | None:
     """
     # nginx logs only files that exist, so there are at most as many keys as there are files.
     found = Counter(key for line in lines if (key := _key(line)))
+    name = own_key(database.gateway, name)
     with database.change("downloads") as connection:
         logs = tables.counted_logs
         if connection.execute(select(logs.c.name).where(logs.c.name == name)).first():
@@ -103,15 +104,23 @@ def _day(today: date | None, before: int) -> str:
     return ((today or datetime.now(UTC).date()) - timedelta(before)).isoformat()
 
 
-def _key(line: str) -> Key | None:
-    """Which file a line is about, and on which day; None if it makes no sense."""
+def fetched(line: str) -> tuple[str, datetime] | None:
+    """Which path a line is about, and when that was; None if it makes no sense."""
     seconds, _, path = line.rstrip("\n").partition(" ")
     try:
-        day = datetime.fromtimestamp(float(seconds), UTC).date().isoformat()
-        path = json.loads(f'"{path}"')  # nginx escapes it as in JSON
+        at = datetime.fromtimestamp(float(seconds), UTC)
+        return json.loads(f'"{path}"'), at  # nginx escapes it as in JSON
     except (ValueError, OverflowError, OSError):
         return None
-    match path.split("/"):
+
+
+def _key(line: str) -> Key | None:
+    """Which file a line is about, and on which day; None if it makes no sense."""
+    found = fetched(line)
+    if found is None:
+        return None
+    day = found[1].date().isoformat()
+    match found[0].split("/"):
         case ["", "packages", project, file]:
             return project, file, day
         case ["", "conda", channel, subdir, file]:

@@ -127,6 +127,7 @@ class Reindex:
         """Look after one file; raises OSError."""
         path = f"{_PACKAGES}/{file.project}/{file.file}"
         at = file.offered_at.timestamp()
+        deep |= file.missing  # it may be there again
         found = repair.look_after(self._index, path, file.sha256, file.size, at, deep=deep)
         shown = f"{file.file} of {file.project}"
         if found is Bytes.REPLACED:

@@ -12,8 +12,9 @@ from typing import IO, TypeVar
 
 from sqlalchemy import Connection, select
 
-from wheelhouse.errors import NotFound
+from wheelhouse.errors import Damaged, NotFound
 from wheelhouse.index import tables
+from wheelhouse.index.database import gateway_of
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.base import blob
 from wheelhouse.store.foreign import Foreign, Unfit
@@ -38,6 +39,8 @@ def look_after(index: Index, path: str, sha256: str, size: int | None, at: float
     looks as it was left is only read if `deep`. What is damaged in the store is taken away
     there unless it is what is served: then it is the caller's to put aside, with `discard`.
     """
+    if index.site.is_partial:
+        return _look_after_copy(index, path, sha256, size, at, deep=deep)
     key = blob(sha256)
     is_untouched = index.site.is_untouched(path, key, size, at)
     if is_untouched and not deep:
@@ -55,6 +58,27 @@ def look_after(index: Index, path: str, sha256: str, size: int | None, at: float
     with served.opened() as (stream, _), index.staging.receive(stream) as copy:
         put_back(index, copy, sha256)
     return Bytes.UNPLACED
+
+
+def _look_after_copy(index: Index, path: str, sha256: str, size: int | None, at: float | None, *, deep: bool) -> Bytes:
+    """The same where a server keeps the bytes, which is only asked if `deep`. To have no copy here is fine."""
+    key = blob(sha256)
+    served = Foreign(index.site.root, PurePosixPath(path))
+    is_untouched = index.site.is_untouched(path, key, size, at)
+    if not deep and (is_untouched or not served.is_there()):
+        return Bytes.FINE
+    is_right = _is(served, sha256)
+    if deep and not is_whole(index, sha256):
+        index.store.delete(key)
+        if not is_right:
+            index.site.remove(path)
+            return Bytes.GONE
+        with served.opened() as (stream, _), index.staging.receive(stream) as copy:
+            put_back(index, copy, sha256)
+        return Bytes.UNPLACED
+    if is_untouched and not is_right:
+        index.site.remove(path)  # it is fetched anew
+    return Bytes.FINE if is_untouched or not served.is_there() else Bytes.TOUCHED
 
 
 def put_back(index: Index, copy: Path, sha256: str) -> None:
@@ -96,7 +120,8 @@ def settled(index: Index, places: Collection[str], question: Callable[[Connectio
 
 def dirty(connection: Connection, places: Collection[str]) -> list[str]:
     """Those of the places that have something to be rendered, or are being rendered, sorted."""
-    marked = select(tables.dirty.c.place).where(tables.dirty.c.place.in_(places))
+    here = tables.dirty.c.gateway == gateway_of(connection)
+    marked = select(tables.dirty.c.place).where(here, tables.dirty.c.place.in_(places))
     return sorted(connection.execute(marked).scalars())
 
 
@@ -104,7 +129,7 @@ def is_whole(index: Index, sha256: str) -> bool:
     """Whether the store has the bytes with this SHA-256 (hex), all of which are read; raises OSError."""
     try:
         return digest_of(index.store.open(blob(sha256))) == sha256
-    except NotFound:
+    except (NotFound, Damaged):
         return False
 
 

@@ -56,9 +56,11 @@ class Reader:
 
     def _compare(self, file: Served) -> str | None:
         try:
-            if Foreign(self._index.site.root, PurePosixPath(file.path)).sha256() != file.sha256:
+            served = Foreign(self._index.site.root, PurePosixPath(file.path))
+            is_partial = self._index.site.is_partial
+            if not (is_partial and not served.is_there()) and served.sha256() != file.sha256:
                 return f"{file.shown} is not what was published."
-            if self._index.site.is_placed(file.path, blob(file.sha256)):
+            if not is_partial and self._index.site.is_placed(file.path, blob(file.sha256)):
                 return None  # one and the same
             if not repair.is_whole(self._index, file.sha256):
                 return f"{file.shown} is served, and is not in the store as it was published."

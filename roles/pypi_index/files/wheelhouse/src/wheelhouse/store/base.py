@@ -26,7 +26,7 @@ class Stat:
 
 
 class Store(Protocol):
-    """The verbs. All raise OSError, ENOSPC among them."""
+    """The verbs. All raise OSError, ENOSPC among them, and where a server keeps the bytes `Busy` and `Full`."""
 
     def put(self, key: str, source: Path, sha256: str, *, durable: bool = True) -> bool:
         """Store the contents of the file `source`, synced when this returns; False if the key is there already.
@@ -41,12 +41,8 @@ class Store(Protocol):
         """Have all on the disk that was put."""
         ...
 
-    def replace(self, key: str, content: bytes) -> None:
-        """Store `content`, whatever was there; synced when this returns."""
-        ...
-
     def open(self, key: str) -> IO[bytes]:
-        """The contents, to be read and closed; raises `NotFound`."""
+        """The contents, to be read and closed; raises `NotFound`. Reading may raise `Damaged`."""
         ...
 
     def head(self, key: str) -> Stat | None:
@@ -62,7 +58,7 @@ class Store(Protocol):
         ...
 
     def path(self, key: str) -> Path | None:
-        """Where the bytes are if they are a file on this machine, for `Site` to link; None if they are not."""
+        """Where the bytes are if they are a file on this machine, for `Site` to link; None if a server keeps them."""
         ...
 
 

@@ -12,7 +12,7 @@ from typing import IO
 
 from wheelhouse.errors import Damaged, NotFound
 from wheelhouse.store.base import BLOBS, Stat
-from wheelhouse.store.staging import FILE_MODE, make_directory, sync_directory, sync_disk, write_file
+from wheelhouse.store.staging import FILE_MODE, make_directory, sync_directory, sync_disk
 
 
 class LocalStore:
@@ -44,13 +44,6 @@ class LocalStore:
         """See `Store`."""
         if (self._root / BLOBS).is_dir():
             sync_disk(self._root / BLOBS)
-
-    def replace(self, key: str, content: bytes) -> None:
-        """See `Store`."""
-        target = self._root / key
-        self._make_parents(target)
-        write_file(target, content, self._incoming)
-        sync_directory(target.parent)
 
     def open(self, key: str) -> IO[bytes]:
         """See `Store`."""

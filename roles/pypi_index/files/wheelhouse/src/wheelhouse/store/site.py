@@ -22,7 +22,7 @@ import stat
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from conda_package_streaming.package_streaming import zstd
@@ -43,6 +43,9 @@ WITH_ZSTD = "repodata.json"
 class Site:
     """The tree of one shelf on this machine. Only `index.rendering` and `index.reindex` change it."""
 
+    is_partial = False
+    """Whether files may be published that are not here: they are fetched when somebody asks for them."""
+
     def __init__(self, root: Path, store: Store, staging: Staging) -> None:
         """Make the directories where they are missing; raises OSError."""
         self.root = root
@@ -55,6 +58,11 @@ class Site:
         self._staging = staging
         for directory in (self.packages, self.simple, self.locks):
             make_directory(directory)
+
+    @contextlib.contextmanager
+    def holding(self, files: Mapping[str, Path]) -> Iterator[None]:
+        """While the block lasts, bytes with these SHA-256 (hex) are in these files of this disk as well."""
+        yield
 
     @contextlib.contextmanager
     def rendering(self, place: str) -> Iterator[None]:
@@ -87,25 +95,21 @@ class Site:
                 return True
         if self.is_placed(path, key):
             return False
-        if os.path.lexists(target) and not (trusted or _has_bytes(target, key)):
+        if os.path.lexists(target) and not (trusted or has_bytes(target, key)):
             self._displace(target)
         with self._link(key, at) as linked:
             linked.rename(target)
         return True
 
     def is_placed(self, path: str, key: str) -> bool:
-        """Whether what is at `path` is the very file that `place` put there: the same bytes, not only equal ones.
-
-        Where bytes are elsewhere, all that can be told without reading is its size.
-        """
+        """Whether what is at `path` is the very file that `place` put there: the same bytes, not only equal ones."""
         try:
             there = (self.root / path).lstat()
         except (FileNotFoundError, NotADirectoryError):
             return False
         source = self._store.path(key)
         if source is None:
-            known = self._store.head(key)
-            return bool(known and stat.S_ISREG(there.st_mode) and known.size == there.st_size)
+            return False
         try:
             kept = source.lstat()
         except FileNotFoundError:
@@ -276,7 +280,7 @@ def _holds(path: Path, content: bytes, unpack: _Turn) -> bool:
         return False
 
 
-def _has_bytes(path: Path, key: str) -> bool:
+def has_bytes(path: Path, key: str) -> bool:
     """Whether a file of the tree has the bytes of a key, as one that a backup brought back."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

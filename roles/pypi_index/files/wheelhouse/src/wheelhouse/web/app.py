@@ -19,20 +19,25 @@ from werkzeug.routing import BaseConverter, Map, Rule
 from werkzeug.wrappers import Request, Response
 
 from wheelhouse.config import Config
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Busy, WheelhouseError
 from wheelhouse.formats import confined
 from wheelhouse.index import permissions, provenance
+from wheelhouse.index.fetching import Fetcher
+from wheelhouse.index.follower import Follower
 from wheelhouse.index.health import Health
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
+from wheelhouse.index.store_watch import StoreWatch
 from wheelhouse.index.tokens import Tokens
 from wheelhouse.index.transaction import Index
 from wheelhouse.logs import OneLine
 from wheelhouse.store.downloads import Cache
+from wheelhouse.store.partial_site import PartialSite
 from wheelhouse.web import xmlrpc
 from wheelhouse.web.account import Account
 from wheelhouse.web.audits import Audits
 from wheelhouse.web.background import repeat
+from wheelhouse.web.fetch_routes import FetchRoutes
 from wheelhouse.web.html import Pages
 from wheelhouse.web.integrity import Integrity
 from wheelhouse.web.logins import Logins
@@ -50,6 +55,10 @@ LOOK_AT_DENIED = 2.0
 """Seconds after which what is denied or refused leaves the cache while nobody asks."""
 LOOK_AT_RESTRICTED = 2.0
 """Seconds after which a project that was restricted leaves the lists. The gateway hides everything else within one."""
+LOOK_AT_STORE = 2.0
+"""Seconds after which the server that keeps the bytes is asked whether it is there."""
+LOOK_AT_COPIES = 60.0
+"""Seconds after which it is looked whether this host has too many copies of packages that a server keeps."""
 LOOK_AT_TOKENS = 5.0
 """Seconds after which the tokens of an account that was removed end for good."""
 READS = "X-Wheelhouse-Reads"
@@ -70,7 +79,10 @@ def application() -> "Application":
     config = Config(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
     provenance.readdress(index.database, config.current().index_url)
     index.render_dirty()
-    index.sweep()
+    try:
+        index.sweep()
+    except Busy as error:  # the next one does; whoever reads need not wait for it
+        log.warning("What nobody names stays for now: %s", error)
     cache = Cache(Path(os.environ.get("WHEELHOUSE_CACHE", "/cache")))
     cache.sweep()
     index.restrict(config.current().restricted, check=True)
@@ -99,6 +111,7 @@ class Application:
         pages = Pages(config, index, self._logins)
         self._account = Account(config, self._tokens, self._logins, pages)
         self._audits = Audits(config)
+        self._fetcher = Fetcher(index, index.site) if isinstance(index.site, PartialSite) else None
         routes: dict[str, Callable[..., Response]] = {
             "/": pages.home,
             "/search": pages.search,
@@ -116,6 +129,8 @@ class Application:
             "/<name>": pages.named,
         }
         """What answers GET and HEAD. `rest` may be empty, and have slashes in it."""
+        if self._fetcher:
+            routes["/fetch/<rest:path>"] = FetchRoutes(self._fetcher).fetch
         rules = [Rule(path, endpoint=answer) for path, answer in routes.items()]
         self._routes = Map(rules, converters={"rest": _Rest}, merge_slashes=False).bind("index")
 
@@ -125,7 +140,12 @@ class Application:
         repeat(self._upstream.look_again, LOOK_AT_DENIED, "It is not known what has to leave the cache.")
         repeat(self._end_tokens, LOOK_AT_TOKENS, "The tokens in force could not be looked at.")
         repeat(self._restrict, LOOK_AT_RESTRICTED, "The lists could not be made without what is restricted.")
+        if self._fetcher:
+            repeat(StoreWatch(self._index).look, LOOK_AT_STORE, "The object store does not answer.")
+            repeat(self._fetcher.tend, LOOK_AT_COPIES, "The copies of packages on this host could not be looked after.")
         threading.Thread(target=self._audits.warm_up, daemon=True).start()
+        if self._index.database.server:
+            threading.Thread(target=Follower(self._index, self._end_tokens).run, daemon=True).start()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from packaging.version import Version
 
 from wheelhouse.config import Settings
-from wheelhouse.errors import NotFound
+from wheelhouse.errors import Busy, Damaged, NotFound
 from wheelhouse.formats import reading
 from wheelhouse.formats.description import Description, Needed
 from wheelhouse.formats.distribution import BadDistribution
@@ -171,7 +171,11 @@ class Descriptions:
         return self._describe(sdist.sha256, sdist.file) if sdist else None
 
     def _describe(self, sha256: str, filename: str) -> Description | None:
-        return self._found.get(sha256, lambda: self._read(blob(sha256), filename))
+        try:
+            return self._found.get(sha256, lambda: self._read(blob(sha256), filename))
+        except (Busy, OSError) as error:  # it may be told in a while
+            log.warning("%s cannot be described: %s", filename, error)
+            return None
 
     def _read(self, key: str, filename: str) -> Description | None:
         try:
@@ -181,7 +185,7 @@ class Descriptions:
                 copyfileobj(source, copy, 2**20)
                 copy.flush()
                 return reading.describe(Path(copy.name), filename)
-        except (BadDistribution, NotFound, OSError) as error:
+        except (BadDistribution, NotFound, Damaged) as error:
             log.warning("%s cannot be described: %s", filename, error)
             return None
 
