@@ -74,7 +74,9 @@ def _networks(interface: Mapping[str, object]) -> Iterator[ipaddress.IPv4Network
     addresses += interface["ipv6"] if isinstance(interface.get("ipv6"), list) else []
     for one in addresses:
         if isinstance(one, Mapping) and one.get("address") and one.get("prefix"):
-            yield ipaddress.ip_network(f"{one['address']}/{one['prefix']}", strict=False)
+            network = ipaddress.ip_network(f"{one['address']}/{one['prefix']}", strict=False)
+            if network.num_addresses > 1:
+                yield network
 
 
 class FilterModule:
