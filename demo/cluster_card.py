@@ -16,7 +16,7 @@ CARD = """
     Workstation   docker exec -it wheelhouse-workstation-cluster su - ada
     Gateways      docker kill wheelhouse-gateway-1-cluster     people go on with the other one
                   docker start wheelhouse-gateway-1-cluster
-    Balancers     docker exec wheelhouse-balancer-1-cluster ip address show eth0     who has 192.0.2.10
+    Balancers     docker exec wheelhouse-balancer-1-cluster ip address show eth0     who has 198.51.100.10
     Database      ansible-playbook -i inventories/demo-cluster playbooks/promote_database.yml
                   ansible-playbook -i inventories/demo-cluster site.yml     the former primary becomes a standby
                   (both with WHEELHOUSE_DEMO=cluster in the environment)

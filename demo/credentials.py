@@ -120,7 +120,6 @@ def company_ca(state: Path) -> None:
 
 def server_certificate(state: Path, file: str, names: Sequence[str]) -> None:
     """Make FILE.pem and FILE.key, for a server of these names, with the company's CA."""
-    ca = x509.load_pem_x509_certificate((state / "ca.pem").read_bytes())
     ca_key = serialization.load_pem_private_key((state / "ca.key").read_bytes(), password=None)
     assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
     key = private_key()

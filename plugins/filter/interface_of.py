@@ -58,12 +58,12 @@ def interface_of(facts: object, address: object) -> str:
             f"index_balancer_address is {str(address)!r}: write an address such as 192.0.2.10."
         ) from None
     for interface in facts.values():
-        if isinstance(interface, Mapping) and interface.get("device"):
-            if any(wanted in network for network in _networks(interface)):
-                return str(interface["device"])
+        is_interface = isinstance(interface, Mapping) and "device" in interface
+        if is_interface and any(wanted in network for network in _networks(interface)):
+            return str(interface["device"])
     raise AnsibleFilterError(
-        f"index_balancer_address is {wanted}, which is in no network of this host: write an address of the network that "
-        "the balancers are in, or name the interface in index_balancer_interface."
+        f"index_balancer_address is {wanted}, which is in no network of this host: write an address of the network "
+        "that the balancers are in, or name the interface in index_balancer_interface."
     )
 
 

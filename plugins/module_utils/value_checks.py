@@ -306,7 +306,8 @@ CHECKS: dict[str, Check] = {
     "nginx_time": _matches(r"([0-9]+(ms|[smhdwMy])? ?)+", "write a time in nginx's notation, like 30s"),
     "not_negative": _between(0, None, "write a whole number, 0 or more"),
     "object_prefix": _matches(
-        r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*", "write names with slashes between them, like python/index"
+        r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*",
+        "write names with slashes between them, like python/index",
     ),
     "package": _package,
     "password_length": _between(8, 72, "write a number from 8 to 72"),

@@ -36,7 +36,17 @@ def imported(path: Path) -> set[Path]:
 
 def test_these_are_what_people_call():
     names = {"site", "preflight", "people", "rotate", "doctor", "intake", "report", "bundles", "index_image", "remove"}
-    names |= {"backup", "directory", "restore", "status", "export", "import", "upgrade", "migrate_store", "promote_database"}
+    names |= {
+        "backup",
+        "directory",
+        "restore",
+        "status",
+        "export",
+        "import",
+        "upgrade",
+        "migrate_store",
+        "promote_database",
+    }
     assert {path.stem for path in ENTRIES} == names
 
 
@@ -46,7 +56,9 @@ def test_the_inventory_is_validated_first_and_once(path):
         assert plays(path)[0].get(IMPORT) == "preflight.yml"
         every = [play[IMPORT] for part in [path, *imported(path)] for play in plays(part) if IMPORT in play]
         # these end with the whole of site.yml
-        assert sum(name.endswith("preflight.yml") for name in every) == (2 if path.stem in ("upgrade", "migrate_store") else 1)
+        assert sum(name.endswith("preflight.yml") for name in every) == (
+            2 if path.stem in ("upgrade", "migrate_store") else 1
+        )
 
 
 def test_each_part_is_used():
@@ -198,5 +210,8 @@ def test_a_playbook_about_one_group_alone_needs_it(path):
     ]
     hosts = {play["hosts"] for play in every} - {"localhost"}
     needs = (plays(path)[0].get("vars") or {}).get("preflight_needs")
-    alone = {"index_hosts": "index_hosts", "{{ groups | wheelhouse.onboarding.managed_hosts('database_hosts') }}": "database_hosts"}
+    alone = {
+        "index_hosts": "index_hosts",
+        "{{ groups | wheelhouse.onboarding.managed_hosts('database_hosts') }}": "database_hosts",
+    }
     assert needs == ([alone[one] for one in hosts] if len(hosts) == 1 and hosts <= alone.keys() else None)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from company import SUFFIX, Office, eventually, vault
 
-GATEWAYS = {"wheelhouse-gateway-1": "192.0.2.21", "wheelhouse-gateway-2": "192.0.2.22"}
+GATEWAYS = {"wheelhouse-gateway-1": "198.51.100.21", "wheelhouse-gateway-2": "198.51.100.22"}
 DATABASES = ("wheelhouse-database-1", "wheelhouse-database-2")
 BALANCERS = ("wheelhouse-balancer-1", "wheelhouse-balancer-2")
 STORE = "wheelhouse-store"
-ADDRESS = "192.0.2.10"
+ADDRESS = "198.51.100.10"
 URL = "https://packages.acme.example"
 START = 180
 """Seconds that a host may take to be of use again."""

@@ -82,6 +82,8 @@ def test_a_host_is_killed(office, host):
         while len(work.published) < before + 2 and time.monotonic() < until:
             time.sleep(1)
     assert work.installs > 3 and work.failures == []
-    assert len(work.published) > before, f"nothing was published after {host} came back; {work.refused} uploads were refused"
+    assert len(work.published) > before, (
+        f"nothing was published after {host} came back; {work.refused} uploads were refused"
+    )
     for address in GATEWAYS.values():
         assert work.published <= files_of(address, "acme-stream"), "an acknowledged upload is lost"

@@ -28,12 +28,20 @@ FACTS = {
 def test_the_database_is_where_the_setting_says_before_the_inventory() -> None:
     there = {**DATABASE, "host": "db.acme.example", "port": "6432"}
     said = json.loads(database_configuration(there, ["db-1", "db-2"]))
-    assert said == {"host": "db.acme.example", "port": 6432, "name": "wheelhouse", "username": "index", "password": SECRET}
+    assert said == {
+        "host": "db.acme.example",
+        "port": 6432,
+        "name": "wheelhouse",
+        "username": "index",
+        "password": SECRET,
+    }
     assert json.loads(database_configuration(DATABASE, ["db-1", "db-2"]))["host"] == "db-1,db-2"
 
 
 def test_the_store_is_where_the_setting_says_before_the_inventory() -> None:
-    said = json.loads(store_configuration({**STORE, "endpoint": "https://s3.acme.example/", "prefix": "/py/"}, [], "2k"))
+    said = json.loads(
+        store_configuration({**STORE, "endpoint": "https://s3.acme.example/", "prefix": "/py/"}, [], "2k")
+    )
     assert said == {
         "endpoint": "https://s3.acme.example",
         "bucket": "wheelhouse",
@@ -63,7 +71,7 @@ def test_the_interface_of_an_address(address: str, interface: str) -> None:
 
 def test_an_address_of_no_network() -> None:
     # in the other half of eth1's /24
-    with pytest.raises(AnsibleFilterError, match="192.0.2.200, which is in no network of this host"):
+    with pytest.raises(AnsibleFilterError, match=r"192\.0\.2\.200, which is in no network of this host"):
         interface_of(FACTS, "192.0.2.200")
 
 
@@ -89,5 +97,7 @@ def test_the_addresses_of_balancers_are_the_same_whichever_has_the_shared_one() 
 
 
 def test_a_balancer_that_does_not_answer_is_named() -> None:
-    with pytest.raises(AnsibleFilterError, match="The addresses of lb-1 are not known, since it does not answer: start it"):
+    with pytest.raises(
+        AnsibleFilterError, match="The addresses of lb-1 are not known, since it does not answer: start it"
+    ):
         balancer_addresses(["lb-1"], {"lb-1": {"index_balancer_address": "192.0.2.10"}})
