@@ -73,25 +73,27 @@ def test_restoring_under_a_running_index_keeps_what_is_newer_aside_and_names_it(
     assert "journal" in after
 
 
-POSTGRESQL = "PATH=/usr/bin\nWHEELHOUSE_DATABASE=postgresql://it:sesame@db/index"
+def have_postgresql(host: Host) -> None:
+    """The file has a password."""
+    settings = host.directory / "config" / "database.json"
+    settings.parent.mkdir(exist_ok=True)
+    settings.write_text('{"host": "db", "name": "index", "username": "it", "password": "sesame"}')
 
 
-def test_an_index_with_its_state_in_postgresql_is_refused(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its shelf may hold an older SQLite, whose backup would prove nothing. The address has a password."""
+def test_an_index_with_its_state_in_postgresql_is_refused(host: Host) -> None:
+    """Its shelf may hold an older SQLite, whose backup would prove nothing."""
     host.shelf.mkdir()
-    monkeypatch.setenv("FAKE_VARIABLES", POSTGRESQL)
+    have_postgresql(host)
     said = host.backup("run", code=1)
     assert "is a PostgreSQL" in said and "pg_dump" in said and "sesame" not in said
     assert host.outcome("backup")["outcome"] == "failed"
 
 
 @pytest.mark.long
-def test_a_backup_is_not_restored_to_one_with_its_state_in_postgresql(
-    host: Host, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backup_is_not_restored_to_one_with_its_state_in_postgresql(host: Host) -> None:
     publish(host, "1.0")
     host.backup("run")
-    monkeypatch.setenv("FAKE_VARIABLES", POSTGRESQL)
+    have_postgresql(host)
     for command in (["run"], ["drill"], ["restore", "latest"]):
         said = host.backup(*command, code=1)
         assert "is a PostgreSQL" in said and "pg_dump" in said and "sesame" not in said

@@ -28,9 +28,10 @@ HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> Path:
+def config(tmp_path: Path, database: postgresql.Settings | None) -> Path:
     directory = tmp_path / "config"
     directory.mkdir()
+    postgresql.configure(directory, database)
     (directory / "config.json").write_text(json.dumps(SETTINGS))
     (directory / "htpasswd").write_text(f"ada:{HASH}\nbob:{HASH}\n")
     return directory
@@ -87,20 +88,37 @@ def pauses_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[str | None]:
+def database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[postgresql.Settings | None]:
     """Where state is: in the shelf (None), unless the tests are to run on a server, see `test_postgresql`."""
-    monkeypatch.delenv("WHEELHOUSE_DATABASE", raising=False)
+    monkeypatch.delenv("WHEELHOUSE_CONFIG", raising=False)
     socket = os.environ.get(postgresql.SERVER)
     if not socket:
         yield None
         return
-    with postgresql.database(socket) as url:
-        monkeypatch.setenv("WHEELHOUSE_DATABASE", url)
-        yield url
+    with postgresql.database(socket) as settings:
+        directory = tmp_path_factory.mktemp("config")
+        postgresql.configure(directory, settings)
+        monkeypatch.setenv("WHEELHOUSE_CONFIG", str(directory))
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def socket() -> Iterator[str]:
+    """The directory with the socket of a PostgreSQL."""
+    if known := os.environ.get(postgresql.SERVER):
+        yield known
+        return
+    try:
+        with postgresql.server() as socket:
+            yield socket
+    except postgresql.Unavailable:
+        pytest.skip("no Docker engine runs here")
 
 
 @pytest.fixture
-def index(root: Path, database: str | None) -> Iterator[Index]:
+def index(root: Path, database: postgresql.Settings | None) -> Iterator[Index]:
     """The index on an empty shelf."""
     index = open_index(root)
     yield index

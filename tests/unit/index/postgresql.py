@@ -1,16 +1,19 @@
 """A PostgreSQL as Debian has it, thrown away afterwards; and a database in it for each test that wants one."""
 
 import contextlib
+import json
 import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from debian_images import image_with
 
+Settings = dict[str, str]
 SERVER = "WHEELHOUSE_TEST_POSTGRESQL"
 """A directory with the socket of a server, in whose databases tests are to work instead of SQLite."""
 _START = """\
@@ -46,22 +49,45 @@ def server() -> Iterator[str]:
             subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
 
 
-@contextlib.contextmanager
-def database(socket: str) -> Iterator[str]:
-    """The address of a new and empty database, as the program takes it."""
+def create(socket: str) -> Settings:
+    """What `database.json` says of a new and empty database."""
     name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-        yield f"postgresql+psycopg://postgres@/{name}?host={socket}"
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    _command(socket, f"CREATE DATABASE {name}")
+    return {"host": socket, "name": name, "username": "postgres"}
 
 
-def empty(url: str | None) -> None:
+@contextlib.contextmanager
+def database(socket: str) -> Iterator[Settings]:
+    """The same, gone after the block."""
+    settings = create(socket)
+    yield settings
+    _command(socket, f"DROP DATABASE {settings['name']} WITH (FORCE)")
+
+
+def configure(directory: Path, settings: Settings | None) -> None:
+    """Have the program find it; None is for a SQLite in the shelf."""
+    if settings:
+        path = directory / "database.json"
+        path.write_text(json.dumps(settings))
+        path.chmod(0o640)
+
+
+def connected(settings: Settings) -> "psycopg.Connection[tuple[Any, ...]]":
+    """A connection of somebody else's."""
+    return psycopg.connect(host=settings["host"], dbname=settings["name"], user=settings["username"], autocommit=True)
+
+
+def empty(settings: Settings | None) -> None:
     """Take everything out of a database, of which nobody else has a connection; None is one in a shelf."""
-    if url:
-        with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+    if settings:
+        with connected(settings) as connection:
             connection.execute("DROP SCHEMA public CASCADE")
             connection.execute("CREATE SCHEMA public")
+
+
+def _command(socket: str, command: str) -> None:
+    with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as connection:
+        connection.execute(command.encode())
 
 
 def _wait(socket: str, logs: list[str]) -> None:

@@ -23,6 +23,7 @@ from wheelhouse.index.transaction import Incoming, IncomingPackage, Index
 from wheelhouse.transfer import bundle
 from wheelhouse.transfer.bundle import Manifest, Receipt
 
+from . import postgresql
 from .conda_samples import CondaPackage
 from .public import days_ago
 from .samples import SETTINGS, Wheel
@@ -50,6 +51,8 @@ class SiteOfTests:
             if name != "shelf":
                 (self.root / name).mkdir(parents=True)
         (self.root / "config/htpasswd").write_text("")
+        if socket := os.environ.get(postgresql.SERVER):
+            postgresql.configure(self.root / "config", postgresql.create(socket))
         self.configure()
 
     @property
@@ -87,7 +90,8 @@ class SiteOfTests:
 
     @contextlib.contextmanager
     def index(self) -> Iterator[Index]:
-        index = open_index(self.shelf)
+        with self.here():
+            index = open_index(self.shelf)
         try:
             yield index
         finally:

@@ -19,7 +19,7 @@ WHEEL = Wheel().filename
 
 
 @pytest.fixture(autouse=True)
-def is_sqlite(database: str | None) -> None:
+def is_sqlite(database: object) -> None:
     if database:
         pytest.skip("a server's database has its own tools")
 

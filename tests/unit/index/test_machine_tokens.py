@@ -145,7 +145,7 @@ def test_a_damaged_key_stops_it(root: Path, settle: Callable[..., Any]) -> None:
 
 
 def test_only_the_program_reads_the_key_and_no_text_is_kept(
-    root: Path, settle: Callable[..., Any], database: str | None
+    root: Path, settle: Callable[..., Any], database: object
 ) -> None:
     answer = settle(MACHINES)
     key = root / KEY_FILE

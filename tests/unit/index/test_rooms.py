@@ -10,7 +10,7 @@ import wheelhouse
 ROOT = Path(wheelhouse.__file__).parent
 ROOMS = (
     ("errors", "logs", "processors", "progress"),
-    ("ldap_settings", "named_upstreams", "network", "read_rights", "trusted_publishers"),
+    ("database_settings", "ldap_settings", "named_upstreams", "network", "read_rights", "trusted_publishers"),
     ("config",),
     ("ldap_directory",),
     ("formats",),

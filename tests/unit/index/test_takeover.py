@@ -172,7 +172,7 @@ def test_it_is_done_once(old: Path) -> None:
     assert index.sweep(everything=True) == 0
 
 
-def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path, database: str | None) -> None:
+def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path, database: postgresql.Settings | None) -> None:
     expected = {name: one[0] for name, one in served(old).items()}
     events = journal_of(old)
 
@@ -191,7 +191,7 @@ def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path, database: s
 
 
 @pytest.mark.long
-def test_a_kill_at_every_moment_is(old: Path, database: str | None) -> None:
+def test_a_kill_at_every_moment_is(old: Path, database: postgresql.Settings | None) -> None:
     expected = {name: one[0] for name, one in served(old).items()}
 
     def is_repaired(step: int) -> bool:
@@ -285,7 +285,7 @@ def test_a_record_that_cannot_be_read_ends_nothing(old: Path, name: str, content
     index.database.close()
 
 
-def test_only_the_group_reads_the_state(old: Path, database: str | None) -> None:
+def test_only_the_group_reads_the_state(old: Path, database: postgresql.Settings | None) -> None:
     before = os.umask(0)
     try:
         index = open_index(old)

@@ -15,6 +15,7 @@ from wheelhouse.index import migrations
 from wheelhouse.index.opening import open_index
 from wheelhouse.web import trial
 
+from . import postgresql
 from .durable_changes import publish
 from .samples import Wheel
 
@@ -31,7 +32,7 @@ def the_program_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def on_sqlite(database: str | None) -> None:
+def on_sqlite(database: object) -> None:
     if database:
         pytest.skip("the trial copies SQLite alone")
 
@@ -154,8 +155,8 @@ def test_settings_that_this_version_refuses(root: Path, config: Path, configure:
         trial.run(root, config, SETTINGS)
 
 
-def test_a_database_elsewhere(root: Path, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WHEELHOUSE_DATABASE", "postgresql://elsewhere")
+def test_a_database_elsewhere(root: Path, config: Path) -> None:
+    postgresql.configure(config, {"host": "/nowhere", "name": "index", "username": "it"})
     with pytest.raises(Rejected, match="SQLite"):
         trial.run(root, config, SETTINGS)
 

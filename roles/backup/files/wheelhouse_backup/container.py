@@ -20,9 +20,8 @@ _SERVICES = (
     "wheelhouse-intake.service",
 )
 """What changes the shelf besides uploads."""
-_VARIABLES = "{{range .Config.Env}}{{println .}}{{end}}"
-_SERVER = "WHEELHOUSE_DATABASE="
-"""Where a container has it, the state is not in the shelf, and a SQLite there is not what is served."""
+_SERVER = "config/database.json"
+"""Where the index has it, the state is not in the shelf, and a SQLite there is not what is served."""
 ANSWERS_AFTER = 120
 """Seconds that the program may take to start."""
 
@@ -33,8 +32,7 @@ def program(index: Index, shelf: Path, *arguments: str, copy: Path | None = None
     What it says about its progress goes to our standard error at once.
     """
     image = _docker("inspect", "--format", "{{.Image}}", index.container)
-    variables = _docker("inspect", "--format", _VARIABLES, index.container).stdout.splitlines()
-    if any(line.startswith(_SERVER) for line in variables):
+    if (index.directory / _SERVER).exists():
         raise Failure(
             f"The database of {index.container} is a PostgreSQL: back it up and restore it with its own tools, such as"
             " pg_dump, and the files in blobs/ with any tool. Nothing is saved or restored here."

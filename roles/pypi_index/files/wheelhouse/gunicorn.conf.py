@@ -45,7 +45,10 @@ def on_starting(server: Any) -> None:
     is_beside = place is not None and handover.is_answered(place)
     try:
         load(Path(os.environ.get("WHEELHOUSE_CONFIG", "/config")))
-        open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")), beside=is_beside).database.close()
+        index = open_index(Path(os.environ.get("WHEELHOUSE_SHELF", "/shelf")), beside=is_beside)
+        if index.database.server:
+            index.render_dirty()  # all that others have changed while this gateway was away
+        index.database.close()
     except (ConfigError, WheelhouseError) as error:
         raise SystemExit(str(error)) from error
     if place:

@@ -13,6 +13,7 @@ from wheelhouse.commands import (
     backup,
     directory,
     housekeeping,
+    migrate,
     public,
     records,
     releases,
@@ -26,7 +27,7 @@ from wheelhouse.errors import WheelhouseError
 
 CHANGES = (upkeep, releases, public, transfer, tokens)
 """What a person does to the index, who is named in the journal."""
-OTHERS = (housekeeping, records, backup, directory, server)
+OTHERS = (housekeeping, records, backup, directory, server, migrate)
 
 
 def run() -> NoReturn:

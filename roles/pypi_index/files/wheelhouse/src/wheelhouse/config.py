@@ -7,6 +7,7 @@ proxy.env, ca.pem       where the index asks upstream itself; see `network`
 ldap.json and others    where people have accounts of the company's directory; see `ldap_settings`
 read-rights             where projects are restricted; see `read_rights`
 upstreams.json          where some projects come from an index of their own; see `named_upstreams`
+database.json and others where several gateways share a PostgreSQL; see `database_settings`
 """
 
 import json
@@ -23,7 +24,8 @@ from urllib.parse import urlsplit
 from passlib.apache import HtpasswdFile
 from passlib.context import CryptContext
 
-from wheelhouse import ldap_settings, named_upstreams, network, read_rights, trusted_publishers
+from wheelhouse import database_settings, ldap_settings, named_upstreams, network, read_rights, trusted_publishers
+from wheelhouse.database_settings import Server
 from wheelhouse.ldap_settings import Ldap
 from wheelhouse.named_upstreams import NamedUpstream
 from wheelhouse.network import CA_FILE, PROXY_FILE, Network
@@ -99,6 +101,8 @@ class Settings:
     """Which jobs of CI systems may publish what."""
     advisories: str | None
     """The directory of advisories that audits are answered from; None if no audit is answered."""
+    gateway: str
+    """What this host is called among several that share a database; "" for one alone."""
     index_url: str
     contact: str | None
     """Who to ask, for the sentences people are shown."""
@@ -229,7 +233,20 @@ def load(directory: Path) -> Settings:
     way_out = _read_by(network.read, directory)
     ldap, rights = _read_by(ldap_settings.read, directory), _read_by(read_rights.read, directory)
     settings = _settings(directory / "config.json", passwords, last_days, way_out, ldap, rights)
+    database(directory)  # which is read when the program starts, and has to be right now
     return replace(settings, named_upstreams=_read_by(named_upstreams.read, directory))
+
+
+def database(directory: Path) -> tuple[Server | None, str]:
+    """The server that the state is in, None for a SQLite, and what this gateway is called; raises `ConfigError`."""
+    server, path = _read_by(database_settings.read, directory), directory / "config.json"
+    if server is None:
+        return None, ""
+    try:
+        gateway = json.loads(_read_if_there(path) or b"{}").get("gateway", "")
+    except (ValueError, AttributeError) as error:
+        raise ConfigError(f"{path} is not valid JSON: {error}.") from error
+    return server, str(gateway)
 
 
 def _read_by(read: Callable[[Path], Found], directory: Path) -> Found:
@@ -298,6 +315,7 @@ def _settings(
         retention=reader.retention("retention"),
         publishers=reader.publishers("publishers"),
         advisories=reader.optional("advisories"),
+        gateway=reader.optional("gateway") or "",
         index_url=reader.take("index_url", str).rstrip("/"),
         contact=reader.optional("contact"),
         passwords=passwords,

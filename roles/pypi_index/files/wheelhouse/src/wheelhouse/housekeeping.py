@@ -44,15 +44,16 @@ class Removal:
     remove: Callable[[], object]
 
 
-def plan(index: Index, settings: Settings, cache: Cache, now: float | None = None) -> list[Removal]:
-    """Everything that goes, as things are."""
+def plan(index: Index, settings: Settings, now: float | None = None) -> list[Removal]:
+    """What goes of what is published, and of what is known of it, as things are: the same on every gateway."""
     now = time.time() if now is None else now
-    return [
-        *_releases(index, settings.retention),
-        *_cached(index, settings, cache, now),
-        *_quarantined(index, settings, now),
-        *_sets(index, settings, now),
-    ]
+    return [*_releases(index, settings.retention), *_sets(index, settings, now)]
+
+
+def plan_here(index: Index, settings: Settings, cache: Cache, now: float | None = None) -> list[Removal]:
+    """What goes of what this machine alone has."""
+    now = time.time() if now is None else now
+    return [*_cached(index, settings, cache, now), *_quarantined(index, settings, now)]
 
 
 def _releases(index: Index, rules: Iterable[Retention]) -> Iterator[Removal]:

@@ -8,11 +8,13 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, case, func, select
 
-from wheelhouse.index import events, tables
+from wheelhouse.index import events, gateways, tables
+from wheelhouse.index.database import gateway_of
 from wheelhouse.index.events import PUBLISH, QUARANTINE, REFUSE, instant
 from wheelhouse.index.health import age_of_dirty
 from wheelhouse.index.projection import INTAKE
@@ -61,11 +63,20 @@ def text(families: Iterable[Family]) -> str:
 def collect(index: Index) -> list[Family]:
     """What is known now; raises OSError, SQLAlchemyError."""
     with index.database.read() as connection:
-        found = [*_events(connection), *_published(connection)]
+        found = [*_events(connection), *_published(connection), *_gateways(connection)]
     found += _one(
         "wheelhouse_dirty_oldest_seconds", "Time that the oldest such page waits.", age_of_dirty(index.database)
     )
     return [*found, *_disk(index), *_intake(index)]
+
+
+def reach(shelf: Path) -> list[Family]:
+    """What a gateway knows also while the database is away; for one whose shelf this is. Raises OSError."""
+    return _one(
+        "wheelhouse_database_age_seconds",
+        "Time since this gateway last reached the database.",
+        gateways.unreached(shelf / "state"),
+    )
 
 
 def _one(name: str, description: str, value: float, kind: str = "gauge") -> list[Family]:
@@ -115,8 +126,20 @@ def _published(connection: Connection) -> Iterator[Family]:
     yield Family("wheelhouse_files", "gauge", "Published files.", counts)
     yield Family("wheelhouse_files_bytes", "gauge", "Their size.", sizes)
     yield Family("wheelhouse_files_missing", "gauge", "Published files whose bytes are gone.", missing)
-    dirty = connection.execute(select(func.count()).select_from(tables.dirty)).scalar() or 0
+    here = tables.dirty.c.gateway == gateway_of(connection)
+    dirty = connection.execute(select(func.count()).select_from(tables.dirty).where(here)).scalar() or 0
     yield from _one("wheelhouse_dirty_pages", "Pages that wait to be rendered.", dirty)
+
+
+def _gateways(connection: Connection) -> Iterator[Family]:
+    """Of several that share a database; each knows of all."""
+    known = gateways.known(connection)
+    if not known:
+        return
+    seen: Samples = [({"gateway": name}, one.seen) for name, one in known.items()]
+    yield Family("wheelhouse_gateway_seen_seconds", "gauge", "Time since a gateway said that it lives.", seen)
+    behind: Samples = [({"gateway": name}, one.behind) for name, one in known.items()]
+    yield Family("wheelhouse_gateway_behind_seconds", "gauge", "Time that the oldest page of a gateway waits.", behind)
 
 
 def _disk(index: Index) -> Iterator[Family]:

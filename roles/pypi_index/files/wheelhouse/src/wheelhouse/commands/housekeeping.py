@@ -1,11 +1,12 @@
 """`wheelhouse housekeeping`: what is old enough to go."""
 
 import argparse
+import contextlib
 import json
 
 from wheelhouse.commands import places
 from wheelhouse.commands.output import Commands, complain
-from wheelhouse.errors import WheelhouseError
+from wheelhouse.errors import Busy, WheelhouseError
 
 
 def add(commands: Commands) -> None:
@@ -25,20 +26,24 @@ def add(commands: Commands) -> None:
 def _housekeeping(options: argparse.Namespace) -> int:
     from wheelhouse import housekeeping  # noqa: PLC0415  it reads the intake's locks, which takes a while to load
 
-    cache = places.cache()
-    removals = housekeeping.plan(places.index(), places.settings(), cache)
+    index, settings = places.index(), places.settings()
     problems = []
     done = []
-    for removal in removals:
-        try:
-            if not options.dry_run:
-                removal.remove()
-        except (WheelhouseError, OSError) as error:
-            problems.append(f"The {removal.kind} {removal.name} cannot be removed: {error}")
-            continue
-        done.append(removal)
-        if not options.json:
-            print(f"{removal.kind} {removal.name}: {removal.size} bytes; {removal.why}")
+    with contextlib.ExitStack() as stack:
+        removals = housekeeping.plan_here(index, settings, places.cache())
+        with contextlib.suppress(Busy):  # another one, here or on another gateway, is at it
+            stack.enter_context(index.database.alone("housekeeping"))
+            removals = [*housekeeping.plan(index, settings), *removals]
+        for removal in removals:
+            try:
+                if not options.dry_run:
+                    removal.remove()
+            except (WheelhouseError, OSError) as error:
+                problems.append(f"The {removal.kind} {removal.name} cannot be removed: {error}")
+                continue
+            done.append(removal)
+            if not options.json:
+                print(f"{removal.kind} {removal.name}: {removal.size} bytes; {removal.why}")
     size = sum(removal.size for removal in done)
     if options.json:
         found = [{"kind": one.kind, "name": one.name, "bytes": one.size, "why": one.why} for one in done]

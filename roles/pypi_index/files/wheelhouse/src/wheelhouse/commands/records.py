@@ -8,9 +8,10 @@ import sys
 
 from packaging.utils import canonicalize_name
 
-from wheelhouse import metrics
+from wheelhouse import config, metrics
 from wheelhouse.commands import places
 from wheelhouse.commands.output import Commands
+from wheelhouse.errors import Unreachable
 from wheelhouse.index import downloads, events, journal, queries
 
 
@@ -102,7 +103,13 @@ def _downloads(options: argparse.Namespace) -> int:
 
 
 def _metrics(options: argparse.Namespace) -> int:
-    sys.stdout.write(metrics.text(metrics.collect(places.index())))
+    is_gateway = config.database(places.configuration())[0] is not None
+    found = metrics.reach(places.shelf()) if is_gateway else []
+    try:
+        found += metrics.collect(places.index())
+    except Unreachable as error:  # how long that is so, is among what is known
+        print(f"wheelhouse: {error}", file=sys.stderr)
+    sys.stdout.write(metrics.text(found))
     return 0
 
 

@@ -10,15 +10,21 @@ from pathlib import Path
 from sqlalchemy import Connection, literal, select, union_all
 
 from wheelhouse.errors import Conflict, WheelhouseError
-from wheelhouse.index import queries, tables
-from wheelhouse.index.database import Database, upsert
+from wheelhouse.index import gateways, queries, tables
+from wheelhouse.index.database import Database, own_key, upsert
 from wheelhouse.index.events import Event, append, now
-from wheelhouse.index.projection import ROOT, About, apply, batches, mark_dirty
+from wheelhouse.index.gateways import mark_dirty
+from wheelhouse.index.projection import REPORTS, ROOT, About, apply, batches
 from wheelhouse.index.rendering import Renderer
 from wheelhouse.progress import progress
 from wheelhouse.store.base import Store, blob
 from wheelhouse.store.site import Site
 from wheelhouse.store.staging import Staging, sync_disk
+
+_FEW = 100
+"""Places that are rendered without a word on how far it is."""
+_AT_ONCE, _ONE_BY_ONE = 50, 5
+"""Places that a gateway renders before it looks again what is the latest; and how many of these each by itself."""
 
 
 @dataclass(frozen=True)
@@ -52,27 +58,49 @@ class Changes:
         """Make what is served of these places (projects, `channel/subdir`, `ROOT`) what their rows say.
 
         Returns how many pages differed. Of files that are there already only those named in `fresh` are looked at, or
-        all with `check`. With `durable=False` a crash may undo it, until `sync`.
+        all with `check`. With `durable=False` a crash may undo it, until `sync`; otherwise the other gateways show it,
+        too, when this returns, as far as they live.
         """
+        changed = self._render_here(places, fresh, check=check, durable=durable)
+        if durable:
+            gateways.wait_for_others(self.database, places)
+        return changed
+
+    def _render_here(
+        self, places: Iterable[str], fresh: Collection[str] = (), *, check: bool = False, durable: bool = True
+    ) -> int:
         # In this order the list of all projects comes first: whatever has a page is in it.
         return sum(self._renderer.render(place, fresh, check=check, durable=durable) for place in sorted(set(places)))
 
     @contextlib.contextmanager
-    def rendering_together(self) -> Iterator[Callable[[str, Collection[str]], int]]:
-        """Yields what renders a place, which is given the `fresh` files; for those who render many.
+    def rendering_together(self, *, check: bool = False) -> Iterator[Callable[[str, Collection[str]], int]]:
+        """Yields what renders a place, which is given the `fresh` files, or all with `check`; for who renders many.
 
         With the end of the block, all is on the disk. Until then the places stay dirty.
         """
         marks: dict[str, int | None] = {}
 
         def render(place: str, fresh: Collection[str]) -> int:
-            changed, marks[place] = self._renderer.render_for_now(place, fresh)
+            changed, marks[place] = self._renderer.render_for_now(place, fresh, check=check)
             return changed
 
         yield render
         if marks:
             self.sync()
             self._renderer.settle(marks)
+
+    def write_reports(self, files: Mapping[str, bytes]) -> None:
+        """Write files below `reports`, on all gateways. Those that are like that already are left alone."""
+        for name, content in files.items():
+            self.site.write_report(name, content)
+        if self.database.is_sqlite:
+            return
+        with self.database.change(REPORTS) as connection:
+            known = {row.name: row.content for row in connection.execute(select(tables.reports))}
+            changed = {name: content for name, content in files.items() if known.get(name) != content}
+            upsert(connection, tables.reports, [{"name": name, "content": one} for name, one in changed.items()])
+            mark_dirty(connection, [REPORTS] if changed else [])
+        self.render(REPORTS)
 
     def stale(self, place: str) -> list[str]:
         """Paths of pages, in whatever form, that are not what `render` would write. Changes nothing, waits for none."""
@@ -107,18 +135,45 @@ class Changes:
         """
         value = json.dumps(list(patterns)) if patterns else ""
         with self.database.read() as connection:
-            is_known = (queries.remembered(connection, queries.RESTRICTED) or "") == value
+            key = own_key(self.database.gateway, queries.RESTRICTED)
+            is_known = (queries.remembered(connection, key) or "") == value
             subdirs = [f"{row.channel}/{row.subdir}" for row in connection.execute(select(tables.conda_channels))]
         if not is_known:
             with self.database.change_alone() as connection:
-                upsert(connection, tables.meta, [{"key": queries.RESTRICTED, "value": value}])
-                mark_dirty(connection, [ROOT, *subdirs])
+                upsert(connection, tables.meta, [{"key": key, "value": value}])
+                mark_dirty(connection, [ROOT, *subdirs], only_here=True)
         if not is_known or (check and patterns):
             self.render(ROOT, *(() if is_known else subdirs))
 
     def render_dirty(self) -> int:
-        """Do that for all places that a kill, or another process that is in the middle of it, left dirty."""
-        return self.render(*self._renderer.dirty(), check=True)
+        """Do that for all places that a kill, or another process that is in the middle of it, left dirty.
+
+        Of many, after a restore or on a new gateway, it says how far it is.
+        """
+        places = self._renderer.dirty()
+        if len(places) <= _FEW:
+            return self._render_here(places, check=True)
+        changed = 0
+        for some in batches(progress(places, len(places), "render", "page")):
+            with self.rendering_together(check=True) as render:
+                changed += sum(render(place, ()) for place in some)
+        return changed
+
+    def follow(self) -> bool:
+        """Render some of what other gateways have changed, the latest first; whether there may be more.
+
+        What was changed here is rendered by whoever did that, or here, once that is dead.
+        """
+        with self.database.read() as connection:
+            places = gateways.waiting(connection, _AT_ONCE)
+        if len(places) <= _ONE_BY_ONE:
+            for place in sorted(places):
+                self._renderer.catch_up(place)
+        else:
+            with self.rendering_together() as render:
+                for place in sorted(places):
+                    render(place, ())
+        return len(places) == _AT_ONCE
 
     def sweep(self, *, everything: bool = False) -> int:
         """Take away bytes that no row names, and what killed processes left of what they received.

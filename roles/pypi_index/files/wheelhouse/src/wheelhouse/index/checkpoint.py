@@ -10,6 +10,7 @@ from datetime import datetime
 import msgspec
 
 from wheelhouse.index import queries
+from wheelhouse.index.database import own_key
 from wheelhouse.index.events import now
 from wheelhouse.index.transaction import Index
 
@@ -42,7 +43,7 @@ class Walk:
         Without `remembers`, for a few places that somebody chose, there is no earlier run, and no later one.
         """
         self._index = index
-        self._command = command
+        self._key = own_key(index.database.gateway, command)
         self._remembers = remembers
         self._written = time.monotonic()
         found = self._read() if remembers and not from_start else None
@@ -74,11 +75,11 @@ class Walk:
     def _write(self, value: str) -> None:
         self._written = time.monotonic()
         if self._remembers:
-            self._index.remember(self._command, value)
+            self._index.remember(self._key, value)
 
     def _read(self) -> Checkpoint | None:
         with self._index.database.read() as connection:
-            value = queries.remembered(connection, self._command)
+            value = queries.remembered(connection, self._key)
         try:
             found = msgspec.json.decode(value, type=Checkpoint) if value else None
             is_young = found and datetime.fromisoformat(found.began).timestamp() > time.time() - VALID

@@ -17,7 +17,8 @@ from wheelhouse.index import queries, tables
 from wheelhouse.index.changes import Changes, Together
 from wheelhouse.index.database import insert_missing
 from wheelhouse.index.events import PUBLISH, REMOVE, UNYANK, YANK, Event, now
-from wheelhouse.index.projection import About, mark_dirty
+from wheelhouse.index.gateways import mark_dirty
+from wheelhouse.index.projection import About
 from wheelhouse.index.queries import PublishedPackage
 
 _RAISE = "a published file is never replaced: raise the build number and build again."

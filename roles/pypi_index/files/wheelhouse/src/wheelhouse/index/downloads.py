@@ -12,7 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from sqlalchemy import Connection, delete, func, select
 
 from wheelhouse.index import tables
-from wheelhouse.index.database import Database, insert_missing, upsert
+from wheelhouse.index.database import Database, insert_missing, own_key, upsert
 from wheelhouse.index.events import now, written
 from wheelhouse.index.projection import batches
 
@@ -45,6 +45,7 @@ def count(database: Database, name: str, lines: Iterable[str]) -> int | None:
     """
     # nginx logs only files that exist, so there are at most as many keys as there are files.
     found = Counter(key for line in lines if (key := _key(line)))
+    name = own_key(database.gateway, name)
     with database.change("downloads") as connection:
         logs = tables.counted_logs
         if connection.execute(select(logs.c.name).where(logs.c.name == name)).first():

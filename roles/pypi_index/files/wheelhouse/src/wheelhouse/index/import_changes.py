@@ -15,8 +15,9 @@ from wheelhouse.index import queries, tables
 from wheelhouse.index.conda_changes import IncomingPackage, replace_records
 from wheelhouse.index.database import insert_missing, upsert
 from wheelhouse.index.events import IMPORT, UNYANK, YANK, Event, now
+from wheelhouse.index.gateways import mark_dirty
 from wheelhouse.index.intake_changes import replace_denied
-from wheelhouse.index.projection import INTAKE, mark_dirty
+from wheelhouse.index.projection import INTAKE
 from wheelhouse.index.queries import Denied, PublishedPackage
 from wheelhouse.index.transaction import By, Incoming, Index, stored
 

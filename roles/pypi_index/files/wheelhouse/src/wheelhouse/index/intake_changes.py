@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, insert, select
 from wheelhouse.formats.distribution import MAX_NAME
 from wheelhouse.index import queries, tables
 from wheelhouse.index.changes import Changes
-from wheelhouse.index.database import insert_missing, upsert
+from wheelhouse.index.database import insert_missing, own_key, upsert
 from wheelhouse.index.events import MAX_REASON, REFUSE, ROLL_FORWARD, ROLLBACK, Event, append, now, printable
 
 REFUSED_ONE_BY_ONE = 20
@@ -112,15 +112,19 @@ class IntakeChanges(Changes):
             upsert(connection, tables.meta, [{"key": key, "value": value}])
 
     def upstreams(self) -> str:
-        """Which index had which projects when that was last noted, as the text that was given; "" if never."""
+        """Which index had which projects when that was last noted, as the text that was given; "" if never.
+
+        Each gateway has its own copies of what came from there.
+        """
         with self.database.read() as connection:
-            return queries.remembered(connection, _UPSTREAMS) or ""
+            return queries.remembered(connection, own_key(self.database.gateway, _UPSTREAMS)) or ""
 
     def note_upstreams(self, rules: str) -> None:
         """Remember which index has which projects, unless that is known."""
         if rules != self.upstreams():
             with self.database.change("upstreams") as connection:
-                upsert(connection, tables.meta, [{"key": _UPSTREAMS, "value": rules}])
+                key = own_key(self.database.gateway, _UPSTREAMS)
+                upsert(connection, tables.meta, [{"key": key, "value": rules}])
 
     def note_served(self, project: str, filename: str, sha256: str) -> str:
         """Remember which bytes a client was given of a public file; returns what is known, which the first one said."""

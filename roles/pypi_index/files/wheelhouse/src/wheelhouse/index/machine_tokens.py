@@ -3,6 +3,9 @@
 Whoever sets machines up names all of them at once and is given the texts, at each run the same ones. No text is kept
 for that: one is made of the token's id, its owner and its machine, with a key that only this program can read. Without
 the key, which the database does not have, nothing can be made of a copy of the database.
+
+Gateways that share a server make the key of the password that they have there and of a random text in the database: all
+have the same one. With another password each machine is given another token.
 """
 
 import base64
@@ -18,13 +21,15 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from wheelhouse.errors import Damaged
-from wheelhouse.index.database import Database
+from wheelhouse.index import queries, tables
+from wheelhouse.index.database import Database, upsert
 from wheelhouse.index.tokens import PLACE, OfMachine, Token, Tokens, hash_of, new_id, text_of
 from wheelhouse.store.staging import sync_directory
 
 KEY_FILE = "machine-tokens.key"
 """On the shelf, and so in backups. If it is lost, the next run gives each machine another token."""
 KEY_BYTES = 32
+_SALT = "machine tokens"
 LEFT = timedelta(hours=1)
 """How long a token goes on after it was replaced: the machine is given the new one meanwhile."""
 ALL = "all"
@@ -62,6 +67,7 @@ class MachineTokens:
         self._database = database
         self._tokens = Tokens(database)
         self._key_file = database.state.parent / KEY_FILE
+        self._password = database.server.password if database.server else b""
 
     def settle(self, request: Request, accounts: Container[str], by: str, *, check: bool = False) -> Answer:
         """Make what is missing, revoke what nobody needs, and return the texts; with `check`, change nothing.
@@ -77,12 +83,26 @@ class MachineTokens:
         }
         if check:
             with self._database.read() as connection:
-                self._settle(connection, request, wanted, answer, _read(self._key_file), by, check=True)
+                self._settle(connection, request, wanted, answer, self._key(connection), by, check=True)
         else:
             with self._database.change(PLACE) as connection:
-                key = _read(self._key_file) or _create(self._key_file)
+                key = self._key(connection) or self._create_key(connection)
                 self._settle(connection, request, wanted, answer, key, by, check=False)
         return answer
+
+    def _key(self, connection: Connection) -> bytes | None:
+        """None if there is none so far. Raises `Damaged`."""
+        if not self._password:
+            return _read(self._key_file)
+        salt = queries.remembered(connection, _SALT)
+        return hmac.digest(bytes.fromhex(salt), self._password, hashlib.sha256) if salt else None
+
+    def _create_key(self, connection: Connection) -> bytes:
+        if not self._password:
+            return _create(self._key_file)
+        salt = secrets.token_bytes(KEY_BYTES)
+        upsert(connection, tables.meta, [{"key": _SALT, "value": salt.hex()}])
+        return hmac.digest(salt, self._password, hashlib.sha256)
 
     def _settle(
         self,

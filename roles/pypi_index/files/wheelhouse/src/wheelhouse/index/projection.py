@@ -5,7 +5,6 @@ An event that makes no sense, which somebody wrote into an old journal by hand, 
 
 import json
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,12 +18,15 @@ from wheelhouse.formats.distribution import BadDistribution, parse_filename
 from wheelhouse.index import simple_pages, tables
 from wheelhouse.index.database import insert_missing, upsert
 from wheelhouse.index.events import DATE, PUBLISH, QUARANTINE, REMOVE, UNYANK, YANK, Event, instant, written
+from wheelhouse.index.gateways import mark_dirty
 from wheelhouse.index.version_keys import preference, version_key
 
 INTAKE = "intake"
 """`Event.origin` of what came by the list of public packages."""
 ROOT = ""
 """The place of the list of all projects."""
+REPORTS = "/reports"
+"""The place of what lies below `reports`, where there are several gateways; no project is called so."""
 _AT_ONCE = 500
 """Rows or names in one statement."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -88,12 +90,6 @@ def apply(
         if _apply_to_channel(connection, place, events, packages or {}):
             places.add(place)
     return places
-
-
-def mark_dirty(connection: Connection, places: Iterable[str]) -> None:
-    """Note that what is served of these places may not be what their rows say."""
-    mark = time.time_ns()
-    upsert(connection, tables.dirty, [{"place": place, "mark": mark} for place in sorted(places)])
 
 
 def folded(text: str) -> str:

@@ -11,7 +11,8 @@ from wheelhouse.formats.distribution import FileName
 from wheelhouse.index import tables
 from wheelhouse.index.database import Database, upsert
 from wheelhouse.index.events import now
-from wheelhouse.index.projection import batches, mark_dirty, note_provenance, remake_pieces
+from wheelhouse.index.gateways import mark_dirty
+from wheelhouse.index.projection import batches, note_provenance, remake_pieces
 
 PLACE = "integrity"
 """Where it is served, as at PyPI: `/integrity/<project>/<version>/<file>/provenance`."""

@@ -10,6 +10,7 @@ from simple_repository.model import File
 from sqlalchemy import Connection, Row, Select, func, select
 
 from wheelhouse.index import tables
+from wheelhouse.index.database import gateway_of, own_key
 from wheelhouse.index.events import IMPORT, PUBLISH, instant
 from wheelhouse.index.projection import INTAKE, simple
 
@@ -298,7 +299,8 @@ def remembered(connection: Connection, key: str) -> str | None:
 
 def restricted(connection: Connection) -> tuple[str, ...]:
     """Patterns of names that are in no list which everybody is given, see `Changes.restrict`."""
-    return tuple(json.loads(remembered(connection, RESTRICTED) or "[]"))
+    key = own_key(gateway_of(connection), RESTRICTED)
+    return tuple(json.loads(remembered(connection, key) or "[]"))
 
 
 def intake_lock(connection: Connection) -> str | None:

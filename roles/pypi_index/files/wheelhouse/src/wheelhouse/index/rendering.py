@@ -15,7 +15,7 @@ from wheelhouse.index import project_status, queries, repodata_pages, simple_pag
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import instant
 from wheelhouse.index.project_status import Status
-from wheelhouse.index.projection import ROOT, batches
+from wheelhouse.index.projection import REPORTS, ROOT, batches
 from wheelhouse.index.readers import Reader
 from wheelhouse.store.base import blob
 from wheelhouse.store.site import Site
@@ -31,10 +31,12 @@ METADATA = ".metadata"
 _FILE, _VERSION, _KEY, _HTML, _JSON, _METADATA, _IS_LISTED = range(7)
 
 
-_MARK = select(tables.dirty.c.mark).where(tables.dirty.c.place == bindparam("place_"))
+_HERE = tables.dirty.c.gateway == bindparam("gateway_")
+_MARK = select(tables.dirty.c.mark).where(_HERE, tables.dirty.c.place == bindparam("place_"))
 _SETTLE = delete(tables.dirty).where(
-    tables.dirty.c.place == bindparam("place_"), tables.dirty.c.mark == bindparam("mark_")
+    _HERE, tables.dirty.c.place == bindparam("place_"), tables.dirty.c.mark == bindparam("mark_")
 )
+_DIRTY = select(tables.dirty.c.place).where(_HERE)
 _FILES = select(
     *(tables.files.c[name] for name in ("file", "version", "version_key", "html", "json", "metadata_sha256")),
     tables.files.c.removed.is_(None) & ~tables.files.c.missing,
@@ -56,7 +58,7 @@ class Renderer:
     def dirty(self) -> list[str]:
         """Places whose served files may not be what their rows say; `ROOT` first."""
         with self._database.read() as connection:
-            found = list(connection.execute(select(tables.dirty.c.place)).scalars())
+            found = list(connection.execute(_DIRTY, {"gateway_": self._database.gateway}).scalars())
         if not self._site.names("simple") >= {simple_pages.JSON, simple_pages.HTML}:
             found.append(ROOT)  # nothing was ever published, and installers ask all the same
         return sorted(set(found))
@@ -73,18 +75,29 @@ class Renderer:
             self.settle({place: mark})
         return changed
 
-    def render_for_now(self, place: str, fresh: Collection[str]) -> tuple[int, int | None]:
+    def catch_up(self, place: str) -> None:
+        """The same for a place that another gateway has changed, unless somebody has rendered it meanwhile."""
+        with self._site.rendering(place):
+            if (mark := self._mark(place)) is not None:
+                self._render(place, (), durable=True)
+                self.settle({place: mark})
+
+    def render_for_now(self, place: str, fresh: Collection[str] = (), *, check: bool = False) -> tuple[int, int | None]:
         """The same, and the place stays dirty, until the caller has synced the disk and calls `settle`.
 
         Returns as well what that is to be given.
         """
         with self._site.rendering(place):
             mark = self._mark(place)
-            return self._render(place, fresh, durable=False, named=False), mark
+            return self._render(place, fresh, check=check, durable=False, named=False), mark
 
     def settle(self, marks: Mapping[str, int | None]) -> None:
         """Note that places were rendered as they were when they had these marks."""
-        rendered = [{"place_": place, "mark_": mark} for place, mark in marks.items() if mark is not None]
+        here = {"gateway_": self._database.gateway}
+        # in this order, in which others mark them: two that wait for each other would wait for ever
+        rendered = [
+            {**here, "place_": place, "mark_": mark} for place, mark in sorted(marks.items()) if mark is not None
+        ]
         if rendered:
             # It may be forgotten without harm, and so need not be on the disk.
             with self._database.change(durable=False) as connection:
@@ -96,6 +109,8 @@ class Renderer:
         """Pages are on the disk when this returns if `durable`, and the names of new files before them if `named`."""
         if place == ROOT:
             return self._list(durable)
+        if place == REPORTS:
+            return self._reports()
         if "/" in place:
             return self._subdir(place, fresh, check, durable, named)
         return self._project(place, fresh, check, durable, named)
@@ -115,7 +130,12 @@ class Renderer:
 
     def _mark(self, place: str) -> int | None:
         with self._database.read() as connection:
-            return connection.execute(_MARK, {"place_": place}).scalar()
+            return connection.execute(_MARK, {"gateway_": self._database.gateway, "place_": place}).scalar()
+
+    def _reports(self) -> int:
+        with self._database.read() as connection:
+            rows = connection.execute(select(tables.reports)).all()
+        return sum([self._site.write_report(row.name, row.content) for row in rows])
 
     def _list(self, durable: bool) -> int:
         pages = self._list_pages()

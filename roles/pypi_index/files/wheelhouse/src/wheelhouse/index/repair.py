@@ -14,6 +14,7 @@ from sqlalchemy import Connection, select
 
 from wheelhouse.errors import NotFound
 from wheelhouse.index import tables
+from wheelhouse.index.database import gateway_of
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.base import blob
 from wheelhouse.store.foreign import Foreign, Unfit
@@ -96,7 +97,8 @@ def settled(index: Index, places: Collection[str], question: Callable[[Connectio
 
 def dirty(connection: Connection, places: Collection[str]) -> list[str]:
     """Those of the places that have something to be rendered, or are being rendered, sorted."""
-    marked = select(tables.dirty.c.place).where(tables.dirty.c.place.in_(places))
+    here = tables.dirty.c.gateway == gateway_of(connection)
+    marked = select(tables.dirty.c.place).where(here, tables.dirty.c.place.in_(places))
     return sorted(connection.execute(marked).scalars())
 
 

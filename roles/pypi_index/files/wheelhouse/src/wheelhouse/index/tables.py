@@ -26,6 +26,8 @@ metadata = MetaData(
     }
 )
 
+MOVED = "The index is being moved to another database: try again in a few minutes."
+"""What a database says to a change once the index was moved away from it, see `moving`."""
 NAME = Text().with_variant(Text(collation="C"), "postgresql")
 """A text that sorts by its code points, whatever the language of the database."""
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
@@ -149,13 +151,36 @@ conda_packages = Table(
 """Every package that was ever published in a channel."""
 Index("conda_packages_by_bytes", conda_packages.c.sha256)
 
+gateways = Table(
+    "gateways",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("seen", NUMBER, nullable=False),  # when it last said that it lives, in nanoseconds since 1970
+)
+"""The hosts that share a PostgreSQL, see `gateways`; none in a SQLite, which has one host."""
 dirty = Table(
     "dirty",
     metadata,
+    Column("gateway", NAME, primary_key=True, server_default=""),  # "" in a SQLite
     Column("place", NAME, primary_key=True),
-    Column("mark", NUMBER, nullable=False),  # another one after each change
+    Column("mark", NUMBER, nullable=False),  # another one after each change; when it was, in nanoseconds since 1970
+    Column("origin", NAME, nullable=False, server_default=""),  # the gateway that has changed it
 )
-"""Places whose served files may not be what their rows say."""
+"""Places of which a gateway may not serve what their rows say."""
+reports = Table(
+    "reports",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+"""What lies below `reports`, for the gateways that did not write it; none in a SQLite."""
+turns = Table(
+    "turns",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("holder", Text, nullable=False),  # another one each time
+)
+"""Who last had what one gateway has at a time, see `postgresql`."""
 
 intake_sets = Table(
     "intake_sets",

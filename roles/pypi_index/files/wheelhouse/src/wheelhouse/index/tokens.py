@@ -20,10 +20,11 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, or_, select, update
 
-from wheelhouse.errors import Busy, Conflict, Forbidden, NotFound, Rejected
+from wheelhouse.errors import Busy, Conflict, Forbidden, NotFound, Rejected, Unreachable
 from wheelhouse.index import tables
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import TOKEN, TOKEN_END, Event, append, instant, now, written
+from wheelhouse.index.gateways import tell
 from wheelhouse.index.permissions import covers
 
 ANY_OWNER = "__token__"
@@ -125,6 +126,8 @@ class Tokens:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._live_file = database.state.parent / LIVE_FILE
+        self._remembered: Mapping[str, Mapping[str, Any]] = {}
+        """Rows of those that were in force when that was last looked at: a server may be away for a while."""
 
     def create(self, wanted: Wanted, granted: Sequence[str], by: str, origin: str | None = None) -> tuple[Token, str]:
         """A new token and its text, which is nowhere else.
@@ -250,8 +253,7 @@ class Tokens:
         if not is_token(text) or text[-_CHECK:] != _checksum(text[:-_CHECK]):
             return None
         identity = text[len(PREFIX) :][:_ID]
-        with self._database.read() as connection:
-            row = connection.execute(select(tables.tokens).where(tables.tokens.c.id == identity)).mappings().first()
+        row = self._find(identity)
         # One that is unknown takes as long as a known one.
         is_right = hmac.compare_digest(hash_of(text), row["sha256"] if row else hash_of(""))
         token = _token(row) if row else None
@@ -260,12 +262,22 @@ class Tokens:
         self.note_used(token)
         return token
 
+    def _find(self, identity: str) -> Mapping[str, Any] | None:
+        try:
+            with self._database.read() as connection:
+                question = select(tables.tokens).where(tables.tokens.c.id == identity)
+                return connection.execute(question).mappings().first()
+        except Unreachable:
+            if identity not in self._remembered:
+                raise
+            return self._remembered[identity]
+
     def note_used(self, token: Token) -> None:
         """Note the day on which a token is used, once a day."""
         today = datetime.now(UTC).date().isoformat()
         if token.last_used != today:
             # It is no reason to refuse a login that others write at the moment.
-            with contextlib.suppress(Busy), self._database.change(PLACE, durable=False) as connection:
+            with contextlib.suppress(Busy, Unreachable), self._database.change(PLACE, durable=False) as connection:
                 connection.execute(update(tables.tokens).where(tables.tokens.c.id == token.id).values(last_used=today))
 
     def find(self, identity: str) -> Token | None:
@@ -295,6 +307,7 @@ class Tokens:
         content = _lines(_live(connection))
         if content == self._read_live():
             return
+        tell(connection)  # others have such a file, too
         self._live_file.parent.mkdir(mode=0o750, exist_ok=True)
         descriptor, path = tempfile.mkstemp(dir=self._live_file.parent, prefix=f"{self._live_file.name}.")
         try:
@@ -403,9 +416,13 @@ def _select(
 
 
 def _live(connection: Connection) -> list[Token]:
+    return [_token(row) for row in _live_rows(connection)]
+
+
+def _live_rows(connection: Connection) -> Sequence[Mapping[str, Any]]:
     rows = tables.tokens.c
     question = select(tables.tokens).where(rows.revoked.is_(None), or_(rows.until.is_(None), rows.until > now()))
-    return [_token(row) for row in connection.execute(question.order_by(rows.id)).mappings()]
+    return connection.execute(question.order_by(rows.id)).mappings().all()
 
 
 def _lines(live: Iterable[Token]) -> str:

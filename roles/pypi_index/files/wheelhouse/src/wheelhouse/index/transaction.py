@@ -22,8 +22,9 @@ from wheelhouse.index import conflicts, project_status, provenance, queries
 from wheelhouse.index.changes import Together
 from wheelhouse.index.conda_changes import CondaChanges, IncomingPackage
 from wheelhouse.index.events import DATE, PUBLISH, REMOVE, STATUS, UNYANK, YANK, Event, now, written
+from wheelhouse.index.gateways import mark_dirty
 from wheelhouse.index.intake_changes import IntakeChanges
-from wheelhouse.index.projection import ROOT, mark_dirty, note_missing
+from wheelhouse.index.projection import ROOT, note_missing
 from wheelhouse.index.provenance import Provenance
 from wheelhouse.index.queries import PublishedFile
 from wheelhouse.index.version_keys import version_key

@@ -41,8 +41,7 @@ def write(index: Index, settings: Settings, request: Request, results: Iterable[
         MATERIALS: sbom(materials, _needs(results), settings.index_url),
         PAGE: page,
     }
-    for name, content in {**static_assets(), **{name: text.encode() for name, text in record.items()}}.items():
-        index.site.write_report(name, content)
+    index.write_reports({**static_assets(), **{name: text.encode() for name, text in record.items()}})
 
 
 def note_run(index: Index, started: datetime, outcome: str, problems: Iterable[str]) -> None:
@@ -53,7 +52,7 @@ def note_run(index: Index, started: datetime, outcome: str, problems: Iterable[s
         "outcome": outcome,
         "problems": list(problems),
     }
-    index.site.write_report(LAST_RUN, (json.dumps(content, indent=1) + "\n").encode())
+    index.write_reports({LAST_RUN: (json.dumps(content, indent=1) + "\n").encode()})
 
 
 def _data(index: Index, request: Request, results: list[Result]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ class Run:
             source.resolve(before)
         current = self._lock()
         self._index.save_lock(current.text())
-        self._index.site.write_report(LOCK, current.text().encode())
+        self._index.write_reports({LOCK: current.text().encode()})
         for source in self._sources:
             source.describe()
             source.fetch()

@@ -164,8 +164,7 @@ class Import:
         done = self._index.bring_in(arrival, who)
         came.marked, came.published = done.marked, done.published
         # From here on it is applied: whatever is killed below is made again when the bundle is applied again.
-        for name, content in page.items():
-            self._index.site.write_report(name, content)
+        self._index.write_reports(page)
         self._keep(carried, copies)
         came.receipt = self._write_receipt(carried, judgement, came)
 

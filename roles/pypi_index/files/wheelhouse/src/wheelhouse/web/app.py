@@ -22,6 +22,7 @@ from wheelhouse.config import Config
 from wheelhouse.errors import WheelhouseError
 from wheelhouse.formats import confined
 from wheelhouse.index import permissions, provenance
+from wheelhouse.index.follower import Follower
 from wheelhouse.index.health import Health
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.search import Catalogue
@@ -126,6 +127,8 @@ class Application:
         repeat(self._end_tokens, LOOK_AT_TOKENS, "The tokens in force could not be looked at.")
         repeat(self._restrict, LOOK_AT_RESTRICTED, "The lists could not be made without what is restricted.")
         threading.Thread(target=self._audits.warm_up, daemon=True).start()
+        if self._index.database.server:
+            threading.Thread(target=Follower(self._index, self._end_tokens).run, daemon=True).start()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         request = Request(environ)

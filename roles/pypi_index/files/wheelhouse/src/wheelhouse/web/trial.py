@@ -28,6 +28,7 @@ import bcrypt
 from sqlalchemy import create_engine
 
 from wheelhouse import read_rights
+from wheelhouse.config import database
 from wheelhouse.errors import Damaged, Full, Rejected, WheelhouseError
 from wheelhouse.index import migrations
 from wheelhouse.web import handover
@@ -80,10 +81,8 @@ def run(shelf: Path, config: Path, settings: Path = _SETTINGS) -> Outcome:
 
     `settings` is gunicorn's configuration. Raises `Failed`, `Full`, `Rejected`, `TooNew`, OSError.
     """
-    if os.environ.get("WHEELHOUSE_DATABASE"):
-        raise Rejected(
-            "The trial works on a copy of a SQLite database only, and WHEELHOUSE_DATABASE names another one."
-        )
+    if database(config)[0]:
+        raise Rejected("The trial works on a copy of a SQLite only, and database.json names a server.")
     above = shelf / "incoming"
     with tempfile.TemporaryDirectory(prefix="trial-", dir=above if above.is_dir() else None) as scratch:
         place = Path(scratch)
