@@ -45,9 +45,14 @@ def kill(host: str) -> None:
     subprocess.run(["docker", "kill", f"{host}{SUFFIX}"], check=True, capture_output=True)
 
 
+def power_on(host: str) -> None:
+    """Give it power."""
+    subprocess.run(["docker", "start", f"{host}{SUFFIX}"], check=True, capture_output=True)
+
+
 def start(host: str) -> None:
     """Give it power, and wait until it does its work."""
-    subprocess.run(["docker", "start", f"{host}{SUFFIX}"], check=True, capture_output=True)
+    power_on(host)
     eventually(lambda: works(host), f"{host} works again", seconds=START)
 
 
