@@ -16,8 +16,10 @@ from memory import in_memory
 from sqlalchemy import text
 from wheelhouse.errors import Conflict
 from wheelhouse.index import downloads, events, follower, gateways, health, queries, tables
+from wheelhouse.index.events import VERIFY, Event, now
 from wheelhouse.index.gateways import mark_dirty
 from wheelhouse.index.health import Health
+from wheelhouse.index.machine_tokens import KEY_FILE, MachineTokens, Request
 from wheelhouse.index.tokens import LIVE_FILE, Tokens, Wanted
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.base import blob
@@ -25,7 +27,7 @@ from wheelhouse.store.base import blob
 from . import postgresql
 from .gateways import PATIENCE, Gateway, make, until, upload
 
-New = Callable[[str], Gateway]
+New = Callable[..., Gateway]
 
 
 @pytest.fixture
@@ -34,8 +36,8 @@ def new(socket: str) -> Iterator[New]:
     directory, made = Path(tempfile.mkdtemp(dir=in_memory())), list[Gateway]()
     with postgresql.database(socket) as settings:
 
-        def one(name: str) -> Gateway:
-            made.append(make(directory, name, settings))
+        def one(name: str, **more: str) -> Gateway:
+            made.append(make(directory, name, {**settings, **more}))
             return made[-1]
 
         yield one
@@ -118,9 +120,7 @@ def test_it_is_told_sooner_than_it_looks(new: New, monkeypatch: pytest.MonkeyPat
 def test_one_process_of_a_gateway_follows_and_another_one_takes_over(new: New) -> None:
     one, other = new("a").open(), new("b")
     other.start()
-    first = other.processes.pop()
     second = Gateway(other.name, other.root, other.config)
-    other.processes.append(first)
     thread = threading.Thread(target=second.start)
     thread.start()
     names = {upload(one)}
@@ -266,7 +266,7 @@ def test_a_token_that_is_revoked_ends_on_all(new: New) -> None:
     other.start()
     tokens = Tokens(one.database)
     token, _ = tokens.create(Wanted("ada", "laptop"), ["acme-*"], "ada")
-    until(lambda: token.id in (other.root / LIVE_FILE).read_text())
+    until(lambda: (other.root / LIVE_FILE).exists() and token.id in (other.root / LIVE_FILE).read_text())
     tokens.revoke([token.id], "ada")
     until(lambda: token.id not in (other.root / LIVE_FILE).read_text())
 
@@ -314,3 +314,33 @@ def test_reports_are_on_all(new: New) -> None:
         assert (gateway.root / "reports/last-run.json").read_bytes() == b"{}"
     one.write_reports({"index.html": b"second"})
     assert dirty(one) == set()
+
+
+def test_machines_are_given_the_same_tokens_by_all(new: New) -> None:
+    """By whatever gateway is asked, with nothing in the database that they could be made of."""
+    wanted = Request({"ada": ["ws-ada"]})
+
+    def text_by(name: str, password: str) -> str:
+        gateway = new(name, password=password)
+        answer = MachineTokens(gateway.open().database).settle(wanted, {"ada"}, "it")
+        assert not (gateway.root / KEY_FILE).exists()
+        return answer.tokens["ada"]["ws-ada"]
+
+    given = text_by("a", "sesame")
+    assert text_by("b", "sesame") == given
+    assert text_by("c", "another") != given
+
+
+def test_who_reads_events_one_after_the_other_misses_none(new: New) -> None:
+    """The first to take a number is not the first to be done."""
+    one, other = new("a").open(), new("b").open()
+
+    def told(number: int = 0) -> list[str]:
+        with other.database.read() as connection:
+            return [event.who for _, event in events.since(connection, number)]
+
+    with one.database.change("first") as connection:
+        events.append(connection, [Event(VERIFY, "first", now())])
+        other.note(Event(VERIFY, "second", now()))
+        assert told() == []
+    assert told() == ["first", "second"]

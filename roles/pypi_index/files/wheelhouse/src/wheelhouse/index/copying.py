@@ -74,7 +74,8 @@ def _each(rows: Iterable[Mapping[str, Any]], act: Callable[[list[dict[str, Any]]
 
 def _rows(connection: Connection, table: Table) -> Iterator[Mapping[str, Any]]:
     """In the order of their keys, byte for byte."""
-    wanted = select(table).order_by(*table.primary_key.columns).execution_options(yield_per=_AT_ONCE)
+    columns = [column for column in table.columns if column is not tables.events.c.tx]  # which is one server's own
+    wanted = select(*columns).order_by(*table.primary_key.columns).execution_options(yield_per=_AT_ONCE)
     yield from connection.execute(wanted).mappings()
 
 

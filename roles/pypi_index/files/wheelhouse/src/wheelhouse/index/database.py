@@ -32,6 +32,9 @@ _GATEWAY = "wheelhouse_gateway"
 """The option of a connection that says whose it is."""
 _BYTES_LOCK = 0x77686C68
 """Number of PostgreSQL's advisory lock between changes, which share it, and the sweep of bytes, which does not."""
+# A transaction that takes no number of its own before it numbers an event would not be waited for, see `events.since`.
+_SHARED = text("SELECT pg_current_xact_id(), pg_advisory_xact_lock_shared(:n)")
+_ALONE = text("SELECT pg_current_xact_id(), pg_advisory_xact_lock(:n)")
 
 
 class Database:
@@ -76,7 +79,7 @@ class Database:
         """
         with self._changing(durable) as connection:
             if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock_shared(:n)"), {"n": _BYTES_LOCK})
+                connection.execute(_SHARED, {"n": _BYTES_LOCK})
                 for number in sorted({zlib.crc32(place.encode()) for place in places}):
                     connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
             yield connection
@@ -86,7 +89,7 @@ class Database:
         """A transaction beside which nobody changes anything. Raises `Busy`, `Unreachable`."""
         with self._changing(durable=True) as connection:
             if not self.is_sqlite:
-                connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _BYTES_LOCK})
+                connection.execute(_ALONE, {"n": _BYTES_LOCK})
             yield connection
 
     @contextlib.contextmanager

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, literal_column, select
 
 from wheelhouse.index import tables
 from wheelhouse.index.database import insert_numbered
@@ -22,6 +22,9 @@ MAX_REASON = 1000
 ROLLBACK, ROLL_FORWARD = "rollback", "roll forward"
 IMPORT = "import"
 TOKEN, TOKEN_END = "create token", "revoke token"
+_OLDEST_UNDER_WAY: ColumnElement[int] = literal_column(
+    "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)"
+)
 
 
 @dataclass(frozen=True)
@@ -106,11 +109,15 @@ def _storable(text: str) -> str:
 
 
 def since(connection: Connection, number: int = 0, most: int = 1000) -> list[tuple[int, Event]]:
-    """The events behind the one of this number, each with its own, in the order in which they happened."""
+    """The events behind the one of this number, each with its own, in the order in which they happened.
+
+    None of them is followed by one with a smaller number: where several write at once, the latest are told of later.
+    """
     columns = [tables.events.c[field.name] for field in fields(Event)]
-    rows = connection.execute(
-        select(tables.events.c.id, *columns).where(tables.events.c.id > number).order_by(tables.events.c.id).limit(most)
-    )
+    wanted = select(tables.events.c.id, *columns).where(tables.events.c.id > number)
+    if connection.dialect.name == "postgresql":
+        wanted = wanted.where(tables.events.c.tx.is_(None) | (tables.events.c.tx < _OLDEST_UNDER_WAY))
+    rows = connection.execute(wanted.order_by(tables.events.c.id).limit(most))
     return [(row.id, _of_row(row._mapping)) for row in rows]
 
 

@@ -54,7 +54,8 @@ _JOIN = text(f"INSERT INTO gateways (name, seen) VALUES (:me, {_NOW})")
 _MARK_EVERYTHING = text(f"""
     INSERT INTO dirty (gateway, place, mark, origin)
     SELECT CAST(:me AS text), place, {_NOW}, CAST(:me AS text) FROM (
-        SELECT '' UNION SELECT '/reports' UNION SELECT name FROM projects UNION SELECT channel || '/' || subdir FROM conda_channels
+        SELECT '' UNION SELECT '/reports' UNION SELECT name FROM projects
+        UNION SELECT channel || '/' || subdir FROM conda_channels
     ) AS everything (place)
     ON CONFLICT (gateway, place) DO UPDATE SET mark = excluded.mark, origin = excluded.origin
 """)
@@ -91,7 +92,7 @@ class Gateway:
 
 def mark_dirty(connection: Connection, places: Iterable[str], *, only_here: bool = False) -> None:
     """Note that what is served of these places may not be what their rows say: on every gateway, or on this one."""
-    ordered = sorted(places)
+    ordered = sorted(set(places))
     if not ordered:
         return
     if connection.dialect.name == "sqlite":

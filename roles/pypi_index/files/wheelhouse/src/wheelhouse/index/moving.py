@@ -21,11 +21,13 @@ from wheelhouse.store.staging import Staging
 STATE = "pieces"
 """Where a database says that it is not to be opened; otherwise, how the pieces of pages were made, see `opening`."""
 COMING, GONE = "moving here: ", "moved away"
+_TRIGGER = "CREATE TRIGGER moved BEFORE INSERT ON events"
 _CLOSE = {
-    "sqlite": (f"CREATE TRIGGER moved BEFORE INSERT ON events BEGIN SELECT RAISE(ABORT, '{tables.MOVED}'); END",),
+    "sqlite": (f"{_TRIGGER} BEGIN SELECT RAISE(ABORT, '{tables.MOVED}'); END",),
     "postgresql": (
-        f"CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{tables.MOVED}'; END $$",
-        "CREATE TRIGGER moved BEFORE INSERT ON events FOR EACH STATEMENT EXECUTE FUNCTION moved()",
+        "CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS"
+        f" $$ BEGIN RAISE EXCEPTION '{tables.MOVED}'; END $$",
+        f"{_TRIGGER} FOR EACH STATEMENT EXECUTE FUNCTION moved()",
     ),
 }
 _OPEN = {

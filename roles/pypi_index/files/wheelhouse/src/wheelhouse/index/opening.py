@@ -103,7 +103,7 @@ def _make_ready(index: Index, *, beside: bool) -> None:
 def _refuse_two(index: Index) -> None:
     """Raises `Rejected` where a gateway has an index of its own beside the one that it shares."""
     file = index.database.state / "index.sqlite"
-    if not file.exists():
+    if not file.exists() or not file.stat().st_size:
         return
     with Database(index.database.state).read() as connection:
         if queries.remembered(connection, moving.STATE) != moving.GONE:

@@ -45,6 +45,7 @@ events = Table(
     Column("findings", Text),  # a JSON list
     Column("uploaded", Text),
     Column("job", Text),  # JSON
+    Column("tx", BigInteger),  # the transaction that wrote it, as a PostgreSQL numbers them; NULL in a SQLite
     sqlite_autoincrement=True,
 )
 """The fields of `events.Event`, in the order in which they happened."""
