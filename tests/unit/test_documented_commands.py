@@ -66,7 +66,8 @@ ELSEWHERE = {
         "tests/integration/cluster/test_zz_migration.py",
         'play("wheelhouse.onboarding.migrate_store", inventory=INVENTORY)',
     ),
-    "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.migrate_store -e migrate_store_back=true": (
+    "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.migrate_store"
+    " -e migrate_store_back=true": (
         "tests/integration/cluster/test_zz_migration.py",
         '"wheelhouse.onboarding.migrate_store", "-e", "migrate_store_back=true"',
     ),

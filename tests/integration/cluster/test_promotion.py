@@ -34,7 +34,9 @@ def test_a_standby_takes_over(office, primary):
     eventually(lambda: office.run_as("ada", office.publishing("ada") + f"uv publish {after}").rc == 0, "ada publishes")
     # it stays off, since there would be two truths
     power_on(primary)
-    eventually(lambda: "inactive" in on(primary, UNIT, check=False) or "failed" in on(primary, UNIT, check=False), "off")
+    eventually(
+        lambda: "inactive" in on(primary, UNIT, check=False) or "failed" in on(primary, UNIT, check=False), "off"
+    )
     assert role_of(primary) == "former"
     play("wheelhouse.onboarding.site", "--tags", "index", inventory=INVENTORY)
     assert (role_of(primary), role_of(other)) == ("standby", "primary")

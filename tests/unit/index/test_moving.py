@@ -138,9 +138,7 @@ def test_the_old_place_takes_no_changes_any_more_and_is_not_opened(filled: Offic
         filled.gateway.open()
 
 
-def test_what_is_published_while_files_are_copied_comes_along(
-    filled: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_published_while_files_are_copied_comes_along(filled: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     running = filled.gateway.open()
     copy, times = moving._copy_bytes, list[int]()
 

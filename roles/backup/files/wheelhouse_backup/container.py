@@ -1,5 +1,6 @@
-"""The index's own program, in a container of its own, on whatever shelf it is given; without a network, unless the index is that of
-several gateways, whose database and store it asks.
+"""The index's own program, in a container of its own, on whatever shelf it is given.
+
+It has no network, unless the index is that of several gateways, whose database and store it asks.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ class Index:
 
     @property
     def is_gateway(self) -> bool:
-        """Whether what the index knows is in a database, and its files in a store, that it has in common with other hosts."""
+        """Whether what the index knows is in a database, and its files in a store, in common with other hosts."""
         return (self.directory / "config" / "database.json").exists()
 
     @property

@@ -68,7 +68,7 @@ class Manifest(msgspec.Struct, frozen=True):
 def copy(database: Database, store: Store, destination: Path) -> Manifest:
     """Write the copy and say what is in it; the one that was there before stays until this one is whole.
 
-    That of a server has the rows of its tables, in a SQLite of the same tables. Raises OSError, `Damaged`, `Unreachable`.
+    That of a server has the rows of its tables, in a SQLite. Raises OSError, `Damaged`, `Unreachable`.
     """
     if not destination.is_dir():
         raise NotFound(f"{destination} is no directory.")
