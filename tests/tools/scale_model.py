@@ -62,7 +62,7 @@ class Costs:
     """Of a gateway's network, and of a balancer's."""
     usable: float = 0.6
     """Share of cores and network that is planned with."""
-    balanced: float = 20_000
+    balanced: float = 32_000
     """Connections of one balancer."""
 
 
