@@ -60,6 +60,7 @@ class Gateway:
 
     def start(self) -> None:
         """Have it follow the others; returns once it does."""
+        self.open().database.close()
         process = CONTEXT.Process(target=self._run, daemon=True)
         process.start()
         self.processes.append(process)

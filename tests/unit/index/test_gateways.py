@@ -176,7 +176,7 @@ def test_a_change_that_is_under_way_while_one_joins_is_not_lost(new: New) -> Non
     joining = threading.Thread(target=other.open)
     with one.database.change("acme-late") as connection:
         joining.start()
-        waits = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         until(lambda: connection.execute(waits).scalar())
         mark_dirty(connection, ["acme-late"])
         connection.execute(tables.projects.insert().values(name="acme-late"))
@@ -344,3 +344,21 @@ def test_who_reads_events_one_after_the_other_misses_none(new: New) -> None:
         other.note(Event(VERIFY, "second", now()))
         assert told() == []
     assert told() == ["first", "second"]
+
+
+@pytest.mark.parametrize("off", [-600, 600])
+def test_clocks_that_differ_do_not_count(new: New, monkeypatch: pytest.MonkeyPatch, off: int) -> None:
+    """Of whether another gateway lives, and of which change came last."""
+    one, other = new("a").open(), new("b")
+    real = time.time
+    with monkeypatch.context() as wrong:
+        wrong.setattr(time, "time", lambda: real() + off)
+        wrong.setattr(time, "time_ns", lambda: int((real() + off) * 1e9))
+        other.start()
+        second = other.open()
+        names = {upload(second)}
+    for version in ("2.0", "3.0"):
+        names.add(upload(one, version))
+        assert other.listed() == names
+    second.remove("acme-tools", "1.0", "a mistake", "ada")
+    assert {gateway for gateway, _ in dirty(one)} == {"a"} and len(other.listed()) == 2

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,36 +10,15 @@ import pytest
 from . import postgresql
 
 HERE = Path(__file__).parent
-LONG = [
-    "test_catalogue.py",
-    "test_channels.py",
-    "test_file_names.py",
-    "test_refusals.py",
-    "test_takeover.py",
-    "test_together.py",
-    "test_trusted_publishing.py",
-    "test_upkeep.py",
-    "test_uploads.py",
-]
 # What the program does in another way there: locks, numbers of events, tables, search. It takes uploads in all of them.
+QUICK = {"test_exclusion.py", "test_journal.py", "test_migrations.py", "test_search.py"}
+# These have a server of their own, in each run.
+ON_ONE = {"test_postgresql.py", "test_gateways.py", "test_turns.py", "test_database_away.py", "test_moving.py"}
 FILES = [
-    "test_exclusion.py",
-    "test_journal.py",
-    "test_migrations.py",
-    "test_search.py",
-    *(pytest.param(file, marks=pytest.mark.long) for file in LONG),
+    pytest.param(file, marks=() if file in QUICK else pytest.mark.long)
+    for file in sorted(path.name for path in HERE.glob("test_*.py"))
+    if file not in ON_ONE
 ]
-
-
-@pytest.fixture(scope="module")
-def socket() -> Iterator[str]:
-    if os.environ.get(postgresql.SERVER):
-        pytest.skip("these are the tests that run on it")
-    try:
-        with postgresql.server() as socket:
-            yield socket
-    except postgresql.Unavailable:
-        pytest.skip("no Docker engine runs here")
 
 
 @pytest.mark.parametrize("file", FILES)

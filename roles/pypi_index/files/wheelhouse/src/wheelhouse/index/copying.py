@@ -76,7 +76,8 @@ def _rows(connection: Connection, table: Table) -> Iterator[Mapping[str, Any]]:
     """In the order of their keys, byte for byte."""
     columns = [column for column in table.columns if column is not tables.events.c.tx]  # which is one server's own
     wanted = select(*columns).order_by(*table.primary_key.columns).execution_options(yield_per=_AT_ONCE)
-    yield from connection.execute(wanted).mappings()
+    for row in connection.execute(wanted).mappings():
+        yield dict(row)
 
 
 def _count(connection: Connection, table: Table) -> int:

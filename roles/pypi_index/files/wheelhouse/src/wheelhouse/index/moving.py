@@ -1,8 +1,8 @@
 """Moving an index to another database and another store, while people go on reading: `wheelhouse migrate-store`.
 
-Bytes are copied first, while people publish. Then nobody changes anything for a while: the bytes that came meanwhile and
-all rows are copied and compared. From then on the old database takes no change, and no program opens it; the new one is
-opened from then on, and not before. Whatever is stopped goes on when it is run again.
+Bytes are copied first, while people publish. Then nobody changes anything for a while: the bytes that came meanwhile
+and all rows are copied and compared. From then on the old database takes no change, and no program opens it; the new
+one is opened from then on, and not before. Whatever is stopped goes on when it is run again.
 """
 
 import hashlib

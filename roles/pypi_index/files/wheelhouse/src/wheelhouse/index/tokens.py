@@ -266,7 +266,8 @@ class Tokens:
         try:
             with self._database.read() as connection:
                 question = select(tables.tokens).where(tables.tokens.c.id == identity)
-                return connection.execute(question).mappings().first()
+                row = connection.execute(question).mappings().first()
+            return dict(row) if row else None
         except Unreachable:
             if identity not in self._remembered:
                 raise
@@ -422,7 +423,7 @@ def _live(connection: Connection) -> list[Token]:
 def _live_rows(connection: Connection) -> Sequence[Mapping[str, Any]]:
     rows = tables.tokens.c
     question = select(tables.tokens).where(rows.revoked.is_(None), or_(rows.until.is_(None), rows.until > now()))
-    return connection.execute(question.order_by(rows.id)).mappings().all()
+    return [dict(row) for row in connection.execute(question.order_by(rows.id)).mappings()]
 
 
 def _lines(live: Iterable[Token]) -> str:

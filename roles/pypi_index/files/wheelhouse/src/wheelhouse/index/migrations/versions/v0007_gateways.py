@@ -13,7 +13,7 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
-    # Numbers of events are taken before they are there: who reads them one after the other has to know which may still come.
+    # An event takes its number before it is there: who reads one after the other has to know which may still come.
     op.add_column("events", sa.Column("tx", sa.BigInteger(), nullable=True))
     if op.get_bind().dialect.name == "postgresql":
         op.execute("ALTER TABLE events ALTER tx SET DEFAULT CAST(CAST(pg_current_xact_id() AS text) AS bigint)")
