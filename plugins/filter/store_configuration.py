@@ -31,7 +31,7 @@ EXAMPLES = r"""
 - name: Show how many bytes of files a gateway keeps
   ansible.builtin.debug:
     msg: "{{ (store | wheelhouse.onboarding.store_configuration([], '1k') | from_json).cache_size }}"
-    # => "1024"
+    # => 1024
   vars:
     store: {endpoint: https://s3.acme.example, bucket: wheelhouse, access_key: wheelhouse, secret_key: s3cret}
 """
