@@ -41,7 +41,7 @@ lock: setup ## compile the locked requirements: of development, releases, contro
 	for release in tests/controllers/*.in; do
 	    $$compile 3.12 $$release --custom-compile-command "make lock" --output-file $${release%.in}.txt
 	done
-	for tool in roles/package_client/files/*.in; do
+	for tool in roles/{package_client,index_store}/files/*.in; do
 	    $$compile 3.11 $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
 	done
 
@@ -59,6 +59,23 @@ demo-down: setup ## remove the demo's hosts, networks and secrets, and stop the 
 	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
 	fi
 	rm -rf .demo
+	demo/engine stop
+
+.PHONY: demo-cluster
+demo-cluster: export WHEELHOUSE_DEMO = cluster
+demo-cluster: setup ## the same for an index with two gateways, a database with a standby, a store and two balancers
+	@demo/up
+	$(step) --show "ansible-playbook -i inventories/demo-cluster site.yml" -- ansible-playbook -i inventories/demo-cluster site.yml
+	$(step) --show "The index, used while its hosts are killed" -- pytest --no-header -p no:cacheprovider tests/integration/cluster -m proof
+	python demo/cluster_card.py .demo-cluster
+
+.PHONY: demo-cluster-down
+demo-cluster-down: export WHEELHOUSE_DEMO = cluster
+demo-cluster-down: setup ## remove the hosts of demo-cluster, their networks and secrets, and stop the engine that it started
+	@if docker version >/dev/null 2>&1 && [ -s .demo-cluster/images.json ]; then
+	    $(step) "The hosts go" -- ansible-playbook -i inventories/demo-cluster demo/destroy.yml
+	fi
+	rm -rf .demo-cluster
 	demo/engine stop
 
 .PHONY: role

@@ -1,11 +1,12 @@
 """Create what a company has already: a CA, a certificate for its index, and passwords for its people.
 
-    python credentials.py STATE_DIRECTORY
+    python credentials.py STATE_DIRECTORY [HOST ...]
 
 Writes into STATE_DIRECTORY (0700). Files of an earlier run stay as they are:
     vault.json        the secrets, under the names a real inventory would keep in ansible-vault (0600)
     ca.pem, ca.key    the company's CA
     index.pem, index.key    the certificate of the index, signed by it
+    HOST.pem, HOST.key      the certificates of other hosts, signed by it
     machine-ca.pem    CAs that this machine trusts beyond the public ones (a proxy that intercepts TLS has one)
     trust.pem         both: what the company's hosts have to trust
     office            a label for the hosts that are started with these; it stays when a rotation replaces the CA
@@ -21,6 +22,7 @@ import os
 import re
 import secrets
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 import certifi
@@ -29,6 +31,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+CA_NAME = "Acme demo CA"
 INDEX_NAMES = ("packages.acme.example", "localhost")
 # Every character that has broken a proxy URL in somebody's guide.
 AWKWARD = """@:/#%?&+ "'"""
@@ -56,6 +59,9 @@ def passwords() -> dict[str, str]:
         "machines_index": secrets.token_urlsafe(18),
         "backup": secrets.token_urlsafe(18),
         "machines_proxy": secrets.token_urlsafe(9) + AWKWARD,
+        "database": secrets.token_urlsafe(9) + AWKWARD,
+        "replication": secrets.token_urlsafe(9) + AWKWARD,
+        "store": secrets.token_urlsafe(24),
     }
 
 
@@ -85,10 +91,9 @@ def certificate(subject: str, public_key: ec.EllipticCurvePublicKey, issuer: str
     )
 
 
-def company_certificates(state: Path) -> None:
-    """Make ca.pem and ca.key, and with them index.pem and index.key."""
-    ca_name = "Acme demo CA"
-    ca_key, index_key = private_key(), private_key()
+def company_ca(state: Path) -> None:
+    """Make ca.pem and ca.key."""
+    ca_key = private_key()
     key_usage = dict.fromkeys(
         (
             "content_commitment",
@@ -101,7 +106,7 @@ def company_certificates(state: Path) -> None:
         False,
     )
     ca = (
-        certificate(ca_name, ca_key.public_key(), ca_name, days=3650)
+        certificate(CA_NAME, ca_key.public_key(), CA_NAME, days=3650)
         .add_extension(x509.BasicConstraints(ca=True, path_length=1), critical=True)
         .add_extension(
             x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, **key_usage), critical=True
@@ -109,21 +114,29 @@ def company_certificates(state: Path) -> None:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    names: list[x509.GeneralName] = [x509.DNSName(name) for name in INDEX_NAMES]
-    names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
-    index = (
-        certificate(INDEX_NAMES[0], index_key.public_key(), ca_name, days=365)
+    write(state / "ca.key", pem(ca_key))
+    write(state / "ca.pem", ca.public_bytes(serialization.Encoding.PEM))
+
+
+def server_certificate(state: Path, file: str, names: Sequence[str]) -> None:
+    """Make FILE.pem and FILE.key, for a server of these names, with the company's CA."""
+    ca_key = serialization.load_pem_private_key((state / "ca.key").read_bytes(), password=None)
+    assert isinstance(ca_key, ec.EllipticCurvePrivateKey)
+    key = private_key()
+    known: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
+    if "localhost" in names:
+        known.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+    signed = (
+        certificate(names[0], key.public_key(), CA_NAME, days=365)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName(known), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(index_key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    write(state / "index.key", pem(index_key))
-    write(state / "index.pem", index.public_bytes(serialization.Encoding.PEM))
-    write(state / "ca.key", pem(ca_key))
-    write(state / "ca.pem", ca.public_bytes(serialization.Encoding.PEM))
+    write(state / f"{file}.key", pem(key))
+    write(state / f"{file}.pem", signed.public_bytes(serialization.Encoding.PEM))
 
 
 def certificates_in(bundle: Path) -> dict[bytes, str]:
@@ -145,14 +158,17 @@ def machine_ca() -> str:
     return "".join(text for der, text in trusted.items() if der not in public)
 
 
-def main(state: Path) -> None:
+def main(state: Path, hosts: Sequence[str]) -> None:
     """Make what is missing in `state`."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     vault = state / "vault.json"
     known = json.loads(vault.read_text()) if vault.is_file() else {}
     write(vault, json.dumps(passwords() | known, indent=2).encode())
     if not (state / "ca.pem").is_file():
-        company_certificates(state)
+        company_ca(state)
+    for file, names in {"index": INDEX_NAMES, **{host: (host,) for host in hosts}}.items():
+        if not (state / f"{file}.pem").is_file():
+            server_certificate(state, file, names)
     if not (state / "office").is_file():
         write(state / "office", secrets.token_hex(8).encode())
     extra = machine_ca()
@@ -163,4 +179,5 @@ def main(state: Path) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("state", type=Path, metavar="STATE_DIRECTORY")
-    main(parser.parse_args().state)
+    parser.add_argument("hosts", nargs="*", metavar="HOST")
+    main(**vars(parser.parse_args()))

@@ -38,7 +38,8 @@ PROXY_KEYS = ("regions", "no_proxy", "mode", "authentication")
 PROXY_MODES = ("direct", "relay")
 PROXY_AUTHENTICATION = ("basic", "ntlm")
 WORKING_GROUPS = ("index_hosts", "jupyter_hosts", "workstations")
-KNOWN_GROUPS = (*WORKING_GROUPS, "windows", "proxy_hosts")
+ENGINE_GROUPS = ("database_hosts", "store_hosts", "balancer_hosts")
+KNOWN_GROUPS = (*WORKING_GROUPS, *ENGINE_GROUPS, "windows", "proxy_hosts")
 
 
 def validate_inventory(settings: Mapping[str, object], groups: object) -> list[str]:
@@ -289,10 +290,7 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
             yield f"The group {shown(name)} is no list of hosts: pass Ansible's variable `groups`."
     if not any(hosts.get(group) for group in WORKING_GROUPS):
         yield f"There is no host in any of the groups {', '.join(WORKING_GROUPS)}: put one in."
-    if len(hosts.get("index_hosts", [])) > 1:
-        names = hosts["index_hosts"]
-        yield f"index_hosts has {len(names)} hosts ({', '.join(names)}), and there is one index: leave one of them."
-    for group in ("index_hosts", "jupyter_hosts"):
+    for group in ("index_hosts", "jupyter_hosts", *ENGINE_GROUPS):
         for host in hosts.get(group, []):
             if host in hosts.get("windows", []):
                 yield (

@@ -10,6 +10,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.engine_settings import engine_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_accounts import role_account_faults
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.ldap_settings import ldap_faults
@@ -55,6 +56,7 @@ def role_faults(given: Mapping[str, object], is_index: bool | None, inventory_di
     if is_index or is_index is None:
         yield from read_right_faults(given)
         yield from upstream_faults(given)
+        yield from engine_faults(given)
     yield from ldap_faults(given.get("pypi_index_ldap"), "pypi_index_ldap")
 
 

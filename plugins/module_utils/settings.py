@@ -359,6 +359,13 @@ OPTIONS = (
         "remove.yml: yes = remove everything. Without it, the playbook says what it would remove.",
         "yes",
     ),
+    Setting(
+        "migrate_store_back",
+        "bool",
+        "migrate_store.yml: move the index back onto the first host.",
+        "true",
+        default="false",
+    ),
     Setting("from", "str", "restore.yml: the backup: latest, its id or day. Without it, they are listed.", "latest"),
     Setting("damaged", "str", "restore.yml: accepted = also what there is of a damaged backup.", "accepted"),
     Setting(

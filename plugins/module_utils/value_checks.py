@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils import file_checks
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.credentials import split_server
-from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4, is_ipv6
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.hosts import is_ipv4, is_ipv6, is_name
 
 try:
     from packaging.requirements import InvalidRequirement, Requirement
@@ -234,6 +234,25 @@ def is_whole_key(line: str) -> bool:
     return len(parts) >= 2 and parts[0] == kind.encode() and (kind != "ssh-ed25519" or len(parts[1]) == 32)
 
 
+def _ip_address(value: str) -> str | None:
+    return None if is_ipv4(value) or is_ipv6(value) else "write an address such as 192.0.2.10"
+
+
+def _network(value: str) -> str | None:
+    address, slash, prefix = value.partition("/")
+    most = 32 if is_ipv4(address) else 128 if is_ipv6(address) else -1
+    if most >= 0 and (not slash or (prefix.isdecimal() and int(prefix) <= most)):
+        return None
+    return "write addresses or networks such as 192.0.2.10 or 192.0.2.0/24"
+
+
+def _host_names(value: str) -> str | None:
+    """One host, or several with commas between them."""
+    if all(is_name(host) or is_ipv4(host) or is_ipv6(host) for host in value.split(",")):
+        return None
+    return "write the name of a server such as db.acme.example, or several with commas between them"
+
+
 def _calendar(value: str) -> str | None:
     if value.strip() and _CALENDAR.fullmatch(value.strip()):
         return None
@@ -247,6 +266,7 @@ CHECKS: dict[str, Check] = {
     "https_address": _matches(r"(https://[^/@?#\s]+)?", f"write the address of the index, https, {_ADDRESS}"),
     "advisories": _advisories,
     "backup_repository": _backup_repository,
+    "bucket": _matches(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", "write 3 to 63 of a-z, 0-9, - and ., such as wheelhouse"),
     "calendar": _calendar,
     "certificate_days": _between(
         31, 36500, "write more than 30: a certificate is renewed that many days before its end"
@@ -263,9 +283,12 @@ CHECKS: dict[str, Check] = {
     "file": file_checks.file,
     "file_or_url": _file_or_url,
     "homes": _homes,
+    "host_name": lambda value: None if is_name(value) else "write names of hosts, such as index-1.acme.example",
+    "host_names": _host_names,
     "image": _matches(
         _IMAGE.pattern, "write the name and tag of an image, like registry.acme.example/wheelhouse-index:0.1.0"
     ),
+    "ip_address": _ip_address,
     "issuer": _matches(
         r"https://[^/@?#\s]+(/[^@?#\s]*)?",
         "write the https address that the issuer has in its identities, like https://gitlab.acme.example",
@@ -279,8 +302,13 @@ CHECKS: dict[str, Check] = {
     ),
     "minutes": _between(0, None, "write a number of minutes; 0 is never"),
     "mode": _matches(r"0?[0-7]{3,4}", 'write four octal digits in quotes, like "0755"'),
+    "network": _network,
     "nginx_time": _matches(r"([0-9]+(ms|[smhdwMy])? ?)+", "write a time in nginx's notation, like 30s"),
     "not_negative": _between(0, None, "write a whole number, 0 or more"),
+    "object_prefix": _matches(
+        r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*",
+        "write names with slashes between them, like python/index",
+    ),
     "package": _package,
     "password_length": _between(8, 72, "write a number from 8 to 72"),
     "path": _path,
@@ -293,9 +321,11 @@ CHECKS: dict[str, Check] = {
     "public_key": _matches(_PUBLIC_KEY.pattern, "write one line such as 'ssh-ed25519 AAAA... comment'"),
     "python": _matches(r"3\.([89]|[1-9][0-9])", 'write a version of Python such as "3.12", in quotes'),
     "requirement": _requirement,
+    "router_id": _between(1, 255, "write a number from 1 to 255"),
     "server": _server,
     "size": _matches(r"[0-9]+[kmgKMG]?", "write a size in bytes, or with k, m or g behind the number, like 1g"),
     "sha256": _matches(r"([0-9A-Fa-f]{64})?", "write the 64 hexadecimal digits of a SHA-256"),
+    "sql_name": _matches(r"[a-z_][a-z0-9_-]{0,62}", "write a name of a-z, 0-9, _ and -, such as wheelhouse"),
     "timespan": _matches(_TIMESPAN.pattern, "which systemd does not understand: write for example 2h"),
     "url": _url,
     "venv_path": _matches(r"~?/[^/\x00-\x1f][^\x00-\x1f]*", "write an absolute path, or one that begins with ~/"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory import (
+    ENGINE_GROUPS,
     KNOWN_GROUPS,
     WORKING_GROUPS,
     inventory_warnings,
@@ -35,6 +36,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_fi
     misnamed_faults,
     shown_path,
 )
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_gateways import gateway_faults
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_templates import (
     CANNOT,
     PLACEHOLDER,
@@ -48,7 +50,10 @@ Groups = Mapping[str, list[str]]  # Ansible's `groups`: {name: hosts}
 ROLE_GROUPS: dict[str, tuple[str, ...]] = {
     "backup": ("index_hosts", "jupyter_hosts"),
     "conda_channel": ("index_hosts",),
+    "index_balancer": ("balancer_hosts",),
+    "index_database": ("database_hosts",),
     "index_gateway": ("index_hosts",),
+    "index_store": ("store_hosts",),
     "package_intake": ("index_hosts",),
     "package_transfer": ("index_hosts",),
     "pypi_index": ("index_hosts",),
@@ -93,7 +98,7 @@ def check_inventory(
     options |= {name: {**options[name], "check": None} for name in creates}
     values = Values(raw, lambda host, value: template(raw[host], value), frozenset(options))
     members = {host for group in KNOWN_GROUPS for host in groups.get(group, [])}
-    working = [host for group in WORKING_GROUPS for host in groups.get(group, [])] or list(raw)
+    working = [host for group in (*WORKING_GROUPS, *ENGINE_GROUPS) for host in groups.get(group, [])] or list(raw)
     working = list(dict.fromkeys(working))
     set_on = _set_on(raw)
     faults = name_faults(set_on, list(specs), options, facts_of(spec["text"] for spec in specs.values()))
@@ -104,6 +109,7 @@ def check_inventory(
     warnings: list[str] = []
     faults += _shared(values, working, groups, warnings)
     faults += _of_roles(values, members or set(raw), groups, options, list(specs))
+    faults += gateway_faults(values, groups)
     found = _together_on_hosts(values, members or set(raw), groups, options, decrypted)
     faults, warnings = faults + found[0], warnings + found[1]
     found = file_faults(files, decrypted, _behind_secrets(values, working, options))

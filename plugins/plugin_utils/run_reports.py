@@ -17,7 +17,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people impor
 Groups = Mapping[str, Sequence[str]]
 HostVars = Mapping[str, Mapping[str, object]]
 
-MANAGED = ("index_hosts", "jupyter_hosts", "workstations")
+MANAGED = ("index_hosts", "jupyter_hosts", "workstations", "database_hosts", "store_hosts", "balancer_hosts")
 NOBODY = ("all", "!all")
 
 

@@ -43,7 +43,7 @@ HOSTS = "3.11"  # of Debian 12
 TESTS = "3.11"
 SAMPLES = ("tests/unit", f"{INDEX_PROGRAM}/src")  # the distributions that unit tests and scenarios send alike
 # Scenarios: those in which no two modules have one name, and those that each have a conftest.py.
-TOGETHER = ("absent", "blank_check", "interrupted", "office")
+TOGETHER = ("absent", "blank_check", "cluster", "interrupted", "office")
 APART = ("clients", "documentation", "index", "secrets", "team")
 
 GROUPS = (
@@ -74,6 +74,7 @@ GROUPS = (
             "roles/package_client/files/fetch.py",
             "roles/pypi_index/files/wheelhouse-housekeeping",
             "roles/package_transfer/files/wheelhouse-transfer",
+            "roles/index_database/files/wheelhouse-database",
             "roles/pypi_index/files/wheelhouse-incoming",
         ),
         ("plugins/module_utils",),

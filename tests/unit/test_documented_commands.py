@@ -62,6 +62,19 @@ ELSEWHERE = {
         "tests/integration/index/test_air_gap.py",
         "wheelhouse-transfer --since /root/receipt-000001.json --refused-too",
     ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.migrate_store": (
+        "tests/integration/cluster/test_zz_migration.py",
+        'play("wheelhouse.onboarding.migrate_store", inventory=INVENTORY)',
+    ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.migrate_store"
+    " -e migrate_store_back=true": (
+        "tests/integration/cluster/test_zz_migration.py",
+        '"wheelhouse.onboarding.migrate_store", "-e", "migrate_store_back=true"',
+    ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass wheelhouse.onboarding.promote_database": (
+        "tests/integration/cluster/test_promotion.py",
+        'play("wheelhouse.onboarding.promote_database"',
+    ),
     "ansible-test sanity": ("tests/tools/sanity.py", 'command = [BIN / "ansible-test", "sanity"'),
     "corporate-password": ("tests/integration/clients/test_corporate_password.py", '"ada", "-c", "corporate-password"'),
     "docker build --network host": ("tests/integration/docker_builds.py", "--network host"),
@@ -133,6 +146,8 @@ SPOKEN_OF = {
 # What cannot be run where the tests run
 EXCUSED = {
     "make demo": "an office of its own; those of the tests are set up by the same steps (demo/up)",
+    "make demo-cluster": "hosts of its own beside those of the tests; `make integration` runs its proof on them",
+    "make demo-cluster-down": "the end of that",
     "make demo-down": "the end of that; the tests' hosts go by the same playbook (demo/destroy.yml)",
     "ansible-playbook -i inventories/demo site.yml": "what `make demo` runs; molecule/converge.yml is the same",
     ".venv/bin/ansible-playbook -i inventories/demo site.yml": "the same",

@@ -36,7 +36,17 @@ def imported(path: Path) -> set[Path]:
 
 def test_these_are_what_people_call():
     names = {"site", "preflight", "people", "rotate", "doctor", "intake", "report", "bundles", "index_image", "remove"}
-    names |= {"backup", "directory", "restore", "status", "export", "import", "upgrade"}
+    names |= {
+        "backup",
+        "directory",
+        "restore",
+        "status",
+        "export",
+        "import",
+        "upgrade",
+        "migrate_store",
+        "promote_database",
+    }
     assert {path.stem for path in ENTRIES} == names
 
 
@@ -45,8 +55,10 @@ def test_the_inventory_is_validated_first_and_once(path):
     if path != PREFLIGHT:
         assert plays(path)[0].get(IMPORT) == "preflight.yml"
         every = [play[IMPORT] for part in [path, *imported(path)] for play in plays(part) if IMPORT in play]
-        # an upgrade ends with the whole of site.yml
-        assert sum(name.endswith("preflight.yml") for name in every) == (2 if path.stem == "upgrade" else 1)
+        # these end with the whole of site.yml
+        assert sum(name.endswith("preflight.yml") for name in every) == (
+            2 if path.stem in ("upgrade", "migrate_store") else 1
+        )
 
 
 def test_each_part_is_used():
@@ -191,11 +203,15 @@ def test_groups_that_an_inventory_may_lack_have_a_default():
 
 
 @pytest.mark.parametrize("path", ENTRIES, ids=lambda path: path.stem)
-def test_a_playbook_about_the_index_alone_needs_one(path):
+def test_a_playbook_about_one_group_alone_needs_it(path):
     """Ansible ends well with 'no hosts matched', and nothing was done."""
     every = [
         play for part in [path, *imported(path)] if part != PREFLIGHT for play in plays(part) if IMPORT not in play
     ]
     hosts = {play["hosts"] for play in every} - {"localhost"}
     needs = (plays(path)[0].get("vars") or {}).get("preflight_needs")
-    assert needs == (["index_hosts"] if hosts == {"index_hosts"} else None)
+    alone = {
+        "index_hosts": "index_hosts",
+        "{{ groups | wheelhouse.onboarding.managed_hosts('database_hosts') }}": "database_hosts",
+    }
+    assert needs == ([alone[one] for one in hosts] if len(hosts) == 1 and hosts <= alone.keys() else None)

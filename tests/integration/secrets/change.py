@@ -37,5 +37,7 @@ def new_passwords(kind: str) -> dict[str, str]:
 
 def new_ca() -> None:
     """Another CA, which the hosts do not know yet, and a certificate of the index that it signed."""
-    credentials().company_certificates(STATE)
+    made = credentials()
+    made.company_ca(STATE)
+    made.server_certificate(STATE, "index", made.INDEX_NAMES)
     (STATE / "trust.pem").write_bytes((STATE / "ca.pem").read_bytes() + (STATE / "machine-ca.pem").read_bytes())

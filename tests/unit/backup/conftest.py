@@ -36,12 +36,14 @@ if arguments[0] == "inspect":
         sys.exit("Error: No such object: wheelhouse-index")
     print("true" if "Running" in arguments[2] else "sha256:fake")
 elif arguments[0] == "run":
-    volumes = dict(arguments[n + 1].split(":")[1::-1] for n, word in enumerate(arguments) if word == "--volume")
+    named = [arguments[n + 1] for n, word in enumerate(arguments) if word == "--volume"]
+    volumes = dict(volume.removesuffix(":ro").split(":")[1::-1] for volume in named)
     command = arguments[arguments.index("wheelhouse") + 1:]
     command = [volumes.get(word, word) for word in command]
     hook = os.environ["FAKE_LOG"] + ".after-" + command[0]
     code = subprocess.run([sys.executable, "-m", "wheelhouse.cli", *command],
-                          env=dict(os.environ, PYTHONPATH="{sources}", WHEELHOUSE_SHELF=volumes["/shelf"])).returncode
+                          env=dict(os.environ, PYTHONPATH="{sources}", WHEELHOUSE_SHELF=volumes["/shelf"],
+                                   WHEELHOUSE_CONFIG=volumes.get("/config", "/nonexistent"))).returncode
     if os.path.exists(hook) and "--check" not in command:
         subprocess.run([hook])
     sys.exit(code)

@@ -73,30 +73,32 @@ def test_restoring_under_a_running_index_keeps_what_is_newer_aside_and_names_it(
     assert "journal" in after
 
 
-def have_postgresql(host: Host) -> None:
-    """The file has a password."""
+def make_gateway(host: Host) -> None:
+    """With a database that nobody has. The file has a password."""
     settings = host.directory / "config" / "database.json"
     settings.parent.mkdir(exist_ok=True)
-    settings.write_text('{"host": "db", "name": "index", "username": "it", "password": "sesame"}')
+    settings.write_text('{"host": "127.0.0.1", "port": 1, "name": "index", "username": "it", "password": "sesame"}')
+    settings.chmod(0o640)
 
 
-def test_an_index_with_its_state_in_postgresql_is_refused(host: Host) -> None:
+def test_the_database_of_several_gateways_is_saved_and_not_an_older_one_of_this_host(host: Host) -> None:
     """Its shelf may hold an older SQLite, whose backup would prove nothing."""
-    host.shelf.mkdir()
-    have_postgresql(host)
+    publish(host, "1.0")
+    make_gateway(host)
     said = host.backup("run", code=1)
-    assert "is a PostgreSQL" in said and "pg_dump" in said and "sesame" not in said
+    assert "The database cannot be copied" in said and "does not answer" in said and "sesame" not in said
     assert host.outcome("backup")["outcome"] == "failed"
+    [run] = [call for call in host.log() if call[:2] == ["docker", "run"]]
+    assert run[run.index("--network") + 1] == "host" and f"{host.directory}/config:/config:ro" in run
 
 
-@pytest.mark.long
-def test_a_backup_is_not_restored_to_one_with_its_state_in_postgresql(host: Host) -> None:
+def test_a_backup_is_not_restored_onto_a_gateway(host: Host) -> None:
     publish(host, "1.0")
     host.backup("run")
-    have_postgresql(host)
-    for command in (["run"], ["drill"], ["restore", "latest"]):
-        said = host.backup(*command, code=1)
-        assert "is a PostgreSQL" in said and "pg_dump" in said and "sesame" not in said
+    make_gateway(host)
+    said = host.backup("restore", "latest", code=1)
+    assert "is in a database that it has in common with other gateways" in said and "sesame" not in said
+    assert not list(host.directory.glob("shelf.before-*"))
 
 
 @pytest.mark.long

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from wheelhouse import cli
 from wheelhouse.index import backup
-from wheelhouse.index.opening import open_index
 from wheelhouse.store.base import blob
 
 from .journal import journal
@@ -123,15 +122,6 @@ def test_a_directory_without_a_copy(environment: None, copied: Path, capsys: pyt
     assert capsys.readouterr().err == f"wheelhouse: There is no backup.json in {copied}.\n"
     assert cli.main(["backup", str(copied / "not there")]) == 1
     assert "is no directory" in capsys.readouterr().err
-
-
-def test_a_database_on_a_server_is_refused(
-    environment: None, root: Path, copied: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    index = open_index(root)
-    monkeypatch.setattr(index.database, "file", None)
-    with pytest.raises(Exception, match="pg_dump"):
-        backup.copy(index.database, index.store, copied)
 
 
 def test_copies_while_people_publish(client: Client, root: Path, copied: Path) -> None:

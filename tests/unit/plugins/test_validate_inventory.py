@@ -32,7 +32,9 @@ GROUPS: dict[str, Any] = {
     "proxy_hosts": ["proxy"],
     "berlin": ["ws-ada", "index"],
 }
-KNOWN_GROUPS = "index_hosts, jupyter_hosts, workstations, windows, proxy_hosts"
+KNOWN_GROUPS = (
+    "index_hosts, jupyter_hosts, workstations, database_hosts, store_hosts, balancer_hosts, windows, proxy_hosts"
+)
 ADA: dict[str, Any] = {
     "name": "ada",
     "workstations": ["ws-ada"],

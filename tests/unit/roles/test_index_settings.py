@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.engine_settings import STORE_PORT
 
 ROLES = Path(__file__).parents[3] / "roles"
 PROGRAM = ROLES / "pypi_index/files/wheelhouse"
@@ -82,3 +83,12 @@ def test_the_index_has_no_login_at_the_proxy_unless_it_fetches() -> None:
             variables = yaml.safe_load((ROLES / role / "vars/main.yml").read_text(encoding="utf-8"))
             asks_others = "pypi_index_upstream == 'cached' or pypi_index_publishers | length > 0"
             assert variables["__pypi_index_goes_out"] == f"{{{{ {asks_others} }}}}"
+
+
+def test_balancers_connect_to_the_port_that_gateways_have_for_them() -> None:
+    balanced = variables("index_gateway")["__index_gateway_balanced_port"]
+    assert variables("index_balancer")["__index_balancer_gateway_port"] == balanced
+
+
+def test_gateways_look_for_the_store_at_its_port() -> None:
+    assert variables("index_store")["__index_store_port"] == STORE_PORT

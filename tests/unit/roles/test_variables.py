@@ -132,7 +132,9 @@ def shared() -> frozenset[str]:
 DERIVED = {
     "backup": ("pypi_index", "index_gateway"),
     "conda_channel": ("pypi_index",),
+    "index_database": ("pypi_index",),
     "index_gateway": ("pypi_index",),
+    "index_store": ("pypi_index",),
     "monitoring": ("index_gateway", "pypi_index"),
     "package_intake": ("pypi_index",),
     "package_transfer": ("package_intake", "pypi_index"),

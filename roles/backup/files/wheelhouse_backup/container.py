@@ -1,4 +1,7 @@
-"""The index's own program, in a container of its own without a network, on whatever shelf it is given."""
+"""The index's own program, in a container of its own, on whatever shelf it is given.
+
+It has no network, unless the index is that of several gateways, whose database and store it asks.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,6 @@ _SERVICES = (
     "wheelhouse-intake.service",
 )
 """What changes the shelf besides uploads."""
-_SERVER = "config/database.json"
-"""Where the index has it, the state is not in the shelf, and a SQLite there is not what is served."""
 ANSWERS_AFTER = 120
 """Seconds that the program may take to start."""
 
@@ -32,18 +33,16 @@ def program(index: Index, shelf: Path, *arguments: str, copy: Path | None = None
     What it says about its progress goes to our standard error at once.
     """
     image = _docker("inspect", "--format", "{{.Image}}", index.container)
-    if (index.directory / _SERVER).exists():
-        raise Failure(
-            f"The database of {index.container} is a PostgreSQL: back it up and restore it with its own tools, such as"
-            " pg_dump, and the files in blobs/ with any tool. Nothing is saved or restored here."
-        )
     if image.returncode:
         raise Failure(
             f"The container {index.container} is not there, whose program is needed: run site.yml"
             f" ({printable(image.stderr)})."
         )
     _docker("rm", "--force", NAME)  # what a host that went down left behind
-    command = ["run", "--rm", "--init", "--name", NAME, "--network", "none", "--no-healthcheck", "--read-only"]
+    is_gateway = index.is_gateway and shelf == index.shelf
+    command = ["run", "--rm", "--init", "--name", NAME, "--no-healthcheck", "--read-only"]
+    command += ["--network", "host" if is_gateway else "none"]
+    command += ["--volume", f"{index.directory}/config:/config:ro"] if is_gateway else []
     command += ["--tmpfs", "/tmp", "--memory", "1g", "--pids-limit", "512", "--cap-drop", "ALL"]
     command += ["--security-opt", "no-new-privileges:true", "--volume", f"{shelf}:/shelf"]
     command += ["--volume", f"{copy}:/backup"] if copy else []

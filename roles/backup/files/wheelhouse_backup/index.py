@@ -1,4 +1,7 @@
-"""Saving the index: a copy of its database, its bytes, the intake's lists, and the certificate that was made here."""
+"""Saving the index: a copy of its database, its bytes, the intake's lists, and the certificate that was made here.
+
+The bytes of several gateways are in their store, and are not saved here.
+"""
 
 from __future__ import annotations
 
@@ -42,9 +45,8 @@ def save(settings: Settings, index: Index, restic: Restic, job: Job) -> None:
     before = restic.snapshots(TAG)
     for attempt in range(1, TRIES + 1):
         known = _copy(settings, index, job)
-        paths = [
-            path for path in (stage(settings), index.shelf, index.intake, index.certificates) if path and path.exists()
-        ]
+        shelf = None if index.is_gateway else index.shelf
+        paths = [path for path in (stage(settings), shelf, index.intake, index.certificates) if path and path.exists()]
         tags = [TAG, f"events:{known['events']}", f"files:{known['files']}"]
         job.say(f"saving {size(known['bytes'])} of {known['files']} files, as of {known['made'][:19]}Z")
         summary = restic.save(job, paths, excluded(index), tags)
@@ -104,7 +106,7 @@ def _copy(settings: Settings, index: Index, job: Job) -> dict[str, Any]:
         "made": job_record.now(),
         "host": settings.host,
         "copy": str(place / COPY),
-        "shelf": str(index.shelf),
+        "shelf": None if index.is_gateway else str(index.shelf),
         "intake": str(index.intake),
         "certificates": str(index.certificates) if index.certificates else None,
     }

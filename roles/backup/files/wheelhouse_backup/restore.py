@@ -52,6 +52,11 @@ def run(
     settings: Settings, index: Index, restic: Restic, job: Job, snapshot: Snapshot, *, damaged: bool = False
 ) -> None:
     """Restore it, also if it is `damaged`; raises `Failure`, and then the index is as it was."""
+    if index.is_gateway:
+        raise Failure(
+            "The index of this host is in a database that it has in common with other gateways, and is not restored in"
+            " place: docs/backup.md says how the copy in the backup gets there."
+        )
     job.say(f"Restoring the backup {snapshot.shown}.")
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     place = index.directory / f"restored-{stamp}"

@@ -56,15 +56,16 @@ def fetch(settings: Settings, index: Index, restic: Restic, job: Job, snapshot: 
         manifest = json.loads(restic.read(snapshot.id, stage(settings) / MANIFEST))
     except ValueError as error:
         raise Failure(f"What the snapshot {snapshot.id[:8]} says of itself cannot be read: {error}.") from error
-    needed, disk = known["bytes"] * _MORE + 64e6, os.statvfs(place.parent)
+    needed, disk = (known["bytes"] * _MORE if manifest["shelf"] else 0) + 64e6, os.statvfs(place.parent)
     room = disk.f_bavail * disk.f_frsize
     if room < needed:
         raise Failure(f"The snapshot needs {size(needed)} on the disk of {place.parent}, and there are {size(room)}.")
     place.mkdir(mode=0o700)
-    job.say(f"restoring {size(known['bytes'])} to {place}")
+    job.say(f"restoring {size(needed)} to {place}")
     restic.restore(job, snapshot.id, place)
     restored = Restored(place, manifest, known)
-    give(restored.shelf, index.account)
+    if manifest["shelf"]:
+        give(restored.shelf, index.account)
     give(restored.copy, index.account)
     return restored
 
@@ -75,7 +76,7 @@ def prove(index: Index, restored: Restored, job: Job, by: str, *, whole: bool = 
     Afterwards the restored shelf is one that the program can be started on. Raises `Failure` with what is wrong; unless
     it has to be `whole`, that is a problem of the job.
     """
-    shelf = restored.shelf
+    shelf = restored.shelf if restored.manifest["shelf"] else index.shelf
 
     def compare(*arguments: str, copy: Path | None = None, needed: bool = True) -> None:
         done = container.program(index, shelf, *arguments, copy=copy)
@@ -88,6 +89,8 @@ def prove(index: Index, restored: Restored, job: Job, by: str, *, whole: bool = 
 
     job.say("comparing events, and looking for the bytes of each file")
     compare("backup", "--check", "/backup", copy=restored.copy)
+    if not restored.manifest["shelf"]:
+        return  # of several gateways: the bytes are in their store, where they were looked for
     state = shelf / "state"
     if state.exists():
         shutil.rmtree(state)

@@ -31,6 +31,11 @@ class Index:
     """The uid and gid that published files belong to."""
 
     @property
+    def is_gateway(self) -> bool:
+        """Whether what the index knows is in a database, and its files in a store, in common with other hosts."""
+        return (self.directory / "config" / "database.json").exists()
+
+    @property
     def shelf(self) -> Path:
         """What the index has published."""
         return self.directory / "shelf"

@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
+from wheelhouse import config
 from wheelhouse.commands import places
 from wheelhouse.commands.output import Commands, complain
 from wheelhouse.index import backup
+from wheelhouse.store.base import Store
 from wheelhouse.store.local import LocalStore
 
 
@@ -28,10 +30,17 @@ def add(commands: Commands) -> None:
     )
 
 
+def _store() -> Store:
+    """Where the bytes are. A shelf of one host is not opened as an index: it may have no database yet."""
+    if config.database(places.configuration())[0]:
+        return places.index().store
+    root = places.shelf()
+    return LocalStore(root, root / "incoming")
+
+
 def _backup(options: argparse.Namespace) -> int:
     if options.check:
-        root = places.shelf()  # not opened as an index: it may have no database yet
-        return complain(backup.faults(options.destination, LocalStore(root, root / "incoming")))
+        return complain(backup.faults(options.destination, _store()))
     index = places.index()
     made = backup.copy(index.database, index.store, options.destination)
     print(f"{made.events} events and {made.files} files, {made.bytes} bytes, as of {made.made}.")

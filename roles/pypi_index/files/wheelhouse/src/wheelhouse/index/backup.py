@@ -12,12 +12,14 @@ import hashlib
 import json
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from wheelhouse.errors import Damaged, NotFound, WheelhouseError
+from wheelhouse.index import copying, migrations
 from wheelhouse.index.database import Database
 from wheelhouse.index.events import now
 from wheelhouse.progress import progress
@@ -66,15 +68,28 @@ class Manifest(msgspec.Struct, frozen=True):
 def copy(database: Database, store: Store, destination: Path) -> Manifest:
     """Write the copy and say what is in it; the one that was there before stays until this one is whole.
 
-    Raises OSError, `Damaged`, and `WheelhouseError` where the database is a server.
+    That of a server has the rows of its tables, in a SQLite. Raises OSError, `Damaged`, `Unreachable`.
     """
-    if database.file is None:
-        raise WheelhouseError("The database is a PostgreSQL: back it up with its own tools, such as pg_dump.")
     if not destination.is_dir():
         raise NotFound(f"{destination} is no directory.")
     made, new = now(), destination / f"{FILE}.new"
     for name in (new.name, f"{new.name}-journal", f"{new.name}-wal", f"{new.name}-shm"):
         (destination / name).unlink(missing_ok=True)
+    known, files, size, lost = _copy_rows(database, store, new) if database.server else _copy_file(database, store, new)
+    manifest = Manifest(
+        made, known.count, known.last, known.time, known.columns, known.digest, files, size, sorted(lost)
+    )
+    with new.open("rb") as stream:
+        os.fsync(stream.fileno())
+    new.rename(destination / FILE)
+    write_file(destination / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n", destination)
+    sync_directory(destination)
+    return manifest
+
+
+def _copy_file(database: Database, store: Store, new: Path) -> tuple["_Events", int, int, dict[str, str]]:
+    """A copy of a SQLite: (its events, files, bytes, what is lost)."""
+    assert database.file
     with _opened(f"{database.file.absolute().as_uri()}?mode=rw") as source:
         source.execute("BEGIN")  # one view of the rows, so that the copy is not begun again with each change
         known = _events(source, _columns(source))
@@ -85,16 +100,24 @@ def copy(database: Database, store: Store, destination: Path) -> Manifest:
             [(found,)] = target.execute("PRAGMA quick_check(1)")
             if found != "ok" or _events(target, known.columns) != known:
                 raise Damaged(f"The copy of the database is not what was copied ({found}); is the disk in order?")
-            files, size, lost = _bytes(target, store)
-    manifest = Manifest(
-        made, known.count, known.last, known.time, known.columns, known.digest, files, size, sorted(lost)
-    )
-    with new.open("rb") as stream:
-        os.fsync(stream.fileno())
-    new.rename(destination / FILE)
-    write_file(destination / MANIFEST, msgspec.json.format(msgspec.json.encode(manifest)) + b"\n", destination)
-    sync_directory(destination)
-    return manifest
+            return known, *_bytes(target, store)
+
+
+def _copy_rows(database: Database, store: Store, new: Path) -> tuple["_Events", int, int, dict[str, str]]:
+    """The same of a server, whose rows are compared as they are copied."""
+    with tempfile.TemporaryDirectory(dir=new.parent) as scratch:
+        target = Database(Path(scratch))
+        with target.change_alone() as connection:
+            migrations.upgrade(connection)
+        with database.read() as source, target.change_alone() as connection:
+            copying.copy(source, connection)
+        target.close()
+        with _opened(f"{(Path(scratch) / FILE).absolute().as_uri()}?mode=rw") as rows:
+            rows.execute("PRAGMA journal_mode = DELETE")
+            known, found = _events(rows, _columns(rows)), _bytes(rows, store)
+        (Path(scratch) / FILE).chmod(0o600)
+        (Path(scratch) / FILE).rename(new)
+        return known, *found
 
 
 def faults(destination: Path, store: Store) -> list[str]:
