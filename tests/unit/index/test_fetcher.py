@@ -1,4 +1,4 @@
-"""Fetching from the object store, a real one, without the gateway: what is kept, what is refused, and what makes room."""
+"""Fetching from the object store, a real one, without the gateway: what is kept or refused, and what makes room."""
 
 import hashlib
 import os
@@ -88,7 +88,7 @@ def test_what_is_published_is_fetched(host: Host) -> None:
     assert host.counted("fetched") == 3
 
 
-@pytest.mark.parametrize("path", ["packages/acme-tools/x", "packages/x", "conda/a/b/c", "simple/acme-tools", "", "../x"])
+@pytest.mark.parametrize("path", ["packages/acme-tools/x", "packages/x", "conda/a/b/c", "simple/acme-tools", ""])
 def test_what_is_not_published_is_not(host: Host, path: str) -> None:
     with pytest.raises(NotFound):
         host.fetcher.fetch(path)
