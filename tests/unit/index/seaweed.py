@@ -22,7 +22,7 @@ WEED = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ.get
 ACCESS_KEY, SECRET_KEY = "wheelhouse-test", "s3-secret-of-a-test"
 BUCKET = "wheelhouse"
 CACHE = 2**30
-_START = 60.0
+_START = 300.0
 """Seconds after which it is given up."""
 
 

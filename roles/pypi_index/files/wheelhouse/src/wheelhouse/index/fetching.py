@@ -93,7 +93,7 @@ class Fetcher:
 
     def note_used(self, used: Mapping[str, float]) -> None:
         """Note when files were last downloaded: paths below the shelf, with seconds since 1970."""
-        self._copies.note_used(used)
+        self._copies.note_used({path: at for path, at in used.items() if _key(path)})
 
     def _fetch(self, path: str, wanted: Wanted) -> None:
         start = time.monotonic()
@@ -191,8 +191,9 @@ def _wanted(connection: Connection, path: str) -> Wanted | None:
     if "/" in place:
         channel, _, subdir = place.partition("/")
         table = tables.conda_packages
-        mine = table.c.channel == channel, table.c.subdir == subdir, table.c.file == name, table.c.removed.is_(None)
-        row: Row[Any] | None = connection.execute(select(table.c.sha256, table.c.size, table.c.at).where(*mine)).first()
+        is_it = table.c.channel == channel, table.c.subdir == subdir, table.c.file == name
+        known = select(table.c.sha256, table.c.size, table.c.at).where(*is_it, table.c.removed.is_(None))
+        row: Row[Any] | None = connection.execute(known).first()
         return Wanted(place, row.sha256, row.size or 0, instant(row.at).timestamp()) if row else None
     files = tables.files
     columns = (files.c[one] for one in ("sha256", "metadata_sha256", "size", "at", "uploaded"))

@@ -186,8 +186,14 @@ class S3Store:
     def _bucket(self, seconds: int, **options: Any) -> Bucket:
         """A client with so many seconds for each request."""
         settings = self._settings
-        if settings.ca:
-            options["root_certificate"] = settings.ca
+        client: Any = {
+            "allow_http": settings.endpoint.startswith("http:"),
+            "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT),
+            "timeout": timedelta(seconds=seconds),
+            "user_agent": "wheelhouse",
+            **options,
+            **({"root_certificate": settings.ca} if settings.ca else {}),
+        }
         return Bucket(
             settings.bucket,
             prefix=settings.prefix or None,
@@ -196,13 +202,7 @@ class S3Store:
             access_key_id=settings.access_key,
             secret_access_key=settings.secret_key,
             virtual_hosted_style_request=False,
-            client_options={
-                "allow_http": settings.endpoint.startswith("http:"),
-                "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT),
-                "timeout": timedelta(seconds=seconds),
-                "user_agent": "wheelhouse",
-                **options,
-            },
+            client_options=client,
             retry_config={
                 "max_retries": _TRIES - 1,
                 "retry_timeout": timedelta(seconds=RETRIED_FOR),
