@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from wheelhouse import metrics
 from wheelhouse.commands import places
 from wheelhouse.commands.output import Commands
-from wheelhouse.index import downloads, events, journal, queries
+from wheelhouse.index import downloads, events, heartbeats, journal, queries
 
 
 def add(commands: Commands) -> None:
@@ -57,7 +57,8 @@ def add(commands: Commands) -> None:
     status = commands.add_parser(
         "status",
         help="print when people last published, for status.yml",
-        description="Print as JSON the number of the latest event, and when each person last published something.",
+        description="Print as JSON the number of the latest event, when each person last published something, and the last"
+        " report of each host that pulls its configuration from here.",
     )
     status.set_defaults(run=_status)
 
@@ -107,7 +108,8 @@ def _metrics(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    with places.index().database.read() as connection:
+    database = places.index().database
+    with database.read() as connection:
         found = {"event_number": events.last(connection), "last_uploads": queries.last_uploads(connection)}
-    print(json.dumps(found, indent=1))
+    print(json.dumps({**found, "heartbeats": heartbeats.known(database)}, indent=1))
     return 0
