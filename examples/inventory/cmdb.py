@@ -14,7 +14,7 @@ TABLE = Path(__file__).with_name("machines.csv")
 
 
 def main() -> None:
-    """Print the inventory. Ansible asks with --list, and for nothing else, since the variables of all hosts are in it."""
+    """Print the inventory. Ansible asks once, with --list, since the variables of all hosts are in the answer."""
     with TABLE.open(encoding="utf-8", newline="") as table:
         machines = [row for row in csv.DictReader(table) if row["system"] == "debian" and row["stage"] != "retired"]
     inventory = {

@@ -42,9 +42,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
     def _release(self, given: dict[str, Any], hostvars: Any, groups: dict[str, list[str]]) -> dict[str, Any]:
         """Raises `ReleaseError`, `Unsuitable`."""
         if not given["signing_key"]:
-            raise fleet_release.ReleaseError("fleet_signing_key is not set: write the file of the key that signs releases.")
+            raise fleet_release.ReleaseError(
+                "fleet_signing_key is not set: write the file of the key that signs releases."
+            )
         hosts = groups.get("enrolled_hosts", [])
-        options = role_options({role: spec for role, spec in role_specs().items() if role in fleet_inventory.CLIENT_ROLES})
+        options = role_options(
+            {role: spec for role, spec in role_specs().items() if role in fleet_inventory.CLIENT_ROLES}
+        )
         keys = {host: str(hostvars.raw_get(host).get("fleet_key") or "") for host in hosts}
         contents = {host: self._content(host, given, hostvars, groups, options) for host in hosts}
         names = {fleet_release.key_id(key): host for host, key in keys.items()}

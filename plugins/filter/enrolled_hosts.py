@@ -42,7 +42,8 @@ from collections.abc import Callable, Mapping, Sequence
 import yaml
 
 HEAD = """\
-# enroll.yml writes this file. These hosts pull what fleet.yml publishes, encrypted to these keys; other playbooks leave them alone.
+# enroll.yml writes this file. These hosts pull what fleet.yml publishes, encrypted to these keys; other playbooks leave
+# them alone.
 # To end that for a host that is lost, take it out, run fleet.yml, and change the secrets that it had.
 """
 

@@ -9,8 +9,7 @@ short_description: How far a step of a rollout has come
 version_added: 0.2.0
 author: wheelhouse.onboarding contributors
 description:
-  - Compares what enrolled hosts have reported with the step of a release that M(wheelhouse.onboarding.fleet_release) has
-    made.
+  - Compares what enrolled hosts have reported with a step of a release of M(wheelhouse.onboarding.fleet_release).
 positional: names, report, most
 options:
   _input:
@@ -22,7 +21,7 @@ options:
     type: dict
     required: true
   report:
-    description: What C(wheelhouse status) printed on the index host. A text that is no such answer counts as no reports.
+    description: What C(wheelhouse status) printed on the index host. Anything else counts as no reports.
     type: str
     required: true
   most:

@@ -308,7 +308,10 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
             yield f"Host {shown(host)} is in the group windows, but not in workstations: put it in both."
     for host in hosts.get("canaries", []):
         if host not in hosts.get("workstations", []) + hosts.get("jupyter_hosts", []):
-            yield f"Host {shown(host)} is in the group canaries, but in neither workstations nor jupyter_hosts: put it in one."
+            yield (
+                f"Host {shown(host)} is in the group canaries, but in neither workstations nor jupyter_hosts: put it in "
+                "one of them."
+            )
     for host in hosts.get("enrolled_hosts", []):
         if host not in hosts.get("workstations", []):
             yield (

@@ -75,9 +75,7 @@ def host_variables(
         )
     people = list(variables.get("wheelhouse_people") or [])
     own = users_for_host(people, host)
-    found = {
-        name: value for name, value in variables.items() if name not in ("wheelhouse_people", "wheelhouse_ldap")
-    }
+    found = {name: value for name, value in variables.items() if name not in ("wheelhouse_people", "wheelhouse_ldap")}
     found["wheelhouse_people"] = [_entry(person, host) for person in people]
     found.setdefault(
         "package_client_people",
@@ -107,7 +105,7 @@ def _entry(person: Mapping[str, Any], host: str) -> dict[str, Any]:
 
 
 def inventory_of(host: str, variables: Mapping[str, Any], jupyter_hosts: Iterable[str]) -> dict[str, Any]:
-    """The inventory with which a host applies the collection to itself, in the form of an inventory program's answer."""
+    """The inventory with which a host applies the collection to itself, as an inventory program answers it."""
     return {
         # for all, since the preflight looks at the settings of each host
         "all": {"vars": dict(variables)},

@@ -207,7 +207,9 @@ def _run(command: Sequence[str], given: bytes, missing: str) -> bytes:
     except FileNotFoundError:
         raise ReleaseError(missing) from None
     except subprocess.TimeoutExpired:
-        raise ReleaseError(f"{command[0]} did not end within {_PATIENCE} seconds: does a key have a passphrase?") from None
+        raise ReleaseError(
+            f"{command[0]} did not end within {_PATIENCE} seconds: does a key have a passphrase?"
+        ) from None
     if done.returncode:
         said = " ".join(done.stderr.decode(errors="replace").split())
         raise ReleaseError(f"{command[0]} failed: {said[:300] or f'exit code {done.returncode}'}.")

@@ -12,7 +12,15 @@ from wheelhouse.index.heartbeats import MAX_SIZE, NAMESPACE, SIGNERS
 
 from .samples import Client
 
-BEAT = {"name": "ws-ada", "sequence": 10, "before": 0, "number": 1000, "version": "0.1.0", "outcome": "ok", "problems": []}
+BEAT = {
+    "name": "ws-ada",
+    "sequence": 10,
+    "before": 0,
+    "number": 1000,
+    "version": "0.1.0",
+    "outcome": "ok",
+    "problems": [],
+}
 
 
 class Hosts:

@@ -125,6 +125,9 @@ ELSEWHERE = {
     "@unhealthy": "a sentence",
     "@misplaced": "a refusal without a body",
     "@may_not_publish": "a refusal without a body",
+    "= /fleet/release": "what enrolled hosts pull",
+    r"~ ^/fleet/files/[0-9a-f]+$": "what enrolled hosts pull",
+    "= /fleet/heartbeat": "what enrolled hosts report",
 }
 """Locations that show nothing of a project."""
 

@@ -94,7 +94,7 @@ def test_the_directorys_password_is_the_indexs() -> None:
 
 def test_a_file_that_a_host_cannot_fetch() -> None:
     assert given(package_client_conda_installer="https://mirror.acme.example/conda.sh")
-    with pytest.raises(fleet_inventory.Unsuitable, match="package_client_conda_installer is '/srv/conda.sh'"):
+    with pytest.raises(fleet_inventory.Unsuitable, match="package_client_conda_installer is "):
         given(package_client_conda_installer="/srv/conda.sh")
 
 
@@ -185,7 +185,8 @@ def test_the_archive_has_what_a_host_needs_and_no_more(tmp_path: Path) -> None:
     assert fleet_release.archive({"acme.tools": tmp_path}) == packed
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         assert archive.getnames() == [
-            f"ansible_collections/acme/tools/{name}" for name in ("galaxy.yml", "plugins/a.py", "roles/x/tasks/main.yml")
+            f"ansible_collections/acme/tools/{name}"
+            for name in ("galaxy.yml", "plugins/a.py", "roles/x/tasks/main.yml")
         ]
 
 

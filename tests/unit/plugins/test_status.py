@@ -147,7 +147,14 @@ def test_enrolled_hosts() -> None:
     newest, before = 1772884800, 1772798400  # 2026-03-07 12:00, 2026-03-06 12:00
 
     def beat(number: int, seen: str, **more: Any) -> dict[str, Any]:
-        return {"number": number, "version": "0.2.0", "outcome": "ok", "problems": [], "seen": seen, "shared": None} | more
+        return {
+            "number": number,
+            "version": "0.2.0",
+            "outcome": "ok",
+            "problems": [],
+            "seen": seen,
+            "shared": None,
+        } | more
 
     beats = {
         "ws-a": beat(newest, "2026-03-07T11:30:00Z"),
@@ -161,7 +168,8 @@ def test_enrolled_hosts() -> None:
     start = found["lines"].index("Enrolled hosts (4), with their last report:")
     assert found["lines"][start + 1 : start + 7] == [
         "  ws-a  0.2.0, release of 2026-03-07 12:00, 30 min ago",
-        "  ws-b  0.2.0, release of 2026-03-06 12:00, 4 d ago; behind: release of 2026-03-07 12:00 not taken, not heard from",
+        "  ws-b  0.2.0, release of 2026-03-06 12:00, 4 d ago"
+        "; behind: release of 2026-03-07 12:00 not taken, not heard from",
         "        FAILED The task 'x' failed.",
         "  ws-c  0.2.0, release of 2026-03-07 12:00, 1 h ago",
         "        SHARED KEY: another machine has a copy of its disk; run enroll.yml for that one",

@@ -1,4 +1,4 @@
-"""`wheelhouse-pull`: which releases a host takes, what it does with them, and what it reports. With real keys and age."""
+"""`wheelhouse-pull`: which releases a host takes, what it does with them, what it reports. With real keys and age."""
 
 from __future__ import annotations
 

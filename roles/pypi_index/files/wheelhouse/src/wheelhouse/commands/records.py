@@ -57,8 +57,8 @@ def add(commands: Commands) -> None:
     status = commands.add_parser(
         "status",
         help="print when people last published, for status.yml",
-        description="Print as JSON the number of the latest event, when each person last published something, and the last"
-        " report of each host that pulls its configuration from here.",
+        description="Print as JSON the number of the latest event, when each person last published something, and the"
+        " last report of each host that pulls its configuration from here.",
     )
     status.set_defaults(run=_status)
 

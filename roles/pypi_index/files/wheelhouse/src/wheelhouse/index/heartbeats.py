@@ -108,7 +108,7 @@ def _keep(heartbeat: _Heartbeat, key: str, database: Database) -> None:
 
 
 def known(database: Database) -> dict[str, dict[str, Any]]:
-    """The last heartbeat of each host by name, with when it was `seen`, and when another machine had its key: `shared`."""
+    """The last heartbeat of each host by name; `seen` is when it came, `shared` when another machine had its key."""
     columns = tables.heartbeats.c
     shown = (columns.number, columns.version, columns.outcome, columns.problems, columns.seen, columns.shared)
     with database.read() as connection:
