@@ -309,7 +309,7 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
     for host in hosts.get("canaries", []):
         if host not in hosts.get("workstations", []) + hosts.get("jupyter_hosts", []):
             yield (
-                f"Host {shown(host)} is in the group canaries, but in neither workstations nor jupyter_hosts: put it in "
+                f"Host {shown(host)} is in the group canaries, but not in workstations or jupyter_hosts: put it in "
                 "one of them."
             )
     for host in hosts.get("enrolled_hosts", []):

@@ -71,7 +71,10 @@ ELSEWHERE = {
         'ssh-keygen -t ed25519 -N "" -C release -f ~/.ssh/wheelhouse-release',
     ),
     "systemctl start wheelhouse-pull": ("tests/integration/index/test_fleets.py", '"systemctl start wheelhouse-pull"'),
-    "systemctl status wheelhouse-pull": ("tests/integration/index/test_fleets.py", '"systemctl status wheelhouse-pull"'),
+    "systemctl status wheelhouse-pull": (
+        "tests/integration/index/test_fleets.py",
+        '"systemctl status wheelhouse-pull"',
+    ),
     "journalctl -u wheelhouse-pull": ("tests/integration/index/test_fleets.py", '"journalctl -u wheelhouse-pull '),
     "cp examples/inventory/cmdb.py examples/inventory/machines.csv inventories/acme/": (
         "tests/unit/test_inventory_example.py",
@@ -140,6 +143,8 @@ ELSEWHERE = {
 
 # What sentences speak of, for nobody to type: {words: where it is tried}
 SPOKEN_OF = {
+    "-e fleet_state=absent": "with a host, how tests/integration/index/test_fleets.py ends",
+    "wheelhouse-pull": "what its unit runs: roles/fleet/files/wheelhouse-pull.service, in index/test_fleets.py",
     "-e damaged=accepted": "what restore.yml hands to wheelhouse-backup: unit/backup/test_index.py",
     "restic restore": "what the program runs in each drill: unit/backup/test_index.py",
     "restore.yml -e from=latest": "the same with the inventory: documentation/test_hosts.py",

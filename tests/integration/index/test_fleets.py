@@ -8,11 +8,10 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import yaml
-from company import INVENTORY, ROOT, STATE, Run, play
+from company import INVENTORY, STATE, Run, play
 from gateway import Gateway
 from testinfra.host import Host
 
@@ -120,7 +119,7 @@ def test_the_host_takes_the_release_and_reports(fleet: Fleet, published: Run) ->
 
 
 def test_nothing_changes_on_the_host_without_a_reason(fleet: Fleet, published: Run) -> None:
-    fleet.workstation.check_output("sed -i 's/\"applied\": [0-9]*/\"applied\": 0/' /var/lib/wheelhouse/fleet/state.json")
+    fleet.workstation.check_output('sed -i \'s/"applied": [0-9]*/"applied": 0/\' /var/lib/wheelhouse/fleet/state.json')
     fleet.workstation.check_output(PULL)
     said = fleet.workstation.check_output("journalctl -u wheelhouse-pull -o cat -n 200")
     recap = next(line for line in reversed(said.splitlines()) if line.startswith(HOST))
@@ -128,7 +127,9 @@ def test_nothing_changes_on_the_host_without_a_reason(fleet: Fleet, published: R
 
 
 def test_what_changes_in_the_vault_arrives(fleet: Fleet, published: Run) -> None:
-    fleet.write("group_vars/all/contact.yml", {"wheelhouse_contact": "helpdesk@acme.example", "package_client_audits": False})
+    fleet.write(
+        "group_vars/all/contact.yml", {"wheelhouse_contact": "helpdesk@acme.example", "package_client_audits": False}
+    )
     before = fleet.record()["facts"]["number"]
     fleet.publish()
     assert fleet.record()["facts"]["number"] > before
@@ -182,5 +183,11 @@ def test_what_the_gateway_shows_and_takes(fleet: Fleet, published: Run, gateway:
     (mine,) = release["hosts"].values()
     assert gateway.ask(f"/fleet/files/{mine['sha256']}", login=None).body.startswith(b"-----BEGIN AGE")
     assert HOST not in json.dumps(release)
-    for path in ("/fleet/", "/fleet/files/", "/fleet/files/../../config/htpasswd", "/fleet/files/x", "/fleet/heartbeat"):
+    for path in (
+        "/fleet/",
+        "/fleet/files/",
+        "/fleet/files/../../config/htpasswd",
+        "/fleet/files/x",
+        "/fleet/heartbeat",
+    ):
         assert gateway.ask(path, login=None).status in (401, 404), path

@@ -53,7 +53,6 @@ def test_hosts_need_no_login(gateway: Gateway) -> None:
         "/fleet/",
         "/fleet/files/",
         "/fleet/files",
-        "/fleet/files/../release",
         "/fleet/files/..%2f..%2fconfig/config.json",
         "/fleet/files/%2e%2e/%2e%2e/secret",
         f"/fleet/files/{DIGEST}/",
@@ -65,7 +64,7 @@ def test_hosts_need_no_login(gateway: Gateway) -> None:
 )
 def test_nothing_else_is_shown(gateway: Gateway, path: str) -> None:
     answer = gateway.ask(path)
-    assert answer.body != b"secret" and answer.status in (401, 403, 404) or path.endswith("/../release"), path
+    assert answer.status in (401, 403, 404), path
 
 
 def test_reports_arrive_and_others_are_refused(gateway: Gateway, site: SiteOfTests, tmp_path: Path) -> None:
