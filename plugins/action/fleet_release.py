@@ -18,6 +18,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.action.inventory_check im
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.inventory_names import role_options
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import native
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils import fleet_inventory, fleet_release
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_templates import Values
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.ssh_tunnels import laptop_hosts
 
 
@@ -41,19 +42,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
 
     def _release(self, given: dict[str, Any], hostvars: Any, groups: dict[str, list[str]]) -> dict[str, Any]:
         """Raises `ReleaseError`, `Unsuitable`."""
-        if not given["signing_key"]:
-            raise fleet_release.ReleaseError(
-                "fleet_signing_key is not set: write the file of the key that signs releases."
-            )
         hosts = groups.get("enrolled_hosts", [])
-        options = role_options(
-            {role: spec for role, spec in role_specs().items() if role in fleet_inventory.CLIENT_ROLES}
-        )
-        keys = {host: str(hostvars.raw_get(host).get("fleet_key") or "") for host in hosts}
-        contents = {host: self._content(host, given, hostvars, groups, options) for host in hosts}
-        names = {fleet_release.key_id(key): host for host, key in keys.items()}
-        files = []
-        entries = {}
+        raw = {host: {**hostvars.raw_get(host), "hostvars": hostvars} for host in hosts}
+        keys = {host: str(variables.get("fleet_key") or "") for host, variables in raw.items()}
+        names = fleet_release.names_of(keys)
+        files: list[dict[str, str]] = []
+        entries: dict[str, dict[str, Any]] = {}
+        contents = self._contents(given["tokens"], raw, hostvars, groups.get("jupyter_hosts", []))
         for identity, host in names.items():
             text = fleet_release.encrypted(contents[host], keys[host])
             digest = hashlib.sha256(text).hexdigest()
@@ -66,7 +61,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         release = {
             "format": fleet_release.FORMAT,
             "number": fleet_release.next_number(
-                fleet_release.opened(text, given["signers"]) for text in given["published"] if text
+                fleet_release.opened(text, given["signers"]) for text in given["published"]
             ),
             "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "version": given["version"],
@@ -90,54 +85,78 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
             "reporters": [f'{host} namespaces="{fleet_release.HEARTBEAT}" {key}' for host, key in sorted(keys.items())],
         }
 
-    def _content(
+    def _contents(
         self,
-        host: str,
-        given: Mapping[str, Any],
+        tokens: Mapping[str, Mapping[str, str]],
+        raw: Mapping[str, Mapping[str, Any]],
         hostvars: Any,
-        groups: Mapping[str, list[str]],
-        options: Mapping[str, object],
-    ) -> dict[str, Any]:
-        """What one host is given: its inventory, and the files that settings name."""
-        raw = {**hostvars.raw_get(host), "hostvars": hostvars}
-        wanted = [
-            name
-            for name in raw
-            if fleet_inventory.is_given(name, options) or name in ("wheelhouse_people", "wheelhouse_ldap")
-        ]
-        variables = {name: self._worked_out(host, name, raw) for name in wanted}
-        jupyter = groups.get("jupyter_hosts", [])
-        variables = fleet_inventory.host_variables(host, variables, given["tokens"], jupyter)
-        tunnels = variables["jupyter_tunnel_hosts"]
-        addresses, known = (variables.get(f"jupyter_tunnel_{what}") or {} for what in ("addresses", "host_keys"))
-        reached = laptop_hosts(
-            {name: {"address": addresses.get(name, ""), "host_key": known.get(name, "")} for name in tunnels}, hostvars
-        )
-        for name, one in reached.items():
-            if not one["host_key"]:
-                raise fleet_release.ReleaseError(
-                    f"The SSH host key of {name} is not known, since it does not answer: start it, or write the key "
-                    "into jupyter_tunnel_host_keys."
-                )
-        variables["jupyter_tunnel_addresses"] = {name: one["address"] for name, one in reached.items()}
-        variables["jupyter_tunnel_host_keys"] = {name: one["host_key"] for name, one in reached.items()}
-        files = {name: variables.pop(name) for name in fleet_inventory.FILES if variables.get(name)}
-        return {
-            "inventory": fleet_inventory.inventory_of(host, variables, jupyter),
-            "files": {name: _text_of(name, path) for name, path in files.items()},
-        }
+        jupyter_hosts: list[str],
+    ) -> dict[str, dict[str, Any]]:
+        """What each host is given: its inventory, and the files that settings name; raises `ReleaseError`, `Unsuitable`.
 
-    def _worked_out(self, host: str, name: str, raw: Mapping[str, Any]) -> Any:
-        if self._templar.available_variables is not raw:
-            self._templar.available_variables = raw
-        try:
-            return native(self._templar.template(raw[name]))
-        except Exception:
-            # Ansible's own words may have the value in them
+        What is the same for many hosts is worked out once.
+        """
+        specs = {role: spec for role, spec in role_specs().items() if role in fleet_inventory.CLIENT_ROLES}
+        options = role_options(specs)
+        values = Values(raw, lambda host, value: self._template(raw[host], value))
+        known: dict[object, Any] = {}
+        found = {}
+        for host in raw:
+            variables: dict[str, Any] = {}
+            for name in raw[host]:
+                if not fleet_inventory.is_given(name, options) and name not in fleet_inventory.WORKED_OUT:
+                    continue
+                signature = name, values.signature(host, [name])
+                if signature not in known:
+                    known[signature] = _worked_out(values, host, name)
+                variables[name] = known[signature]
+            variables = fleet_inventory.host_variables(host, variables, tokens, jupyter_hosts)
+            variables |= _tunnels(variables, hostvars)
+            files = {name: variables.pop(name) for name in fleet_inventory.FILES if variables.get(name)}
+            found[host] = {
+                "inventory": fleet_inventory.inventory_of(host, variables, jupyter_hosts),
+                "files": {name: _text_of(name, path) for name, path in files.items()},
+            }
+        return found
+
+    def _template(self, variables: Mapping[str, Any], raw: object) -> object:
+        if self._templar.available_variables is not variables:
+            self._templar.available_variables = variables
+        return self._templar.template(raw)
+
+
+def _worked_out(values: Values, host: str, name: str) -> Any:
+    """The value of a variable; raises `ReleaseError`."""
+    faults: list[str] = []
+    value = values.worked_out(host, values.raw[host][name], name, faults)
+    if faults:
+        raise fleet_release.ReleaseError(faults[0])
+    if fleet_inventory.is_unknown(value):
+        raise fleet_release.ReleaseError(
+            f"{name} cannot be worked out for {host} here: enrolled hosts are not asked, so it may not depend on what a "
+            "host says of itself (ansible_facts)."
+        )
+    return value
+
+
+def _tunnels(variables: Mapping[str, Any], hostvars: Any) -> dict[str, dict[str, str]]:
+    """How the Jupyter hosts are reached, which an enrolled host cannot ask; raises `ReleaseError`."""
+    addresses, given = (variables.get(f"jupyter_tunnel_{what}") or {} for what in ("addresses", "host_keys"))
+    hosts = {
+        name: {"address": addresses.get(name, ""), "host_key": given.get(name, "")}
+        for name in variables["jupyter_tunnel_hosts"]
+    }
+    found = laptop_hosts(hosts, hostvars)
+    for name, one in found.items():
+        if not one["host_key"]:
             raise fleet_release.ReleaseError(
-                f"{name} cannot be worked out for {host} here: enrolled hosts are not asked, so it may not depend on "
-                "what a host says of itself (ansible_facts)."
-            ) from None
+                f"The SSH host key of {name} is not known, since it does not answer: start it, or write the key into "
+                "jupyter_tunnel_host_keys."
+            )
+    return {
+        "jupyter_tunnel_addresses": {name: one["address"] for name, one in found.items()},
+        "jupyter_tunnel_host_keys": {name: one["host_key"] for name, one in found.items()},
+    }
 
 
 def _place_of(name: str) -> Path:

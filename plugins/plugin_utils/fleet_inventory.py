@@ -9,6 +9,8 @@ from typing import Any
 
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.people import users_for_host
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.settings import BY_NAME
+from ansible_collections.wheelhouse.onboarding.plugins.module_utils.spec_checks import UNKNOWN
+from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.inventory_templates import PLACEHOLDER
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.machine_tokens import index_logins
 
 CLIENT_ROLES = (
@@ -41,6 +43,9 @@ NOT_GIVEN = frozenset(
     }
 )
 
+WORKED_OUT = ("wheelhouse_people", "wheelhouse_ldap")
+"""What `host_variables` needs beside that."""
+
 _OF_EVERYONE = ("name", "state", "until", "jupyter", "jupyter_host")
 """Keys of people who do not work on a host: it has to know whose account there was closed on purpose."""
 _OF_ITS_OWN = (*_OF_EVERYONE, "ssh_public_key", "proxy_username", "proxy_password")
@@ -58,12 +63,21 @@ def is_given(name: str, options: Mapping[str, object]) -> bool:
     return (name in BY_NAME or name in options) and name not in NOT_GIVEN
 
 
+def is_unknown(value: object) -> bool:
+    """Whether something in a value could not be worked out."""
+    if isinstance(value, Mapping):
+        return any(map(is_unknown, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(is_unknown, value))
+    return value is UNKNOWN or value == PLACEHOLDER
+
+
 def host_variables(
     host: str, variables: Mapping[str, Any], tokens: Mapping[str, Mapping[str, str]], jupyter_hosts: Sequence[str]
 ) -> dict[str, Any]:
     """The variables of one host, templated, with no secret that is not for it; raises `Unsuitable`.
 
-    variables       what `is_given` of the inventory, and `wheelhouse_people` and `wheelhouse_ldap`, templated
+    variables       what `is_given` of the inventory, and `WORKED_OUT`, templated
     tokens          {login name: {machine: token}}, of the index
     jupyter_hosts   names of the Jupyter hosts
     """
@@ -75,14 +89,14 @@ def host_variables(
         )
     people = list(variables.get("wheelhouse_people") or [])
     own = users_for_host(people, host)
-    found = {name: value for name, value in variables.items() if name not in ("wheelhouse_people", "wheelhouse_ldap")}
+    found = {name: value for name, value in variables.items() if name not in WORKED_OUT}
     found["wheelhouse_people"] = [_entry(person, host) for person in people]
     found.setdefault(
         "package_client_people",
         [
             {key: value for key, value in login.items() if key != "reason"}
             for login in index_logins(
-                own,  # type: ignore[arg-type]
+                own,
                 tokens,
                 str(variables.get("package_client_token_name") or host),
                 bool(variables.get("wheelhouse_ldap")),
@@ -98,7 +112,8 @@ def _entry(person: Mapping[str, Any], host: str) -> dict[str, Any]:
     """A person as the host has to know them."""
     is_here = bool(users_for_host([person], host))  # type: ignore[list-item]
     entry = {key: person[key] for key in (_OF_ITS_OWN if is_here else _OF_EVERYONE) if key in person}
-    entry["workstations"] = [host] if host in (person.get("workstations") or []) else []
+    if host in (person.get("workstations") or []):
+        entry["workstations"] = [host]
     if "until" in entry:
         entry["until"] = str(entry["until"])
     return entry

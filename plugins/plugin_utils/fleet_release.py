@@ -50,6 +50,21 @@ def key_id(public: str) -> str:
     return hashlib.sha256(" ".join(public.split()[:2]).encode()).hexdigest()[:32]
 
 
+def names_of(keys: Mapping[str, str]) -> dict[str, str]:
+    """{what a release calls a host: its name}; raises `ReleaseError`.
+
+    keys    {name of a host: its public key}
+    """
+    found: dict[str, str] = {}
+    for host, key in sorted(keys.items()):
+        if not key:
+            raise ReleaseError(f"{host} is in the group enrolled_hosts without a fleet_key: run enroll.yml for it.")
+        other = found.setdefault(key_id(key), host)
+        if other != host:
+            raise ReleaseError(f"{other} and {host} have the same fleet_key: run enroll.yml for both.")
+    return found
+
+
 def in_share(identity: str, share: int) -> bool:
     """Whether a host is among a share (per cent) of all."""
     return int(identity[:8], 16) % 100 < share
@@ -83,11 +98,11 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def encrypted(content: Mapping[str, Any], public: str) -> bytes:
-    """Something that none but the host with this key can read; raises `ReleaseError`. No secret is in an argument."""
+    """Something that none but the host with this key can read, packed; raises `ReleaseError`. No argument is secret."""
     recipient = " ".join(public.split()[:2])
     return _run(
         ["age", "--encrypt", "--armor", "--recipient", recipient],
-        json.dumps(content, sort_keys=True).encode(),
+        gzip.compress(json.dumps(content, sort_keys=True).encode(), mtime=0),
         "age is not installed on this machine: install it (Debian's package is called age).",
     )
 
@@ -99,6 +114,8 @@ def signed(release: Mapping[str, Any], key: str, signers: Iterable[str]) -> str:
     signers     the public keys by which hosts go
     """
     text = json.dumps(release, sort_keys=True)
+    if not key:
+        raise ReleaseError("fleet_signing_key is not set: write the file of the key that signs releases.")
     missing = "ssh-keygen is not installed on this machine: install the OpenSSH client."
     signature = _run(["ssh-keygen", "-Y", "sign", "-q", "-n", RELEASE, "-f", key], text.encode(), missing)
     envelope = json.dumps({"release": text, "signature": signature.decode()})

@@ -1,4 +1,4 @@
-"""From the inventory to a host: fleet_release makes a release, wheelhouse-pull takes it, and site.yml can be read with it."""
+"""From the inventory to a host: a release is made, wheelhouse-pull takes it, and Ansible can go by what it says."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_host_gets_what_is_for_it(host: ModuleType, place: Path, made: dict[st
     text = json.dumps(found)
     assert text.count("S3ntinel") == 1
     (ada, leo) = variables["wheelhouse_people"]
-    assert ada["proxy_password"] == {"__ansible_unsafe": PASSWORD} and leo == {"name": "leo", "workstations": []}
+    assert ada["proxy_password"] == {"__ansible_unsafe": PASSWORD} and leo == {"name": "leo"}
     assert variables["package_client_people"] == [{"name": "ada", "index_token": "whl_ada"}]
     assert variables["package_client_tools"] == ["uv", "twine"]
     assert variables["jupyter_tunnel_addresses"] == {"jup": "192.0.2.5"}

@@ -75,7 +75,8 @@ class Fleet:
             looking.join()
 
     def record(self) -> dict:
-        return json.loads(self.workstation.check_output(f"cat {RECORD}"))
+        found: dict = json.loads(self.workstation.check_output(f"cat {RECORD}"))
+        return found
 
 
 @pytest.fixture(scope="module")

@@ -60,7 +60,7 @@ def test_a_host_gets_the_secrets_of_those_who_work_on_it() -> None:
     assert found["jupyter_tunnel_hosts"] == ["jup"]
     # everyone's name is there, since an account without an entry would stop the run
     assert others == [
-        {"name": "leo", "workstations": []},
+        {"name": "leo"},
         {"name": "bob", "state": "absent", "workstations": ["ws-ada"]},
         {"name": "eve", "until": "2020-01-01", "workstations": ["ws-ada"]},
     ]
@@ -210,3 +210,12 @@ def test_the_list_of_enrolled_hosts() -> None:
             }
         }
     }
+
+
+def test_each_host_has_a_key_of_its_own() -> None:
+    keys = {"ws-a": "ssh-ed25519 AAAA a", "ws-b": "ssh-ed25519 BBBB b"}
+    assert sorted(fleet_release.names_of(keys).values()) == ["ws-a", "ws-b"]
+    with pytest.raises(fleet_release.ReleaseError, match="ws-a and ws-c have the same fleet_key"):
+        fleet_release.names_of(keys | {"ws-c": "ssh-ed25519 AAAA another comment"})
+    with pytest.raises(fleet_release.ReleaseError, match="ws-c is in the group enrolled_hosts without a fleet_key"):
+        fleet_release.names_of(keys | {"ws-c": ""})
