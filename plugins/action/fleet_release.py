@@ -92,9 +92,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible has no types
         hostvars: Any,
         jupyter_hosts: list[str],
     ) -> dict[str, dict[str, Any]]:
-        """What each host is given: its inventory, and the files that settings name; raises `ReleaseError`, `Unsuitable`.
+        """What each host is given: its inventory, and the files that settings name.
 
-        What is the same for many hosts is worked out once.
+        What is the same for many hosts is worked out once. Raises `ReleaseError`, `Unsuitable`.
         """
         specs = {role: spec for role, spec in role_specs().items() if role in fleet_inventory.CLIENT_ROLES}
         options = role_options(specs)
@@ -133,8 +133,8 @@ def _worked_out(values: Values, host: str, name: str) -> Any:
         raise fleet_release.ReleaseError(faults[0])
     if fleet_inventory.is_unknown(value):
         raise fleet_release.ReleaseError(
-            f"{name} cannot be worked out for {host} here: enrolled hosts are not asked, so it may not depend on what a "
-            "host says of itself (ansible_facts)."
+            f"{name} cannot be worked out for {host} here: enrolled hosts are not asked, so it may not depend on what "
+            "a host says of itself (ansible_facts)."
         )
     return value
 
