@@ -41,7 +41,7 @@ lock: setup ## compile the locked requirements: of development, releases, contro
 	for release in tests/controllers/*.in; do
 	    $$compile 3.12 $$release --custom-compile-command "make lock" --output-file $${release%.in}.txt
 	done
-	for tool in roles/{package_client,index_store}/files/*.in; do
+	for tool in roles/*/files/*.in; do
 	    $$compile 3.11 $$tool --no-header --no-annotate --output-file $${tool%.in}.txt
 	done
 

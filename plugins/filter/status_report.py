@@ -29,6 +29,11 @@ options:
     description: What an image of the index would be built from here, as a SHA-256.
     type: str
     default: ''
+  enrolled:
+    description: The hosts that pull their configuration, and report to the index.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -39,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: C(version), C(hosts), C(people) and C(expiring), and the same in sentences as C(lines).
+  description: C(version), C(hosts), C(enrolled), C(people) and C(expiring), and the same in sentences as C(lines).
   type: dict
 """
 
@@ -52,12 +57,16 @@ from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils.status_repor
 
 
 def status_report_filter(
-    hosts: Mapping[str, Mapping[str, Any]], people: Sequence[Mapping[str, Any]], version: str, image: str = ""
+    hosts: Mapping[str, Mapping[str, Any]],
+    people: Sequence[Mapping[str, Any]],
+    version: str,
+    image: str = "",
+    enrolled: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Check the types and hand over to `status_report`."""
     if not isinstance(hosts, Mapping) or not all(isinstance(one, Mapping) for one in hosts.values()):
         raise AnsibleFilterError("status_report: the input must be what host_status returned, by host.")
-    return status_report(hosts, people, version, image, datetime.now(timezone.utc))
+    return status_report(hosts, people, version, image, datetime.now(timezone.utc), enrolled)
 
 
 class FilterModule:

@@ -33,6 +33,7 @@ class HostStatus(TypedDict):
     image: str
     last_uploads: dict[str, str]
     last_logins: dict[str, str]
+    heartbeats: dict[str, dict[str, object]]
 
 
 def host_status(
@@ -48,6 +49,7 @@ def host_status(
         image=label if re.fullmatch(r"[0-9a-f]{64}", label) else "",
         last_uploads=_texts(index.get("last_uploads")),
         last_logins=_texts(_json(_read(requests)).get("people")),
+        heartbeats=_mappings(index.get("heartbeats")),
     )
 
 
@@ -123,3 +125,9 @@ def _json(text: str) -> dict[str, object]:
 def _texts(found: object) -> dict[str, str]:
     """A dictionary of texts, whatever it was."""
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _mappings(found: object) -> dict[str, dict[str, object]]:
+    """A dictionary of dictionaries, whatever it was."""
+    mapping = found if isinstance(found, dict) else {}
+    return {str(key): value for key, value in mapping.items() if isinstance(value, dict)}

@@ -39,7 +39,7 @@ PROXY_MODES = ("direct", "relay")
 PROXY_AUTHENTICATION = ("basic", "ntlm")
 WORKING_GROUPS = ("index_hosts", "jupyter_hosts", "workstations")
 ENGINE_GROUPS = ("database_hosts", "store_hosts", "balancer_hosts")
-KNOWN_GROUPS = (*WORKING_GROUPS, *ENGINE_GROUPS, "windows", "proxy_hosts")
+KNOWN_GROUPS = (*WORKING_GROUPS, *ENGINE_GROUPS, "windows", "proxy_hosts", "canaries", "enrolled_hosts")
 
 
 def validate_inventory(settings: Mapping[str, object], groups: object) -> list[str]:
@@ -304,6 +304,24 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
     for host in hosts.get("windows", []):
         if host not in hosts.get("workstations", []):
             yield f"Host {shown(host)} is in the group windows, but not in workstations: put it in both."
+    for host in hosts.get("canaries", []):
+        if host not in hosts.get("workstations", []) + hosts.get("jupyter_hosts", []):
+            yield (
+                f"Host {shown(host)} is in the group canaries, but not in workstations or jupyter_hosts: put it in "
+                "one of them."
+            )
+    for host in hosts.get("enrolled_hosts", []):
+        if host not in hosts.get("workstations", []):
+            yield (
+                f"Host {shown(host)} is enrolled, but not in the group workstations: put it there, or take it out of "
+                "enrolled.generated.yml, run fleet.yml, and change the secrets that it had."
+            )
+        others = [group for group in ("windows", "jupyter_hosts", "index_hosts") if host in hosts.get(group, [])]
+        if others:
+            yield (
+                f"Host {shown(host)} is enrolled, and in the group {others[0]}, whose hosts are managed by push: run "
+                "enroll.yml for it with -e fleet_state=absent."
+            )
     yield from _unknown_group_faults(hosts)
 
 

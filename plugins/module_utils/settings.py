@@ -329,16 +329,16 @@ OPTIONS = (
     Setting(
         "wheelhouse_serial",
         "str",
-        "site.yml and people.yml: how many clients are configured at a time, as a number or a share such as 20%.",
+        "site.yml, people.yml, fleet.yml: how many clients are configured at a time, a number or a share such as 20%.",
         "10",
         default="100%",
     ),
     Setting(
         "wheelhouse_max_fail_percentage",
         "int",
-        "site.yml and people.yml: stop where a larger share of the clients in a batch fails.",
+        "site.yml, people.yml, fleet.yml: stop where a larger share of the clients in a batch fails.",
         "20",
-        default="100",
+        default="100; of fleet.yml 10",
     ),
     Setting(
         "wheelhouse_offboard",

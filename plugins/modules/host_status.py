@@ -52,6 +52,9 @@ status:
     last_logins:
       description: The day of people's last successful request to the index, by name; only with monitoring.
       type: dict
+    heartbeats:
+      description: On an index host, the last report of each host that pulls its configuration, by name.
+      type: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

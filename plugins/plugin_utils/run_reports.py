@@ -36,17 +36,23 @@ class DoctorSummary(TypedDict):
     warnings: list[str]
 
 
-def managed_hosts(groups: Groups, names: Sequence[str] = MANAGED, windows: bool = False) -> list[str]:
+def managed_hosts(
+    groups: Groups, names: Sequence[str] = MANAGED, windows: bool = False, enrolled: bool = False
+) -> list[str]:
     """The pattern of the hosts in `names`, without those with Windows, or of the hosts with Windows alone.
 
-    A group that the inventory lacks is left out, since Ansible warns of it. An empty list would mean all hosts.
+    Canaries come first, so that with `serial` they are the first batch. Enrolled hosts, which pull, are left out unless
+    `enrolled` has them in. A group that the inventory lacks is left out, since Ansible warns of it. An empty list would
+    mean all hosts.
     """
-    if windows:
-        return ["windows"] if "windows" in groups else list(NOBODY)
-    pattern = [name for name in names if name in groups]
-    if pattern and "windows" in groups:
-        pattern.append("!windows")
-    return pattern or list(NOBODY)
+    wanted = (["windows"] if "windows" in groups else []) if windows else [name for name in names if name in groups]
+    if not wanted:
+        return list(NOBODY)
+    members = {host for name in wanted for host in groups[name]}
+    pattern = [host for host in groups.get("canaries", []) if host in members] + wanted
+    pattern += ["!windows"] if "windows" in groups and not windows else []
+    pattern += ["!enrolled_hosts"] if "enrolled_hosts" in groups and not enrolled else []
+    return pattern
 
 
 def is_unreachable(facts: Mapping[str, object], unknown: bool = False) -> bool:

@@ -10,6 +10,8 @@ from typing import Any
 
 SOON = 30
 """Days before its end at which something is among what expires."""
+SILENT = 3
+"""Days without a report after which an enrolled host is said to be behind."""
 _NEVER = "never"
 
 
@@ -19,6 +21,7 @@ def status_report(
     version: str,
     image: str,
     now: datetime,
+    enrolled: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The report, with the same as `lines`.
 
@@ -26,12 +29,15 @@ def status_report(
     people      the list of the inventory
     version     of the collection on this machine
     image       what an image of the index would be built from here
+    enrolled    the hosts that pull their configuration, and report to the index
     """
     data: dict[str, Any] = {
         "version": version,
         "hosts": {name: _host(answer, version, image) for name, answer in sorted(hosts.items())},
         "people": [_person(person, hosts.values()) for person in people],
     }
+    heartbeats = newest_heartbeats(one.get("status", {}).get("heartbeats") or {} for one in hosts.values())
+    data["enrolled"] = _enrolled(enrolled, heartbeats, now)
     data["expiring"] = sorted(_expiring(hosts, people, now), key=lambda one: (one["day"], one["what"]))
     data["lines"] = list(_lines(data, now))
     return data
@@ -67,6 +73,51 @@ def _host(answer: Mapping[str, Any], version: str, image: str) -> dict[str, Any]
         },
         "failed_units": list(status["failed_units"]),
     }
+
+
+def newest_heartbeats(answers: Iterable[Mapping[str, Mapping[str, Any]]]) -> dict[str, Mapping[str, Any]]:
+    """The last report of each enrolled host, of what index hosts have."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for heartbeats in answers:
+        for name, heartbeat in heartbeats.items():
+            if name not in found or str(heartbeat.get("seen")) > str(found[name].get("seen")):
+                found[name] = heartbeat
+    return found
+
+
+def _enrolled(names: Iterable[str], heartbeats: Mapping[str, Mapping[str, Any]], now: datetime) -> dict[str, Any]:
+    """{host: how its last pull went}, compared with the newest release that any host has."""
+    known = {name: heartbeats.get(name) for name in sorted(names)}
+    newest = max((int(one["number"]) for one in known.values() if one), default=0)
+    found: dict[str, Any] = {}
+    for name, one in known.items():
+        behind = []
+        if one and int(one["number"]) < newest:
+            behind.append(f"release of {_made(newest)} not taken")
+        if one and _days_since(one.get("seen"), now) >= SILENT:
+            behind.append("not heard from")
+        found[name] = {
+            "number": int(one["number"]) if one else None,
+            "version": str(one["version"]) if one else "",
+            "outcome": str(one["outcome"]) if one else None,
+            "seen": one["seen"] if one else None,
+            "problems": [str(problem) for problem in one["problems"]] if one else [],
+            "shared": bool(one and one.get("shared") and _days_since(one["shared"], now) < 1),
+            "behind": behind,
+        }
+    return found
+
+
+def _made(number: int) -> str:
+    """When a release was made, which is its number."""
+    return datetime.fromtimestamp(number, timezone.utc).strftime("%Y-%m-%d %H:%M")
+
+
+def _days_since(time: object, now: datetime) -> float:
+    try:
+        return (now - datetime.fromisoformat(str(time).replace("Z", "+00:00"))).total_seconds() / 86400
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def _person(person: Mapping[str, Any], answers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -135,6 +186,7 @@ def _lines(data: Mapping[str, Any], now: datetime) -> Iterator[str]:
             mark = {"ok": "ok", "problems": "PROBLEMS"}.get(run["outcome"], "FAILED")
             yield f"{'':<{width}}  {mark} {job}, {_ago(run['ended'], now)}{good}"
             yield from (f"{'':<{width}}    {problem}" for problem in run["problems"][:5])
+    yield from _enrolled_lines(data["enrolled"], now)
     if data["people"]:
         yield f"People ({len(data['people'])}), with last use of the index:"
         wide = max(len(person["name"]) for person in data["people"])
@@ -149,3 +201,20 @@ def _lines(data: Mapping[str, Any], now: datetime) -> Iterator[str]:
         yield f"{when} ({one['day']}): {one['what']}"
     if not data["expiring"]:
         yield f"Nothing expires within {SOON} days."
+
+
+def _enrolled_lines(hosts: Mapping[str, Mapping[str, Any]], now: datetime) -> Iterator[str]:
+    if not hosts:
+        return
+    yield f"Enrolled hosts ({len(hosts)}), with their last report:"
+    width = max(len(name) for name in hosts)
+    for name, one in hosts.items():
+        if one["seen"] is None:
+            yield f"  {name:<{width}}  {_NEVER}"
+            continue
+        release = f"release of {_made(one['number'])}" if one["number"] else "no release yet"
+        behind = f"; behind: {', '.join(one['behind'])}" if one["behind"] else ""
+        yield f"  {name:<{width}}  {one['version'] or '?'}, {release}, {_ago(one['seen'], now)}{behind}"
+        if one["shared"]:
+            yield f"  {'':<{width}}  SHARED KEY: another machine has a copy of its disk; run enroll.yml for that one"
+        yield from (f"  {'':<{width}}  FAILED {problem}" for problem in one["problems"])

@@ -29,7 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # what the collection puts on a path, or into a bundle
 THEIR_NAMES = """
     corporate-env corporate-password install.cmd install.sh jupyter-tunnel jupyter.cmd jupyter-status uninstall.cmd
-    uninstall.sh wheelhouse wheelhouse-backup wheelhouse-doctor wheelhouse-intake wheelhouse-token wheelhouse-transfer
+    uninstall.sh wheelhouse wheelhouse-backup wheelhouse-doctor wheelhouse-intake wheelhouse-pull wheelhouse-token
+    wheelhouse-transfer
 """
 OTHERS = """
     ansible ansible-builder ansible-doc ansible-galaxy ansible-playbook ansible-test ansible-vault cat conda cp curl

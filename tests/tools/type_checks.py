@@ -60,10 +60,12 @@ GROUPS = (
         HOSTS,
         (
             "examples/ci/exchange-identity.py",
+            "examples/inventory/cmdb.py",
             "roles/accounts/files/lock-ended-accounts",
             "roles/conda_channel/files/wheelhouse-conda-mirror",
             "roles/corporate_proxy/files/corporate-password",
             "roles/corporate_proxy/files/wheelhouse_keyring.py",
+            "roles/fleet/files/wheelhouse-pull",
             "roles/index_gateway/files/wheelhouse-renew-certificate",
             "roles/jupyter_host/files/jupyter-status",
             "roles/jupyter_host/files/jupyter_server_config.py",

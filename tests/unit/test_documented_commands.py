@@ -51,6 +51,35 @@ ELSEWHERE = {
         "tests/integration/index/test_directory.py",
         'settings.play("directory", "--check", "--diff")',
     ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.site -e wheelhouse_serial=20% -e wheelhouse_max_fail_percentage=10": (
+        "tests/integration/index/test_fleets.py",
+        '"-e", "wheelhouse_serial=20%", "-e", "wheelhouse_max_fail_percentage=10"',
+    ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.enroll --limit ws-ada.acme.example": (
+        "tests/integration/index/test_fleets.py",
+        'fleet.play("enroll", "--limit", HOST)',
+    ),
+    "ansible-playbook -i inventories/acme --ask-vault-pass"
+    " wheelhouse.onboarding.fleet -e wheelhouse_serial=20%": (
+        "tests/integration/index/test_fleets.py",
+        'fleet.publish("-e", "wheelhouse_serial=20%")',
+    ),
+    'ssh-keygen -t ed25519 -N "" -C release -f ~/.ssh/wheelhouse-release': (
+        "tests/integration/index/test_fleets.py",
+        'ssh-keygen -t ed25519 -N "" -C release -f ~/.ssh/wheelhouse-release',
+    ),
+    "systemctl start wheelhouse-pull": ("tests/integration/index/test_fleets.py", '"systemctl start wheelhouse-pull"'),
+    "systemctl status wheelhouse-pull": (
+        "tests/integration/index/test_fleets.py",
+        '"systemctl status wheelhouse-pull"',
+    ),
+    "journalctl -u wheelhouse-pull": ("tests/integration/index/test_fleets.py", '"journalctl -u wheelhouse-pull '),
+    "cp examples/inventory/cmdb.py examples/inventory/machines.csv inventories/acme/": (
+        "tests/unit/test_inventory_example.py",
+        "cp examples/inventory/cmdb.py examples/inventory/machines.csv inventories/acme/",
+    ),
     "sha256sum extras/*": ("tests/unit/index/test_air_gap.py", '"sha256sum extras/*"'),
     "ssh-keygen -Y verify -f allowed_signers -I wheelhouse-export -n wheelhouse-export"
     " -s manifest.json.sig < manifest.json": (
@@ -127,6 +156,8 @@ ELSEWHERE = {
 
 # What sentences speak of, for nobody to type: {words: where it is tried}
 SPOKEN_OF = {
+    "-e fleet_state=absent": "with a host, how tests/integration/index/test_fleets.py ends",
+    "wheelhouse-pull": "what its unit runs: roles/fleet/files/wheelhouse-pull.service, in index/test_fleets.py",
     "-e damaged=accepted": "what restore.yml hands to wheelhouse-backup: unit/backup/test_index.py",
     "restic restore": "what the program runs in each drill: unit/backup/test_index.py",
     "restore.yml -e from=latest": "the same with the inventory: documentation/test_hosts.py",

@@ -40,6 +40,7 @@ PATHS = (
     "/simple/nowhere/",
     "/RPC2",
     "/osv/v1/query",
+    "/fleet/heartbeat",
     "/_/oidc/audience",
     "/_/oidc/mint-token",
     "/.well-known/pytp",

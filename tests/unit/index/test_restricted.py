@@ -126,6 +126,9 @@ ELSEWHERE = {
     "@misplaced": "a refusal without a body",
     "@may_not_publish": "a refusal without a body",
     "@not_here_yet": "asked for files that this host has not, where a server keeps them: see test_fetching",
+    "= /fleet/release": "what enrolled hosts pull",
+    r"~ ^/fleet/files/[0-9a-f]+$": "what enrolled hosts pull",
+    "= /fleet/heartbeat": "what enrolled hosts report",
 }
 """Locations that show nothing of a project."""
 

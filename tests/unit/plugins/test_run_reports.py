@@ -39,6 +39,15 @@ def hosts(**facts: dict) -> dict[str, dict]:
         ({"index_hosts": [], "workstations": []}, (), False, ["index_hosts", "workstations"]),
         (GROUPS, ("workstations",), False, ["workstations", "!windows"]),
         (GROUPS, (), True, ["windows"]),
+        # canaries are the first batch, and enrolled hosts pull
+        (
+            {**GROUPS, "canaries": ["pc", "ws-2"], "enrolled_hosts": ["ws-1"]},
+            ("workstations",),
+            False,
+            ["pc", "ws-2", "workstations", "!windows", "!enrolled_hosts"],
+        ),
+        ({**GROUPS, "canaries": ["pc", "ws-2"]}, (), True, ["pc", "windows"]),
+        ({**GROUPS, "canaries": ["ws-2"]}, ("index_hosts",), False, ["index_hosts", "!windows"]),
         # an empty pattern would be all hosts
         ({}, (), False, ["all", "!all"]),
         ({"windows": []}, ("jupyter_hosts",), False, ["all", "!all"]),
@@ -138,3 +147,8 @@ def test_keys_that_no_jupyter_host_has():
 def test_people_who_were_skipped():
     one = {"name": "ada", "reason": "the home /home/ada does not exist"}
     assert skipped_people([one, one], "ws-1") == ["ada on ws-1: the home /home/ada does not exist."]
+
+
+def test_enrolled_hosts_are_enrolled_once_more():
+    groups = {**GROUPS, "enrolled_hosts": ["ws-1"]}
+    assert managed_hosts_filter(groups, "workstations", enrolled=True) == ["workstations", "!windows"]

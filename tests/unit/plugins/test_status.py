@@ -141,3 +141,39 @@ def test_a_host_without_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("PATH", str(tmp_path))
     found = host_status(str(tmp_path / "runs"), str(tmp_path / "requests.json"), (f"{tmp_path}/*.pem",))
     assert found["failed_units"] == [] and not any(found.values())
+
+
+def test_enrolled_hosts() -> None:
+    newest, before = 1772884800, 1772798400  # 2026-03-07 12:00, 2026-03-06 12:00
+
+    def beat(number: int, seen: str, **more: Any) -> dict[str, Any]:
+        return {
+            "number": number,
+            "version": "0.2.0",
+            "outcome": "ok",
+            "problems": [],
+            "seen": seen,
+            "shared": None,
+        } | more
+
+    beats = {
+        "ws-a": beat(newest, "2026-03-07T11:30:00Z"),
+        "ws-b": beat(before, "2026-03-03T11:00:00Z", outcome="failed", problems=["The task 'x' failed."]),
+        "ws-c": beat(newest, "2026-03-07T11:00:00Z", shared="2026-03-07T10:00:00Z"),
+        "ws-gone": beat(newest + 1, "2026-03-07T11:00:00Z"),
+    }
+    older = {"ws-a": beat(before, "2026-03-07T11:29:00Z")}
+    hosts = {"index-1": answer(heartbeats=older), "index-2": answer(heartbeats=beats), "index-3": answer()}
+    found = status_report(hosts, [], "0.2.0", IMAGE, NOW, ["ws-d", "ws-c", "ws-b", "ws-a"])
+    start = found["lines"].index("Enrolled hosts (4), with their last report:")
+    assert found["lines"][start + 1 : start + 7] == [
+        "  ws-a  0.2.0, release of 2026-03-07 12:00, 30 min ago",
+        "  ws-b  0.2.0, release of 2026-03-06 12:00, 4 d ago"
+        "; behind: release of 2026-03-07 12:00 not taken, not heard from",
+        "        FAILED The task 'x' failed.",
+        "  ws-c  0.2.0, release of 2026-03-07 12:00, 1 h ago",
+        "        SHARED KEY: another machine has a copy of its disk; run enroll.yml for that one",
+        "  ws-d  never",
+    ]
+    assert found["enrolled"]["ws-c"]["shared"] and not found["enrolled"]["ws-a"]["shared"]
+    assert not any("Enrolled" in line for line in report(hosts)["lines"])

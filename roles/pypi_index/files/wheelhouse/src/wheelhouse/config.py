@@ -205,7 +205,7 @@ class Config:
 
     def __init__(self, directory: Path) -> None:
         """Read the files; raises `ConfigError`."""
-        self._directory = directory
+        self.directory = directory
         self._lock = threading.Lock()
         self._seen = self._fingerprint()
         self._settings = load(directory)
@@ -217,14 +217,14 @@ class Config:
             if fingerprint != self._seen:
                 self._seen = fingerprint
                 try:
-                    self._settings = load(self._directory)
+                    self._settings = load(self.directory)
                     log.info("The configuration changed and is in use.")
                 except ConfigError as error:
                     log.error("%s The configuration read before stays in use.", error)
             return self._settings
 
     def _fingerprint(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_stat(self._directory / name) for name in _FILES)
+        return tuple(_stat(self.directory / name) for name in _FILES)
 
 
 def _stat(path: Path) -> tuple[int, int, int] | None:

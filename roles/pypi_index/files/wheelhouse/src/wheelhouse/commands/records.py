@@ -13,7 +13,7 @@ from wheelhouse import config, metrics
 from wheelhouse.commands import places
 from wheelhouse.commands.output import Commands
 from wheelhouse.errors import Unreachable
-from wheelhouse.index import downloads, events, journal, queries
+from wheelhouse.index import downloads, events, heartbeats, journal, queries
 from wheelhouse.index.fetching import Fetcher
 from wheelhouse.store.partial_site import PartialSite
 
@@ -61,7 +61,8 @@ def add(commands: Commands) -> None:
     status = commands.add_parser(
         "status",
         help="print when people last published, for status.yml",
-        description="Print as JSON the number of the latest event, and when each person last published something.",
+        description="Print as JSON the number of the latest event, when each person last published something, and the"
+        " last report of each host that pulls its configuration from here.",
     )
     status.set_defaults(run=_status)
 
@@ -129,7 +130,8 @@ def _metrics(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    with places.index().database.read() as connection:
+    database = places.index().database
+    with database.read() as connection:
         found = {"event_number": events.last(connection), "last_uploads": queries.last_uploads(connection)}
-    print(json.dumps(found, indent=1))
+    print(json.dumps({**found, "heartbeats": heartbeats.known(database)}, indent=1))
     return 0

@@ -298,6 +298,20 @@ project_statuses = Table(
     Column("reason", Text),
 )
 """Projects that are not active, see `project_status`."""
+heartbeats = Table(
+    "heartbeats",
+    metadata,
+    Column("host", NAME, primary_key=True),
+    Column("key", Text, nullable=False),  # what stands for the key that it was signed with
+    Column("sequence", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),  # of the release that the host has
+    Column("version", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("problems", Text, nullable=False),  # a JSON list
+    Column("seen", Text, nullable=False),
+    Column("shared", Text),  # when it was seen that another machine reports with this key
+)
+"""The last one of each enrolled host, see `heartbeats`."""
 meta = Table(
     "meta",
     metadata,

@@ -21,7 +21,7 @@ from werkzeug.wrappers import Request, Response
 from wheelhouse.config import Config
 from wheelhouse.errors import Busy, WheelhouseError
 from wheelhouse.formats import confined
-from wheelhouse.index import permissions, provenance
+from wheelhouse.index import heartbeats, permissions, provenance
 from wheelhouse.index.fetching import Fetcher
 from wheelhouse.index.follower import Follower
 from wheelhouse.index.health import Health
@@ -173,6 +173,8 @@ class Application:
             return self._trusted_publishing.answer(request, path)
         if self._audits.is_asked(path):
             return self._audits.answer(request, path)
+        if path == "/fleet/heartbeat" and request.method == "POST":
+            return self._heartbeat(request)
         if self._account.is_asked(path):
             return self._account.answer(request, path)
         if request.method not in ("GET", "HEAD"):
@@ -223,6 +225,16 @@ class Application:
     def _restrict(self) -> None:
         """See to it that restricted projects are in no list that everybody is given."""
         self._index.restrict(self._config.current().restricted)
+
+    def _heartbeat(self, request: Request) -> Response:
+        """How the last pull of an enrolled host went, which its signature says is true."""
+        request.max_content_length = heartbeats.MAX_SIZE
+        try:
+            sent = request.get_data(cache=False)
+        except HTTPException:
+            raise HTTPError(413, f"A heartbeat has at most {heartbeats.MAX_SIZE} bytes.") from None
+        heartbeats.receive(sent, self._config.directory, self._index.database)
+        return Response("The heartbeat is kept.\n", content_type="text/plain; charset=utf-8")
 
     def _health(self, _: Request) -> Response:
         """The gateway passes on whether it is 200; why it is not, is for this host."""

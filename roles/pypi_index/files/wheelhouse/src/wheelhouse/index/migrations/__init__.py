@@ -12,7 +12,7 @@ from wheelhouse.errors import TooNew
 from wheelhouse.index import tables
 from wheelhouse.index.database import upsert
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision that this program works with; the newest of `versions`. They are compared as text."""
 
 OLDEST_READER = "0001"
