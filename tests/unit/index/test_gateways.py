@@ -52,6 +52,12 @@ def dirty(index: Index) -> set[tuple[str, str]]:
         return {(row.gateway, row.place) for row in connection.execute(tables.dirty.select())}
 
 
+def mark(index: Index) -> None:
+    """Have all gateways render a project."""
+    with index.database.change("acme-tools") as connection:
+        mark_dirty(connection, ["acme-tools"])
+
+
 def test_what_is_answered_is_shown_by_all(new: New) -> None:
     one, other = new("a").open(), new("b")
     other.start()
@@ -96,6 +102,27 @@ def test_one_that_does_not_render_is_waited_for_and_not_for_ever(new: New, monke
     assert other.listed() == set()
     other.send(signal.SIGCONT)
     until(lambda: other.listed() == {name})
+
+
+def test_a_later_change_of_the_place_does_not_end_the_wait(new: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The row of the place has the mark of the last change; who waits for an earlier one goes on."""
+    one, other = new("a").open(), new("b")
+    other.start()
+    other.send(signal.SIGSTOP)
+    monkeypatch.setattr(gateways, "LIVE", PATIENCE)
+    monkeypatch.setattr(gateways, "PATIENCE", PATIENCE)
+    asked = threading.Semaphore(0)
+    monkeypatch.setattr(gateways.time, "sleep", lambda seconds: (asked.release(), threading.Event().wait(seconds)))
+    mark(one)
+    waiter = threading.Thread(target=gateways.wait_for_others, args=(one.database, ["acme-tools"]))
+    waiter.start()
+    asked.acquire()
+    mark(one)
+    for _ in range(3):
+        assert asked.acquire(timeout=PATIENCE / 4)
+    other.send(signal.SIGCONT)
+    waiter.join(PATIENCE / 2)
+    assert not waiter.is_alive()
 
 
 def test_what_it_was_not_told_of_it_finds(new: New, monkeypatch: pytest.MonkeyPatch) -> None:

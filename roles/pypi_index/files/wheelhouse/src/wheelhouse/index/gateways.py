@@ -40,8 +40,8 @@ _NOW = "((extract(epoch FROM clock_timestamp()) * 1000000000)::bigint + (random(
 """In nanoseconds since 1970, and hardly twice the same."""
 _MARK = text(f"""
     WITH marked AS (
-        INSERT INTO dirty (gateway, place, mark, origin)
-        SELECT name, place, {_NOW}, CAST(:me AS text) FROM gateways, unnest(CAST(:places AS text[])) AS place
+        INSERT INTO dirty (gateway, place, mark, first, origin)
+        SELECT name, place, {_NOW}, {_NOW}, CAST(:me AS text) FROM gateways, unnest(CAST(:places AS text[])) AS place
         WHERE name = :only OR CAST(:only AS text) IS NULL
         ORDER BY name, place COLLATE "C"
         ON CONFLICT (gateway, place) DO UPDATE SET mark = excluded.mark, origin = excluded.origin
@@ -52,8 +52,8 @@ _MARK = text(f"""
 _MARK_IN_SQLITE = insert(tables.dirty).prefix_with("OR REPLACE")
 _JOIN = text(f"INSERT INTO gateways (name, seen) VALUES (:me, {_NOW})")
 _MARK_EVERYTHING = text(f"""
-    INSERT INTO dirty (gateway, place, mark, origin)
-    SELECT CAST(:me AS text), place, {_NOW}, CAST(:me AS text) FROM (
+    INSERT INTO dirty (gateway, place, mark, first, origin)
+    SELECT CAST(:me AS text), place, {_NOW}, {_NOW}, CAST(:me AS text) FROM (
         SELECT '' UNION SELECT '/reports' UNION SELECT name FROM projects
         UNION SELECT channel || '/' || subdir FROM conda_channels
     ) AS everything (place)
@@ -69,12 +69,12 @@ _BEHIND = text(f"""
     SELECT coalesce(CAST(:since AS bigint), {_NOW}) AS since, EXISTS (
         SELECT 1 FROM dirty JOIN gateways ON gateways.name = dirty.gateway
         WHERE gateways.name <> :me AND gateways.seen > {_NOW} - :live
-          AND dirty.place = ANY(CAST(:places AS text[])) AND dirty.mark <= coalesce(CAST(:since AS bigint), {_NOW})
+          AND dirty.place = ANY(CAST(:places AS text[])) AND dirty.first <= coalesce(CAST(:since AS bigint), {_NOW})
     ) AS is_behind
 """)
 _KNOWN = text(f"""
     SELECT gateways.name, ({_NOW} - gateways.seen) / 1e9 AS seen,
-           coalesce(({_NOW} - min(dirty.mark)) / 1e9, 0) AS behind
+           coalesce(({_NOW} - min(dirty.first)) / 1e9, 0) AS behind
     FROM gateways LEFT JOIN dirty ON dirty.gateway = gateways.name
     GROUP BY gateways.name, gateways.seen ORDER BY gateways.name
 """)

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, select
+from sqlalchemy import Row, bindparam, delete, select, update
 
 from wheelhouse.errors import NotFound
 from wheelhouse.index import project_status, queries, repodata_pages, simple_pages, tables
@@ -36,6 +36,11 @@ _HERE = tables.dirty.c.gateway == bindparam("gateway_")
 _MARK = select(tables.dirty.c.mark).where(_HERE, tables.dirty.c.place == bindparam("place_"))
 _SETTLE = delete(tables.dirty).where(
     _HERE, tables.dirty.c.place == bindparam("place_"), tables.dirty.c.mark == bindparam("mark_")
+)
+_CHANGED_MEANWHILE = (
+    update(tables.dirty)
+    .where(_HERE, tables.dirty.c.place == bindparam("place_"), tables.dirty.c.first <= bindparam("mark_"))
+    .values(first=bindparam("mark_") + 1)
 )
 _DIRTY = select(tables.dirty.c.place).where(_HERE)
 _FILES = select(
@@ -103,6 +108,8 @@ class Renderer:
             # It may be forgotten without harm, and so need not be on the disk.
             with self._database.change(durable=False) as connection:
                 connection.execute(_SETTLE, rendered)
+                if not self._database.is_sqlite:
+                    connection.execute(_CHANGED_MEANWHILE, rendered)
 
     def _render(
         self, place: str, fresh: Collection[str], *, check: bool = False, durable: bool, named: bool = True

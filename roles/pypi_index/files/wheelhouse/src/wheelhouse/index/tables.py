@@ -165,6 +165,7 @@ dirty = Table(
     Column("gateway", NAME, primary_key=True, server_default=""),  # "" in a SQLite
     Column("place", NAME, primary_key=True),
     Column("mark", NUMBER, nullable=False),  # another one after each change; when it was, in nanoseconds since 1970
+    Column("first", NUMBER, nullable=False, server_default="0"),  # mark of the first change not served; 0 in a SQLite
     Column("origin", NAME, nullable=False, server_default=""),  # the gateway that has changed it
 )
 """Places of which a gateway may not serve what their rows say."""

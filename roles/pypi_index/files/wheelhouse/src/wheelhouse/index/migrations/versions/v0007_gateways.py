@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("gateway", NAME, nullable=False, server_default=""),
         sa.Column("place", NAME, nullable=False),
         sa.Column("mark", NUMBER, nullable=False),
+        sa.Column("first", NUMBER, nullable=False, server_default="0"),
         sa.Column("origin", NAME, nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("gateway", "place", name=op.f("dirty_key")),
     )
