@@ -162,16 +162,15 @@ def wait_for_others(database: Database, places: Iterable[str]) -> None:
         return
     wanted = {"places": sorted(places), "me": database.gateway, "live": _nanoseconds(LIVE), "since": None}
     end, pause = time.monotonic() + PATIENCE, _FIRST_PAUSE
-    # What was changed is changed, whatever comes here.
-    with contextlib.suppress(WheelhouseError):
-        while wanted["places"]:
-            with database.told(), database.engine.begin() as connection:
-                row = connection.execute(_BEHIND, wanted).one()
-            if not row.is_behind or time.monotonic() > end:
+    while wanted["places"] and time.monotonic() < end:
+        # What was changed is changed, whatever comes here.
+        with contextlib.suppress(WheelhouseError), database.told(), database.engine.begin() as connection:
+            row = connection.execute(_BEHIND, wanted).one()
+            if not row.is_behind:
                 return
             wanted["since"] = row.since
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def waiting(connection: Connection, most: int) -> list[str]:
