@@ -24,18 +24,15 @@ from .samples import MULTIPART, Wheel, multipart
 from .seaweed import Seaweed
 from .sites import SiteOfTests
 
-pytestmark = pytest.mark.skipif(
-    not (nginx.IS_THERE and seaweed.WEED), reason="nginx with its Lua module, or SeaweedFS, is not installed"
-)
+pytestmark = pytest.mark.skipif(not nginx.IS_THERE, reason="nginx with its Lua module is not installed")
 ADA, EVE = basic("ada"), basic("eve")
 WHEEL = Wheel()
 PATH = f"packages/acme-tools/{WHEEL.filename}"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Seaweed]:
-    with seaweed.server() as server:
-        yield server
+@pytest.fixture
+def server(seaweed_server: Seaweed) -> Seaweed:
+    return seaweed_server
 
 
 class Host:
