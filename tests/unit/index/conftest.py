@@ -15,10 +15,11 @@ from wheelhouse.index import changes, migrations, takeover
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.store import foreign, local
+from wheelhouse.store_settings import ObjectStore
 from wheelhouse.upstream import http_client
 from wheelhouse.web.app import application
 
-from . import postgresql, tables_at_once
+from . import postgresql, seaweed, second_gateway, tables_at_once
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
 from .public_channel import PublicChannel
@@ -28,10 +29,11 @@ HASH = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(4)).decode()
 
 
 @pytest.fixture
-def config(tmp_path: Path, database: postgresql.Settings | None) -> Path:
+def config(tmp_path: Path, database: postgresql.Settings | None, store_settings: ObjectStore | None) -> Path:
     directory = tmp_path / "config"
     directory.mkdir()
     postgresql.configure(directory, database)
+    seaweed.configure(directory, store_settings)
     (directory / "config.json").write_text(json.dumps(SETTINGS))
     (directory / "htpasswd").write_text(f"ada:{HASH}\nbob:{HASH}\n")
     return directory
@@ -87,9 +89,15 @@ def pauses_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_client, "LONGEST_OWN_PAUSE", 0.1)
 
 
+@pytest.fixture
+def store_settings() -> ObjectStore | None:
+    """Where bytes are: in the shelf (None), unless the tests are to have them on a server, see `test_postgresql`."""
+    return seaweed.of_this_run()
+
+
 @pytest.fixture(autouse=True)
 def database(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, store_settings: ObjectStore | None
 ) -> Iterator[postgresql.Settings | None]:
     """Where state is: in the shelf (None), unless the tests are to run on a server, see `test_postgresql`."""
     monkeypatch.delenv("WHEELHOUSE_CONFIG", raising=False)
@@ -100,8 +108,12 @@ def database(
     with postgresql.database(socket) as settings:
         directory = tmp_path_factory.mktemp("config")
         postgresql.configure(directory, settings)
+        seaweed.configure(directory, store_settings)
         monkeypatch.setenv("WHEELHOUSE_CONFIG", str(directory))
-        yield settings
+        with second_gateway.following(settings, store_settings) as second:
+            yield settings
+            if second:
+                second.agrees()
 
 
 @pytest.fixture(scope="session")
@@ -110,11 +122,19 @@ def socket() -> Iterator[str]:
     if known := os.environ.get(postgresql.SERVER):
         yield known
         return
-    try:
-        with postgresql.server() as socket:
-            yield socket
-    except postgresql.Unavailable:
-        pytest.skip("no Docker engine runs here")
+    if not postgresql.IS_THERE:
+        pytest.skip("PostgreSQL is not installed")
+    with postgresql.server() as socket:
+        yield socket
+
+
+@pytest.fixture(scope="session")
+def seaweed_server() -> Iterator[seaweed.Seaweed]:
+    """An object store, which tests stop and start."""
+    if not seaweed.WEED:
+        pytest.skip("SeaweedFS is not installed")
+    with seaweed.server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -131,6 +131,8 @@ class Gateway:
         given = {
             "ansible_managed": "by a test",
             "ansible_facts": {"all_ipv6_addresses": []},
+            "groups": {},
+            "hostvars": {},
             "pypi_index_url": f"https://localhost:{self.port}",
             "pypi_index_directory": str(site.root),
             "__index_gateway_directory": str(place),

@@ -1,7 +1,11 @@
-"""A PostgreSQL as Debian has it, thrown away afterwards; and a database in it for each test that wants one."""
+"""A PostgreSQL of Debian's, thrown away afterwards; and a database in it for each test that wants one."""
 
 import contextlib
 import json
+import os
+import pwd
+import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -11,42 +15,51 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from debian_images import image_with
+from memory import in_memory
 
 Settings = dict[str, str]
 SERVER = "WHEELHOUSE_TEST_POSTGRESQL"
 """A directory with the socket of a server, in whose databases tests are to work instead of SQLite."""
-_START = """\
-set -e
-bin=$(ls -d /usr/lib/postgresql/*/bin)
-install -d -o postgres -g postgres /data
-chmod 0777 /socket
-as="setpriv --reuid=postgres --regid=postgres --clear-groups"
-$as $bin/initdb --pgdata=/data --auth=trust --encoding=UTF8 --locale=C
-exec $as $bin/postgres -D /data -c listen_addresses= -c unix_socket_directories=/socket -c fsync=off
-"""
-
-
-class Unavailable(Exception):
-    """There is no Docker engine here."""
+_PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin/postgres"), default=Path("postgres")).parent
+IS_THERE = shutil.which("initdb", path=str(_PROGRAMS)) is not None
+_START = 120.0
+"""Seconds after which it is given up."""
 
 
 @contextlib.contextmanager
 def server() -> Iterator[str]:
-    """The directory of its socket; raises `Unavailable`."""
-    image = image_with("postgresql")
-    if not image:
-        raise Unavailable
-    name = f"wheelhouse-test-postgresql-{uuid.uuid4().hex[:8]}"
-    with tempfile.TemporaryDirectory() as socket:
-        run = ["docker", "run", "--rm", "--detach", "--name", name, "--network", "none"]
-        run += ["--volume", f"{socket}:/socket"]
-        subprocess.run([*run, "--tmpfs", "/data", image, "sh", "-c", _START], check=True, capture_output=True)
+    """The directory of its socket."""
+    directory = Path(tempfile.mkdtemp(dir=in_memory()))
+    user, log = _owner(), directory / "log"
+    try:
+        shutil.chown(directory, user)
+        run = {"user": user, "cwd": "/", "stderr": subprocess.STDOUT} if os.geteuid() == 0 else {"cwd": "/"}
+        make = [_PROGRAMS / "initdb", f"--pgdata={directory}/data", "--auth=trust", "--username=postgres"]
+        make += ["--encoding=UTF8", "--locale=C", "--no-sync"]
+        subprocess.run(make, check=True, stdout=subprocess.DEVNULL, **run)
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": directory,
+            "fsync": "off",
+            "max_connections": 200,
+        }
+        command = [_PROGRAMS / "postgres", "-D", f"{directory}/data"]
+        command += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, start_new_session=True, **run)
         try:
-            _wait(socket, ["docker", "logs", name])
-            yield socket
+            _wait(directory, process, log)
+            yield str(directory)
         finally:
-            subprocess.run(["docker", "rm", "--force", name], check=True, capture_output=True)
+            process.send_signal(signal.SIGQUIT)
+            process.wait(_START)
+    finally:
+        shutil.rmtree(directory)
+
+
+def _owner() -> str:
+    """Who it runs as: it refuses to be root."""
+    return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
 def create(socket: str) -> Settings:
@@ -90,12 +103,12 @@ def _command(socket: str, command: str) -> None:
         connection.execute(command.encode())
 
 
-def _wait(socket: str, logs: list[str]) -> None:
-    """Until it answers. It is stopped and started once while it is made."""
-    for _ in range(600):
+def _wait(socket: Path, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Until it answers."""
+    give_up = time.monotonic() + _START
+    while True:
         with contextlib.suppress(psycopg.OperationalError):
-            if list(Path(socket).iterdir()):
-                psycopg.connect(host=socket, user="postgres", dbname="postgres").close()
-                return
-        time.sleep(0.2)
-    raise AssertionError(subprocess.run(logs, capture_output=True, text=True, check=False).stderr)
+            psycopg.connect(host=str(socket), user="postgres", dbname="postgres").close()
+            return
+        assert time.monotonic() < give_up and process.poll() is None, log.read_text()
+        time.sleep(0.05)

@@ -22,6 +22,8 @@ WEED = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ.get
 ACCESS_KEY, SECRET_KEY = "wheelhouse-test", "s3-secret-of-a-test"
 BUCKET = "wheelhouse"
 CACHE = 2**30
+SERVER = "WHEELHOUSE_TEST_STORE"
+"""The address of a server in which tests are to have the bytes of packages instead of a directory."""
 _START = 300.0
 """Seconds after which it is given up."""
 
@@ -36,24 +38,20 @@ class Seaweed:
         self._filer = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
     def settings(self, **changes: Any) -> ObjectStore:
         """With a prefix that nobody else has."""
-        given = {
-            "endpoint": f"http://127.0.0.1:{self.port}",
-            "bucket": BUCKET,
-            "access_key": ACCESS_KEY,
-            "secret_key": SECRET_KEY,
-            "cache_size": CACHE,
-            "prefix": f"test/{uuid.uuid4().hex}",
-        }
-        return ObjectStore(**{**given, **changes})
+        return ObjectStore(**{**_given(self.endpoint), **changes})
 
     def start(self) -> None:
         """Start it, with what it has; returns when it answers."""
         assert WEED
         command = [WEED, "server", f"-dir={self.root}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
         command += [f"-master.port={free_port()}", f"-volume.port={free_port()}", f"-filer.port={self._filer}"]
-        command += [f"-s3.port={self.port}", "-volume.max=100"]
+        command += [f"-s3.port={self.port}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=100"]
         command += [f"-s3.config={self._identities()}"] if self._has_keys else []
         command += ["-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
         with (self.root / "log").open("ab") as log:
@@ -117,6 +115,29 @@ class Seaweed:
             return 0
         finally:
             connection.close()
+
+
+def _given(endpoint: str) -> dict[str, Any]:
+    return {
+        "endpoint": endpoint,
+        "bucket": BUCKET,
+        "access_key": ACCESS_KEY,
+        "secret_key": SECRET_KEY,
+        "cache_size": CACHE,
+        "prefix": f"test/{uuid.uuid4().hex}",
+    }
+
+
+def of_this_run() -> ObjectStore | None:
+    """A prefix of its own in the server that tests are to use; None if they have a directory."""
+    endpoint = os.environ.get(SERVER)
+    return ObjectStore(**_given(endpoint)) if endpoint else None
+
+
+def configure(directory: Path, settings: ObjectStore | None) -> None:
+    """Have the program of a configuration directory use a store; None is for a directory."""
+    if settings:
+        write(settings, directory)
 
 
 @contextlib.contextmanager

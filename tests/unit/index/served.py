@@ -22,10 +22,11 @@ def disagreements(root: Path) -> list[str]:
         packages = {channel: queries.packages(connection, channel) for channel in queries.channels(connection)}
     listed = {name: {one.file: one for one in files.values() if one.is_listed} for name, files in projects.items()}
     listed = {name: files for name, files in listed.items() if files}
-    return [*_pages(root, listed), *_files(root, listed), *_channels(root, packages)]
+    return [*pages(root, listed), *_files(root, listed), *_channels(root, packages)]
 
 
-def _pages(root: Path, listed: dict) -> Iterator[str]:
+def pages(root: Path, listed: dict) -> Iterator[str]:
+    """What is wrong in the pages of projects, given the rows of the files that they list."""
     there = {path.name for path in (root / "simple").iterdir() if path.is_dir()}
     for name in there ^ listed.keys():
         yield f"{name} has pages and no files, or files and no pages"

@@ -10,7 +10,7 @@ import pytest
 from wheelhouse import cli
 from wheelhouse.errors import Unreachable
 from wheelhouse.index import gateways, health
-from wheelhouse.index.tokens import Wanted
+from wheelhouse.index.tokens import LIVE_FILE, Wanted
 from wheelhouse.web.app import Application, application
 
 from . import postgresql
@@ -119,6 +119,11 @@ def test_tokens_are_checked_meanwhile_by_what_is_known_of_them(office: Office) -
     assert login(text) == 200
     unknown = f"{text[:4]}{text[4:12][::-1]}{text[12:]}"
     assert login(unknown) == 401
+    live = office.gateway.root / LIVE_FILE
+    known = live.read_text()
+    live.write_text("")  # as another process writes it, which was told first that it was revoked
+    assert login(text) == 503
+    live.write_text(known)
     office.open()
     tokens.revoke([token.id], "ada")
     assert login(text) == 401

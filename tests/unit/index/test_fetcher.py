@@ -25,16 +25,14 @@ from .samples import Wheel
 from .seaweed import Seaweed
 from .sites import SiteOfTests
 
-pytestmark = pytest.mark.skipif(not seaweed.WEED, reason="there is no SeaweedFS here")
 WHEEL, PACKAGE = Wheel(), CondaPackage()
 PATH = f"packages/acme-tools/{WHEEL.filename}"
 CONDA_PATH = f"conda/conda-forge/noarch/{PACKAGE.filename}"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Seaweed]:
-    with seaweed.server() as server:
-        yield server
+@pytest.fixture
+def server(seaweed_server: Seaweed) -> Seaweed:
+    return seaweed_server
 
 
 class Host:

@@ -4,7 +4,6 @@ import contextlib
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -19,16 +18,14 @@ from .relay import Relay
 from .seaweed import Seaweed, free_port
 from .sites import SiteOfTests
 
-pytestmark = pytest.mark.skipif(not seaweed.WEED, reason="there is no SeaweedFS here")
 SMALL = 2**20
 """Of the large object, where it is not what a test is about."""
 OVERWRITES = "It overwrites an object that it was to create only if there is none (`If-None-Match: *`)."
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Seaweed]:
-    with seaweed.server() as server:
-        yield server
+@pytest.fixture
+def server(seaweed_server: Seaweed) -> Seaweed:
+    return seaweed_server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,17 +20,13 @@ from wheelhouse.store.base import blob
 from wheelhouse.store.s3 import S3Store
 from wheelhouse.store_settings import ObjectStore
 
-from . import seaweed
 from .relay import Relay
 from .seaweed import Seaweed
 
-pytestmark = pytest.mark.skipif(not seaweed.WEED, reason="there is no SeaweedFS here")
 
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Seaweed]:
-    with seaweed.server() as server:
-        yield server
+@pytest.fixture
+def server(seaweed_server: Seaweed) -> Seaweed:
+    return seaweed_server
 
 
 @pytest.fixture

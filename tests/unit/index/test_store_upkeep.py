@@ -23,15 +23,13 @@ from .samples import Wheel
 from .seaweed import Seaweed
 from .sites import SiteOfTests
 
-pytestmark = pytest.mark.skipif(not seaweed.WEED, reason="there is no SeaweedFS here")
 WHEELS = [Wheel(version=f"1.{number}") for number in range(5)]
 PACKAGE = CondaPackage()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Seaweed]:
-    with seaweed.server() as server:
-        yield server
+@pytest.fixture
+def server(seaweed_server: Seaweed) -> Seaweed:
+    return seaweed_server
 
 
 class Shelf:

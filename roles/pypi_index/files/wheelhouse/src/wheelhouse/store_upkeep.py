@@ -146,6 +146,6 @@ def _served(
     for row in connection.execute(select(files.c.project, files.c.file).where(files.c.removed.is_(None), of_files)):
         yield row.project, f"packages/{row.project}/{row.file}"
     columns = packages.c.channel, packages.c.subdir, packages.c.file
-    for row in connection.execute(select(*columns).where(packages.c.removed.is_(None), of_packages)):
-        place = f"{row.channel}/{row.subdir}"
-        yield place, f"conda/{place}/{row.file}"
+    for package in connection.execute(select(*columns).where(packages.c.removed.is_(None), of_packages)):
+        place = f"{package.channel}/{package.subdir}"
+        yield place, f"conda/{place}/{package.file}"

@@ -12,9 +12,8 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Row, select, tuple_
+from sqlalchemy import Connection, select, tuple_
 from sqlalchemy.exc import OperationalError
 
 from wheelhouse.errors import Busy, Damaged, Full, NotFound
@@ -177,8 +176,8 @@ def digests(connection: Connection, paths: Iterable[str]) -> dict[str, str]:
         subdirs = [(*place.split("/"), name) for place, name in some if "/" in place]
         names_of = packages.c.channel, packages.c.subdir, packages.c.file
         mine = tuple_(*names_of).in_(subdirs), packages.c.removed.is_(None), ~packages.c.missing
-        for row in connection.execute(select(*names_of, packages.c.sha256).where(*mine)) if subdirs else ():
-            found[by_key[f"{row.channel}/{row.subdir}", row.file]] = row.sha256
+        for package in connection.execute(select(*names_of, packages.c.sha256).where(*mine)) if subdirs else ():
+            found[by_key[f"{package.channel}/{package.subdir}", package.file]] = package.sha256
     return found
 
 
@@ -193,8 +192,8 @@ def _wanted(connection: Connection, path: str) -> Wanted | None:
         table = tables.conda_packages
         is_it = table.c.channel == channel, table.c.subdir == subdir, table.c.file == name
         known = select(table.c.sha256, table.c.size, table.c.at).where(*is_it, table.c.removed.is_(None))
-        row: Row[Any] | None = connection.execute(known).first()
-        return Wanted(place, row.sha256, row.size or 0, instant(row.at).timestamp()) if row else None
+        package = connection.execute(known).first()
+        return Wanted(place, package.sha256, package.size or 0, instant(package.at).timestamp()) if package else None
     files = tables.files
     columns = (files.c[one] for one in ("sha256", "metadata_sha256", "size", "at", "uploaded"))
     mine = files.c.project == place, files.c.file == name.removesuffix(METADATA), files.c.removed.is_(None)

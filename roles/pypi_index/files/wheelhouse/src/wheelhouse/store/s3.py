@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import obstore
 import stamina
@@ -98,7 +98,7 @@ class S3Store:
     def sync(self) -> None:
         """See `Store`. Whatever was put is."""
 
-    def open(self, key: str) -> IO[bytes]:
+    def open(self, key: str) -> io.BufferedReader:
         """See `Store`. Reading raises `Busy`, and at the end `Damaged` if these are not the bytes of this key."""
         stream = _Reading(key, lambda start: self._get(key, start))
         stream.begin()
