@@ -25,7 +25,7 @@ CONSTANTS = {
 }
 
 
-def variables(role: str, folder: str = "vars") -> dict[str, str]:
+def variables(role: str, folder: str = "vars") -> dict[str, Any]:
     return dict(yaml.safe_load((ROLES / role / folder / "main.yml").read_text(encoding="utf-8")))
 
 
