@@ -36,17 +36,8 @@ def imported(path: Path) -> set[Path]:
 
 def test_these_are_what_people_call():
     names = {"site", "preflight", "people", "rotate", "doctor", "intake", "report", "bundles", "index_image", "remove"}
-    names |= {
-        "backup",
-        "directory",
-        "restore",
-        "status",
-        "export",
-        "import",
-        "upgrade",
-        "migrate_store",
-        "promote_database",
-    }
+    names |= {"backup", "directory", "restore", "status", "export", "import", "upgrade"}
+    names |= {"migrate_store", "promote_database", "enroll", "fleet"}
     assert {path.stem for path in ENTRIES} == names
 
 
