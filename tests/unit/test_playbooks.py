@@ -204,5 +204,8 @@ def test_a_playbook_about_one_group_alone_needs_it(path):
     alone = {
         "index_hosts": "index_hosts",
         "{{ groups | wheelhouse.onboarding.managed_hosts('database_hosts') }}": "database_hosts",
+        "{{ groups | wheelhouse.onboarding.managed_hosts('workstations', enrolled=true) }}": "workstations",
     }
-    assert needs == ([alone[one] for one in hosts] if len(hosts) == 1 and hosts <= alone.keys() else None)
+    # publishes for hosts that no play of it is for
+    expected = {"fleet": ["index_hosts", "enrolled_hosts"]}.get(path.stem)
+    assert needs == ([alone[one] for one in hosts] if len(hosts) == 1 and hosts <= alone.keys() else expected)
