@@ -121,7 +121,7 @@ def variables_of(role: str) -> frozenset[str]:
 
 @cache
 def shared() -> frozenset[str]:
-    """The collection's own variables: those that are explained where people set them, and facts of roles for each other."""
+    """The collection's own variables: those explained where people set them, and facts of roles for each other."""
     manual = [path for path in (ROOT / "inventories" / "example").rglob("*") if path.is_file()]
     manual.append(ROOT / "docs" / "settings.md")  # those of a run, too
     explained = {name for path in manual for name in re.findall(r"\bwheelhouse_\w+", path.read_text(encoding="utf-8"))}
