@@ -62,8 +62,8 @@ def balancer_addresses(names: object, hostvars: Mapping[str, Mapping[str, object
         facts = native(known["ansible_facts"]) if "ansible_facts" in known else None
         if not isinstance(facts, Mapping) or "all_ipv4_addresses" not in facts:
             raise AnsibleFilterError(
-                f"The addresses of {name} are not known, since it does not answer: start it, or write those of all "
-                "balancers into index_gateway_balancers."
+                f"The addresses of {name} are not known, since it does not answer: start it, or take it out of "
+                "balancer_hosts."
             )
         found |= {*facts["all_ipv4_addresses"], *facts.get("all_ipv6_addresses", [])}
         found -= {str(known["index_balancer_address"]) if "index_balancer_address" in known else ""}

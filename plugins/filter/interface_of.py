@@ -69,9 +69,9 @@ def interface_of(facts: object, address: object) -> str:
 
 def _networks(interface: Mapping[str, object]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     """The networks of an interface's own addresses; a shared address is one of a single host."""
-    first, others = interface.get("ipv4"), interface.get("ipv4_secondaries")
-    addresses = [first, *(others if isinstance(others, list) else [])]
-    addresses += interface["ipv6"] if isinstance(interface.get("ipv6"), list) else []
+    others, sixes = interface.get("ipv4_secondaries"), interface.get("ipv6")
+    addresses = [interface.get("ipv4"), *(others if isinstance(others, list) else [])]
+    addresses += sixes if isinstance(sixes, list) else []
     for one in addresses:
         if isinstance(one, Mapping) and one.get("address") and one.get("prefix"):
             network = ipaddress.ip_network(f"{one['address']}/{one['prefix']}", strict=False)

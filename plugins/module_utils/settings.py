@@ -336,9 +336,9 @@ OPTIONS = (
     Setting(
         "wheelhouse_max_fail_percentage",
         "int",
-        "site.yml, people.yml, fleet.yml: stop where a larger share of the clients in a batch fails.",
+        "site.yml, people.yml, fleet.yml (there 10): stop where a larger share of the clients in a batch fails.",
         "20",
-        default="100; of fleet.yml 10",
+        default="100",
     ),
     Setting(
         "wheelhouse_offboard",

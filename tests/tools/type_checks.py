@@ -43,8 +43,8 @@ HOSTS = "3.11"  # of Debian 12
 TESTS = "3.11"
 SAMPLES = ("tests/unit", f"{INDEX_PROGRAM}/src")  # the distributions that unit tests and scenarios send alike
 # Scenarios: those in which no two modules have one name, and those that each have a conftest.py.
-TOGETHER = ("absent", "blank_check", "cluster", "interrupted", "office")
-APART = ("clients", "documentation", "index", "secrets", "team")
+TOGETHER = ("absent", "blank_check", "interrupted", "office")
+APART = ("clients", "cluster", "documentation", "index", "secrets", "team")
 
 GROUPS = (
     Group("plugins", "3.10", ("plugins/*.py",)),

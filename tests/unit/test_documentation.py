@@ -28,8 +28,16 @@ BUILT = "reference/"
 def metrics() -> frozenset[str]:
     """Names of what hosts and the index's program give Prometheus."""
     sources = [*(ROOT / "roles/monitoring/files/collector/wheelhouse_monitoring").glob("*.py")]
-    sources.append(ROOT / "roles/pypi_index/files/wheelhouse/src/wheelhouse/metrics.py")
-    return frozenset(name for path in sources for name in re.findall(r'"(wheelhouse_\w+)"', path.read_text("utf-8")))
+    program = ROOT / "roles/pypi_index/files/wheelhouse/src/wheelhouse/metrics.py"
+    names = {
+        name for path in [*sources, program] for name in re.findall(r'"(wheelhouse_\w+)"', path.read_text("utf-8"))
+    }
+    # tables of the program, whose rows begin with a key and the rest of the name
+    for part in re.findall(
+        r'^    \("\w+", "(\w+)", ".+", "(?:gauge|counter)"\),$', program.read_text("utf-8"), re.MULTILINE
+    ):
+        names |= {f"wheelhouse_{part}", f"wheelhouse_store_{part}"}
+    return frozenset(names)
 
 
 def prose(text: str) -> str:

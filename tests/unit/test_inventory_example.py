@@ -17,7 +17,7 @@ def test_ansible_reads_it(tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     subprocess.run(COMMAND, shell=True, cwd=tmp_path, check=True)
     program = tmp_path / "inventories/acme/cmdb.py"
-    command = [Path(sys.executable).with_name("ansible-inventory"), "-i", program, "--list"]
+    command: list[str | Path] = [Path(sys.executable).with_name("ansible-inventory"), "-i", program, "--list"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     assert found["workstations"]["hosts"] == ["ws-ada.acme.example", "ws-leo.acme.example"]

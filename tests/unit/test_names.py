@@ -17,10 +17,10 @@ VERBS = set(
         """
 Accept Add Allow Apply Ask Assert Back Block Build Calculate Call Change Check Choose Clean Clear Close
 Collect Compare Compile Compute Configure Confirm Connect Copy Count Create Decide Define Delete Detect
-Determine Disable Download Drop Enable End Ensure Export Extract Fail Fetch Find Flush Forget Format Gather
+Determine Disable Download Drop Enable End Enroll Ensure Export Extract Fail Fetch Find Flush Forget Format Gather
 Generate Get Give Grant Hash Import Include Index Initialize Install Issue Join Keep Kill Limit Link List
 Listen Load Lock Look Make Mark Merge Migrate Mirror Mount Move Note Offboard Open Override Pack Parse Point
-Prepare Print Provide Prune Publish Pull Put Raise Read Rebuild Record Refuse Register Reject Release Reload
+Prepare Print Promote Provide Prune Publish Pull Put Raise Read Rebuild Record Refuse Register Reject Release Reload
 Remember Remove Rename Render Renew Repair Replace Report Request Require Reset Resolve Restart Restore Retry
 Return Revoke Roll Rotate Run Save Schedule Search Select Send Set Show Sign Skip Start Stop Store Switch
 Synchronize Tag Terminate Test Trust Try Uninstall Unlock Unpack Update Upgrade Use Validate Verify Wait Work

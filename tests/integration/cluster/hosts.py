@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import subprocess
 from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
 
 from company import SUFFIX, Office, eventually, vault
 
@@ -17,6 +19,26 @@ ADDRESS = "198.51.100.10"
 URL = "https://packages.acme.example"
 START = 180
 """Seconds that a host may take to be of use again."""
+FETCH = """
+import base64, http.client, json, netrc, socket, ssl, sys
+
+address, path, accept = sys.argv[1:]
+host = "packages.acme.example"
+login, _, password = netrc.netrc().authenticators(host)
+headers = {"Accept": accept, "Authorization": "Basic " + base64.b64encode(f"{login}:{password}".encode()).decode()}
+status, content = 0, b""
+try:
+    plain = socket.create_connection((address, 443), timeout=20)
+    connection = http.client.HTTPConnection(host)
+    connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    status, content = answer.status, answer.read()
+except (OSError, http.client.HTTPException):
+    status = 0
+print(json.dumps({"status": status, "content": base64.b64encode(content).decode()}))
+"""
+"""A program of the workstation, which has no curl: asks one host, whatever the DNS says."""
 
 
 def office() -> Office:
@@ -67,23 +89,38 @@ def works(host: str) -> bool:
     return on(host, "systemctl is-active haproxy keepalived", check=False).split() == ["active", "active"]
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What one address of the index said; status 0 where nothing answers."""
+
+    status: int
+    content: bytes
+
+
+def fetched(address: str, path: str, accept: str = "*/*") -> Answer:
+    """What ada's workstation reads at one address of the index, with the login that is stored there."""
+    words = " ".join(shlex.quote(word) for word in (FETCH, address, path, accept))
+    said = json.loads(office().succeed_as("ada", f"python3 -c {words}"))
+    return Answer(said["status"], base64.b64decode(said["content"]))
+
+
 def status_of(address: str, path: str) -> int:
     """The status with which a gateway, or a balancer, answers the workstation."""
-    said = fetched(address, path, "--output /dev/null --write-out '%{http_code}'")
-    return int(said) if said.isdigit() else 0
+    return fetched(address, path).status
 
 
-def fetched(address: str, path: str, options: str = "") -> str:
-    """What ada's workstation reads at one address of the index, with the login that is stored there."""
-    resolved = f"--resolve packages.acme.example:443:{address}"
-    command = f"curl --silent --netrc --max-time 20 {resolved} {options} {shlex.quote(URL + path)}"
-    return str(office().run_as("ada", command).stdout).strip()
+def links_of(address: str, project: str) -> dict[str, str]:
+    """{name: path} of a project's files on the page that one gateway has."""
+    page = fetched(address, f"/simple/{project}/", "application/vnd.pypi.simple.v1+json")
+    if page.status != 200:
+        return {}
+    files = json.loads(page.content)["files"]
+    return {file["filename"]: urlsplit(urljoin(f"{URL}/simple/{project}/", file["url"])).path for file in files}
 
 
 def files_of(address: str, project: str) -> set[str]:
     """The names of a project's files on the page that one gateway has."""
-    said = fetched(address, f"/simple/{project}/", "--header 'Accept: application/vnd.pypi.simple.v1+json'")
-    return {file["filename"] for file in json.loads(said)["files"]} if said.startswith("{") else set()
+    return set(links_of(address, project))
 
 
 @dataclass(frozen=True)

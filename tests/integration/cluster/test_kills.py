@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from hosts import BALANCERS, DATABASES, GATEWAYS, STORE, Project, fetched, files_of, kill, start, works
+from hosts import BALANCERS, DATABASES, GATEWAYS, STORE, Project, fetched, files_of, kill, links_of, start, works
 
 pytestmark = pytest.mark.proof
 AWAY = 20
@@ -38,7 +38,7 @@ def at_work(office) -> Iterator[Work]:
     office.publish_as("ada", f"uv publish {wheel}")
     number = wheel.split("-")[-4]
     for address in GATEWAYS.values():
-        fetched(address, f"/packages/{wheel.rpartition('/')[2]}", "--output /dev/null --location")
+        assert fetched(address, links_of(address, kept.name)[wheel.rpartition("/")[2]]).status == 200
     office.succeed_as("leo", "rm -rf kills && uv venv -q kills")
 
     def install() -> None:

@@ -173,7 +173,7 @@ def test_a_release_that_fails_goes_no_further(fleet: Fleet, published: Run) -> N
     run = fleet.publish(check=False)
     (fleet.inventory / "group_vars/all/broken.yml").unlink()
     assert run.rc != 0 and "so it goes no further" in run.output, run.output[-4000:]
-    assert "TASK [wheelhouse.onboarding.fleet : Offer the release" in run.output
+    assert "TASK [wheelhouse.onboarding.fleet : Give the release" in run.output
     fleet.publish()
     assert fleet.record()["outcome"] == "ok"
 

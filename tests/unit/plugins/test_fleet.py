@@ -85,7 +85,7 @@ def test_a_machine_whose_homes_are_anothers_has_that_ones_token() -> None:
 def test_the_directorys_password_is_the_indexs() -> None:
     ldap = {"bind_password": "S3ntinel-bind"}
     assert "S3ntinel-bind" not in json.dumps(given(wheelhouse_ldap=ldap))
-    options = {"package_client_tools": {}, "fleet_signing_key": {}}
+    options: dict[str, Any] = {"package_client_tools": {}, "fleet_signing_key": {}}
     assert fleet_inventory.is_given("package_client_tools", options)
     assert fleet_inventory.is_given("wheelhouse_proxy_password", options)
     for name in ("wheelhouse_ldap", "fleet_signing_key", "vault_ada", "backup_password", "pypi_index_upstreams"):

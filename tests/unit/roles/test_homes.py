@@ -41,6 +41,9 @@ REVIEWED_TASKS: dict[str, dict[str, str]] = {
     "roles/pypi_index/tasks/directories.yml": {
         "Create the system account, which owns published files": "of the index's own account, without a login"
     },
+    "roles/index_store/tasks/install.yml": {
+        "Create the system account that owns the files": "of the store's own account, without a login"
+    },
 }
 
 # what a Python program of ours has to have a reason for: it looks up homes, or becomes somebody
@@ -77,6 +80,7 @@ REVIEWED_PROGRAMS = {
     "roles/jupyter_host/files/smoke_test.py": "becomes nobody, to try JupyterLab",
     "plugins/module_utils/jupyter_units.py": "asks a person's server by way of homes, with a deadline",
     "plugins/modules/jupyter_tokens.py": "writes into /etc/wheelhouse, where directories are root's",
+    "roles/index_database/files/wheelhouse-database": "becomes PostgreSQL's own account, and has to do with no home",
     "roles/pypi_index/files/wheelhouse-incoming": "works in the shelf's directories, by descriptors; follows no link",
     "roles/pypi_index/files/wheelhouse": "the index: nobody has a home there",
     "roles/onboarding_bundle/files": "a person runs it on their own computer",

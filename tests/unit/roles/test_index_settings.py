@@ -12,10 +12,12 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils.engine_setti
 
 ROLES = Path(__file__).parents[3] / "roles"
 PROGRAM = ROLES / "pypi_index/files/wheelhouse"
-OTHERS = ("index_gateway", "conda_channel", "package_intake", "package_transfer")
+OTHERS = ("index_gateway", "conda_channel", "package_intake", "package_transfer", "fleet")
 # {constant of another role: constant of pypi_index}
 CONSTANTS = {
     "__conda_channel_container": "__pypi_index_container",
+    "__fleet_index_account": "__pypi_index_account",
+    "__fleet_index_container": "__pypi_index_container",
     "__index_gateway_group": "__pypi_index_account",
     "__index_gateway_program": "__pypi_index_socket",
     "__package_intake_account": "__pypi_index_account",
@@ -25,7 +27,7 @@ CONSTANTS = {
 }
 
 
-def variables(role: str, folder: str = "vars") -> dict[str, str]:
+def variables(role: str, folder: str = "vars") -> dict[str, Any]:
     return dict(yaml.safe_load((ROLES / role / folder / "main.yml").read_text(encoding="utf-8")))
 
 

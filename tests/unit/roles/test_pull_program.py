@@ -16,7 +16,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from ansible_collections.wheelhouse.onboarding.plugins.plugin_utils import fleet_release
@@ -52,7 +52,6 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     server: Server
-    protocol_version: ClassVar[str] = "HTTP/1.0"
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)

@@ -121,8 +121,9 @@ def variables_of(role: str) -> frozenset[str]:
 
 @cache
 def shared() -> frozenset[str]:
-    """The collection's own variables: those that the example inventory explains, and facts of roles for each other."""
-    manual = (path for path in (ROOT / "inventories" / "example").rglob("*") if path.is_file())
+    """The collection's own variables: those explained where people set them, and facts of roles for each other."""
+    manual = [path for path in (ROOT / "inventories" / "example").rglob("*") if path.is_file()]
+    manual.append(ROOT / "docs" / "settings.md")  # those of a run, too
     explained = {name for path in manual for name in re.findall(r"\bwheelhouse_\w+", path.read_text(encoding="utf-8"))}
     facts = {name for role in NAMES for name in made_by_tasks(role) if not name.startswith("__")}
     return frozenset(explained | facts)
@@ -132,6 +133,7 @@ def shared() -> frozenset[str]:
 DERIVED = {
     "backup": ("pypi_index", "index_gateway"),
     "conda_channel": ("pypi_index",),
+    "fleet": ("pypi_index",),
     "index_database": ("pypi_index",),
     "index_gateway": ("pypi_index",),
     "index_store": ("pypi_index",),
