@@ -94,7 +94,8 @@ def test_more_than_a_few_at_a_time_are_not_offboarded(before, workstation) -> No
     assert processes_of(workstation, before["uid"])
 
 
-@pytest.mark.parametrize("playbook", ["people", pytest.param("site", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("playbook", ["people", "site"])
 def test_an_offboarding_can_be_looked_at_first(before, workstation, playbook) -> None:
     settings = settings_of(LEAVES, adversaries=ADVERSARIES_LEAVE)
     run = site(*settings, "--extra-vars", MEANT, "--check", playbook=playbook)

@@ -80,5 +80,6 @@ def test_published_packages_stay(removed, index) -> None:
     assert index.check_output("ls /srv/wheelhouse/shelf/packages/acme-greeting")
 
 
+@pytest.mark.long
 def test_a_second_run_changes_nothing(removed) -> None:
     assert site("--extra-vars", "remove_everything=yes", playbook="remove").changed == 0

@@ -139,7 +139,10 @@ class Inventory:
             },
         )
         self.write_people([{"name": name, "workstations": ["wheelhouse-workstation"]} for name in NEWCOMERS])
-        (self.directory / "group_vars/all/vault.yml").write_text(yaml.safe_dump(self.passwords))
+        example = self.directory / "group_vars/all/vault.yml"
+        chosen = {name: secrets.token_urlsafe(12) for name in yaml.safe_load(example.read_text())}
+        self.passwords = chosen | self.passwords
+        example.write_text(yaml.safe_dump(self.passwords))
 
     def write_people(self, others: list[dict[str, Any]]) -> None:
         """The people of the demo, grace of the example, and these."""

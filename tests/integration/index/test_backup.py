@@ -91,6 +91,7 @@ def test_a_backup_that_is_not_there_changes_nothing(shelf: Shelf, saved: str) ->
     assert shelf.snapshot() == before
 
 
+@pytest.mark.long
 def test_restoring_under_a_running_index(index: Host, gateway: Gateway, shelf: Shelf, saved: str) -> None:
     """People go on installing; what came after the backup is kept aside and named."""
     later = Wheel("acme_saved", f"{saved}.post1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from gateway import Gateway
 from index.samples import Wheel
 from testinfra.host import Host
@@ -11,6 +12,7 @@ from testinfra.host import Host
 PROJECT = "acme_nightly"
 
 
+@pytest.mark.long
 def test_old_nightly_builds_go(index: Host, gateway: Gateway, settings, version: str) -> None:
     versions = [f"{version}.dev{number}" for number in range(1, 5)]
     for one in (version, *versions):

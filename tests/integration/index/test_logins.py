@@ -333,6 +333,7 @@ def test_a_reload_forgets_nobody_and_lets_nobody_back_in(gateway: Gateway, index
     assert {gateway.ask("/simple/", login=ON_NO_MACHINE).status for _ in range(10)} == {200}
 
 
+@pytest.mark.long
 def test_a_changed_password(gateway: Gateway, settings, index: Host) -> None:
     """The new one is right at once, and the old one is wrong."""
     old, new = vault()["leo_index"], "another : one, #2"

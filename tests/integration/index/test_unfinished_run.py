@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+import pytest
 from company import eventually
 from testinfra.host import Host
 
 
+@pytest.mark.long
 def test_services_are_told_what_a_killed_run_did_not_tell_them(index: Host, settings) -> None:
     readers = {
         "docker": "/etc/docker/daemon.json",

@@ -103,28 +103,26 @@ def test_nobody_notices_a_new_version(
     assert apply(tmp_path, pypi_index_image=IMAGE).changed == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        pytest.param(
+        (
             "echo 'raise SystemExit(\"it is of no use\")' >>/opt/wheelhouse/gunicorn.conf.py",
             "does not start: it is of no use",
-            marks=pytest.mark.long,
         ),
-        pytest.param(
+        (
             f"echo 'def parse_filename(_): raise BadDistribution(\"no file is right\")' >>$(ls {PACKAGE}/formats/distribution.py)",
             "does not take an upload: it answers 400, no file is right",
-            marks=pytest.mark.long,
         ),
         (
             f"echo 'def is_current(_): return False' >>$(ls {PACKAGE}/index/migrations/__init__.py);"
             f" echo 'def upgrade(_): raise OSError(28, \"No space left on device\")' >>$(ls {PACKAGE}/index/migrations/__init__.py)",
             "No space left on device",
         ),
-        pytest.param(
+        (
             "rm -r /opt/wheelhouse/lib/python3.*/site-packages/wheelhouse",
             "ModuleNotFoundError",
-            marks=pytest.mark.long,
         ),
     ],
     ids=["does not start", "takes no uploads", "cannot change the tables", "has no program"],

@@ -18,7 +18,7 @@ KILLED_AT_TASK = (9, 24, 40, 58, 76, 95)
 
 
 @pytest.mark.parametrize(
-    "task", [pytest.param(task, marks=[pytest.mark.long] if task in (24, 58) else []) for task in KILLED_AT_TASK]
+    "task", [pytest.param(task, marks=[pytest.mark.long] if task in (24, 40, 58) else []) for task in KILLED_AT_TASK]
 )
 def test_a_run_is_killed_while_it_works(task) -> None:
     """kill -9, to the whole group, in the middle of the task with this number."""

@@ -11,6 +11,8 @@ import yaml
 from company import INVENTORY, Run, eventually, site, vault
 from kernels import run_cells
 
+pytestmark = pytest.mark.long
+
 NAME = "lou"
 TODAY = datetime.now(UTC).date()
 YESTERDAY, TOMORROW = TODAY - timedelta(1), TODAY + timedelta(1)

@@ -184,12 +184,9 @@ while True:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("sent", "pause"),
-    [
-        pytest.param('b"1,"', "1", id="slowly"),
-        pytest.param('b"1," * 50000', "0", id="much", marks=pytest.mark.long),
-    ],
+    ("sent", "pause"), [pytest.param('b"1,"', "1", id="slowly"), pytest.param('b"1," * 50000', "0", id="much")]
 )
 def test_a_server_that_answers_without_end_is_not_waited_for(team: Team, sent: str, pause: str) -> None:
     """Root asks who is at work before servers are restarted; a token of a terabyte is no hindrance either."""
