@@ -103,8 +103,8 @@ def test_who_is_paused_has_the_turn_until_another_one_has_it(
     if is_taken_for_dead:
         disconnect(index.database)
         assert is_free(index)
-    go.set()
     os.kill(holder.pid or 0, signal.SIGCONT)
+    go.set()
     holder.join()
     assert (holder.exitcode, lost.is_set()) == (0, is_taken_for_dead)
     with index.database.read() as connection:
