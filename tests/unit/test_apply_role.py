@@ -12,8 +12,8 @@ from apply_role import plays_of, role_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "tests" / "tools" / "apply_role.py"
-# of workstations and Jupyter hosts the first, of laptops the second
-PART_OF_OTHERS = {"virtualenv", "onboarding_bundle"}
+# of workstations and Jupyter hosts the first, of laptops the second, of enroll.yml and fleet.yml the third
+PART_OF_OTHERS = {"virtualenv", "onboarding_bundle", "fleet"}
 ROLES = sorted({path.name for path in (ROOT / "roles").iterdir()} - PART_OF_OTHERS)
 
 

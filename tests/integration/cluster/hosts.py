@@ -136,7 +136,7 @@ class Project:
             "ada",
             f"""
             mkdir -p {place}/{package} && cd {place} && echo 'VERSION = "{version}"' >{package}/__init__.py
-            printf '%s\\n' '[project]' 'name = "{self.name}"' 'version = "{version}"' \
+            printf '%s\\n' '[project]' 'name = "{self.name}"' 'version = "{version}"' 'requires-python = ">=3.9"' \
                 '[build-system]' 'requires = ["hatchling"]' 'build-backend = "hatchling.build"' >pyproject.toml
             uv build --quiet --wheel
             """,

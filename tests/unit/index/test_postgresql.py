@@ -36,7 +36,7 @@ def test_it_does_there_what_it_does_here(socket: str, file: str) -> None:
     succeeds(file, {postgresql.SERVER: socket})
 
 
-@pytest.mark.parametrize("file", files(ON_ONE | WITH_A_STORE, {"test_journal.py"}))
+@pytest.mark.parametrize("file", files(ON_ONE | WITH_A_STORE, set()))
 def test_it_does_so_with_a_store_and_a_second_gateway(socket: str, seaweed_server: Seaweed, file: str) -> None:
     succeeds(file, {postgresql.SERVER: socket, seaweed.SERVER: seaweed_server.endpoint, second_gateway.WANTED: "1"})
 

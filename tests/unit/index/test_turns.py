@@ -75,6 +75,44 @@ def test_who_lost_the_connection_and_not_the_turn_goes_on(pair: tuple[Gateway, G
     assert is_free(second)
 
 
+@pytest.mark.parametrize("is_taken_for_dead", [False, True])
+def test_who_is_paused_has_the_turn_until_another_one_has_it(
+    pair: tuple[Gateway, Gateway], is_taken_for_dead: bool
+) -> None:
+    """A process that is stopped keeps it, a host that is stopped loses it after half a minute."""
+    one, other = pair
+    index = other.open()
+    ready, go, lost = CONTEXT.Event(), CONTEXT.Event(), CONTEXT.Event()
+
+    def hold() -> None:
+        mine = one.open()
+        with mine.database.alone("intake"):
+            ready.set()
+            go.wait()
+            try:
+                upload(mine, "2.0")
+            except Busy:
+                lost.set()
+
+    holder = CONTEXT.Process(target=hold, daemon=True)
+    holder.start()
+    assert ready.wait(60)
+    os.kill(holder.pid or 0, signal.SIGSTOP)
+    assert not is_free(index)
+    upload(index, "1.0")  # nobody else waits
+    if is_taken_for_dead:
+        disconnect(index.database)
+        assert is_free(index)
+    os.kill(holder.pid or 0, signal.SIGCONT)
+    go.set()
+    holder.join()
+    assert (holder.exitcode, lost.is_set()) == (0, is_taken_for_dead)
+    with index.database.read() as connection:
+        found = {file.version for file in queries.files(connection, "acme-tools").values()}
+    assert found == ({"1.0"} if is_taken_for_dead else {"1.0", "2.0"})
+    assert is_free(index)
+
+
 def test_nobody_takes_the_turn_in_the_middle_of_a_change(pair: tuple[Gateway, Gateway]) -> None:
     """Between the look at who has it and the end of the transaction."""
     first, second = (gateway.open() for gateway in pair)
