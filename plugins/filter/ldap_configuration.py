@@ -11,7 +11,7 @@ author: wheelhouse.onboarding contributors
 description:
   - Makes the content of C(ldap.json), which the index's program reads, and leaves the bind account's password apart.
   - What C(wheelhouse_ldap) leaves out gets its default, which depends on C(active_directory).
-positional: people
+positional: people, gateways
 options:
   _input:
     description: The directory, shaped like C(wheelhouse_ldap).
@@ -23,6 +23,11 @@ options:
     type: list
     elements: dict
     required: true
+  gateways:
+    description: >-
+      How many hosts the index has. Each counts wrong passwords by itself, so each has its share of C(tries).
+    type: int
+    default: 1
 """
 
 EXAMPLES = r"""
@@ -53,7 +58,7 @@ from ansible_collections.wheelhouse.onboarding.plugins.module_utils import ldap_
 from ansible_collections.wheelhouse.onboarding.plugins.module_utils.values import kind, native
 
 
-def ldap_configuration(ldap: object, people: object) -> ldap_settings.Configuration:
+def ldap_configuration(ldap: object, people: object, gateways: int = 1) -> ldap_settings.Configuration:
     """Check the input's type and hand over."""
     ldap, people = native(ldap), native(people)
     if not isinstance(ldap, dict):
@@ -64,7 +69,7 @@ def ldap_configuration(ldap: object, people: object) -> ldap_settings.Configurat
         raise AnsibleFilterError("people is not a list of mappings: pass a list like wheelhouse_people.")
     removed = [str(person.get("name")) for person in people if person.get("state", "present") == "absent"]
     try:
-        return ldap_settings.ldap_configuration(ldap, removed)
+        return ldap_settings.ldap_configuration(ldap, removed, gateways)
     except KeyError as error:
         raise AnsibleFilterError(f"The directory has no {error.args[0]}: write it as in wheelhouse_ldap.") from None
 

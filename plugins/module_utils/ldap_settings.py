@@ -218,11 +218,12 @@ def _url_faults(url: str, start_tls: bool, where: str) -> Iterator[str]:
         yield f"{where}.start_tls is true, and ldaps:// is encrypted already: take start_tls out, or write ldap://."
 
 
-def ldap_configuration(ldap: Mapping[str, object], removed: list[str]) -> Configuration:
+def ldap_configuration(ldap: Mapping[str, object], removed: list[str], gateways: int) -> Configuration:
     """What the program reads.
 
     ldap        wheelhouse_ldap, without faults
     removed     people whom the inventory says have left
+    gateways    hosts of the index, each of which counts wrong passwords by itself; the directory counts them all
     """
     given = {key: value for key, value in ldap.items() if value is not None}
     settings: dict[str, object] = {**(_ACTIVE_DIRECTORY if given.get("active_directory") else _OTHERS), **given}
@@ -231,7 +232,7 @@ def ldap_configuration(ldap: Mapping[str, object], removed: list[str]) -> Config
     settings["groups"] = [_group(group) for group in groups]
     settings["cache"] = int(str(settings.pop("cache_minutes", 2))) * 60
     settings["outage"] = int(str(settings.pop("outage_hours", 8))) * 3600
-    settings["tries"] = int(str(settings.get("tries", 3)))
+    settings["tries"] = max(1, int(str(settings.get("tries", 3))) // gateways)
     return {"settings": settings, "password": password, "removed": "".join(f"{name}\n" for name in sorted(removed))}
 
 

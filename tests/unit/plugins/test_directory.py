@@ -76,6 +76,12 @@ def test_an_active_directory_has_other_defaults():
     assert settings["group_filter"] == "(cn=p*)"
 
 
+@pytest.mark.parametrize(("gateways", "tries"), [(1, 5), (2, 2), (9, 1)])
+def test_all_gateways_together_keep_away_from_the_limit(gateways, tries):
+    settings = ldap_configuration(LDAP | {"tries": 5}, [], gateways)["settings"]
+    assert settings["tries"] == tries
+
+
 @pytest.mark.parametrize(("ldap", "people"), [("x", []), (LDAP, {}), ({"groups": []}, [])])
 def test_what_is_no_directory(ldap, people):
     with pytest.raises(AnsibleFilterError):
