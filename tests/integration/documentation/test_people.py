@@ -206,7 +206,7 @@ def test_tokens(ada: Login, root_of: dict[str, Login]) -> None:
     ada.as_written("wheelhouse-token create NAME --publish PATTERN --until DAY", real=words, answers=password)
     listed = ada.as_written("wheelhouse-token list", answers=password).text
     assert f"{name}: installs, publishes acme-*, until " in listed
-    assert name in ada.as_written("wheelhouse-token revoke NAME", real=words, answers=password).text
+    assert name in ada.as_written("wheelhouse-token revoke NAME", real={"NAME": name}, answers=password).text
     index = root_of["index"]
     words["ACCOUNT"] = "ada"
     index.as_written(
