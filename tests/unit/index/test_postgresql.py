@@ -15,19 +15,19 @@ LONG = [
     "test_catalogue.py",
     "test_channels.py",
     "test_file_names.py",
+    "test_journal.py",
     "test_refusals.py",
+    "test_search.py",
     "test_takeover.py",
     "test_together.py",
     "test_trusted_publishing.py",
     "test_upkeep.py",
     "test_uploads.py",
 ]
-# What the program does in another way there: locks, numbers of events, tables, search. It takes uploads in all of them.
+# What differs most there: locks and tables.
 FILES = [
     "test_exclusion.py",
-    "test_journal.py",
     "test_migrations.py",
-    "test_search.py",
     *(pytest.param(file, marks=pytest.mark.long) for file in LONG),
 ]
 
