@@ -106,7 +106,8 @@ class Inventory:
 
         company = demo("group_vars/all/company.yml")
         same = ("wheelhouse_index_url", "wheelhouse_contact", "wheelhouse_proxy", "wheelhouse_proxy_username",
-                "wheelhouse_index_username", "wheelhouse_conda_channels", "package_client_conda_other_channels")  # fmt: skip
+                "wheelhouse_index_username", "wheelhouse_conda_channels", "package_client_conda_other_channels",
+                "wheelhouse_audits")  # fmt: skip
         self.change(
             "group_vars/all/company.yml",
             **{name: company[name] for name in same},

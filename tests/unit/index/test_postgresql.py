@@ -13,10 +13,17 @@ from . import postgresql, seaweed, second_gateway
 from .seaweed import Seaweed
 
 HERE = Path(__file__).parent
-# What the program does in another way there: locks, numbers of events, tables, search. It takes uploads in all of them.
-QUICK = {"test_exclusion.py", "test_journal.py", "test_migrations.py", "test_search.py"}
+# What differs most there: locks and tables.
+QUICK = {"test_exclusion.py", "test_migrations.py"}
 # These have a server of their own, in each run.
-ON_ONE = {"test_postgresql.py", "test_gateways.py", "test_turns.py", "test_database_away.py", "test_moving.py"}
+ON_ONE = {
+    "test_postgresql.py",
+    "test_gateways.py",
+    "test_turns.py",
+    "test_database_away.py",
+    "test_moving.py",
+    "test_history.py",
+}
 WITH_A_STORE = {"test_s3.py", "test_probe.py", "test_local_copies.py", "test_fetcher.py", "test_fetching.py"} | {
     "test_store_upkeep.py"
 }
