@@ -46,18 +46,19 @@ class Seaweed:
         """With a prefix that nobody else has."""
         return ObjectStore(**{**_given(self.endpoint), **changes})
 
-    def start(self) -> None:
-        """Start it, with what it has; returns when it answers."""
+    def start(self, *, is_full: bool = False) -> None:
+        """Start it, with what it has; returns when it answers. One that is full takes no more bytes."""
         assert WEED
         command = [WEED, "server", f"-dir={self.root}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3"]
         command += [f"-master.port={free_port()}", f"-volume.port={free_port()}", f"-filer.port={self._filer}"]
         command += [f"-s3.port={self.port}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-volume.max=100"]
         command += [f"-s3.config={self._identities()}"] if self._has_keys else []
         command += ["-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+        command += ["-volume.minFreeSpace=1000000GiB"] if is_full else []
         with (self.root / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         give_up = time.monotonic() + _START
-        while not (self._make_bucket() and self._has_room() and self._answers()):
+        while not (self._make_bucket() and self._has_room() is not is_full and self._answers()):
             assert time.monotonic() < give_up and self._process.poll() is None, (self.root / "log").read_text()[-5000:]
             time.sleep(0.1)
 
@@ -73,6 +74,15 @@ class Seaweed:
         """It is down for the block."""
         self.stop()
         yield
+        self.start()
+
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        """It has no room for the block."""
+        self.stop()
+        self.start(is_full=True)
+        yield
+        self.stop()
         self.start()
 
     @contextlib.contextmanager

@@ -14,7 +14,7 @@ import msgspec
 import obstore
 import pytest
 import trustme
-from wheelhouse.errors import Busy, Damaged, NotFound, Rejected
+from wheelhouse.errors import Busy, Damaged, Full, NotFound, Rejected
 from wheelhouse.store import s3
 from wheelhouse.store.base import blob
 from wheelhouse.store.s3 import S3Store
@@ -190,6 +190,21 @@ def test_a_server_that_hangs(
             read(store, one.key)
         assert time.monotonic() - before < 20
     assert read(store, one.key) == b"wheel"
+
+
+def test_a_server_that_is_full(
+    server: Seaweed, store: S3Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SeaweedFS does not say why it takes nothing more, other servers do. What it has, it still gives."""
+    before, after = Content(tmp_path, b"before"), Content(tmp_path, b"after")
+    put(store, before)
+    with server.full():
+        with pytest.raises((Busy, Full)):
+            put(store, after)
+        assert "The object store failed: " in caplog.text
+        assert store.open(before.key).read() == before.content
+        assert store.head(after.key) is None
+    assert put(store, after) and store.open(after.key).read() == after.content
 
 
 @pytest.mark.parametrize(
