@@ -157,6 +157,13 @@ bench: setup ## the index's speed against plain nginx, pypiserver, devpi and pro
 	    python tests/bench $(if $(filter quick,$(BENCH)),--quick) .demo-bench wheelhouse-index-bench \
 	    $(if $(filter quick,$(BENCH)),.cache/bench,tests/bench)
 
+.PHONY: bench-gateways
+bench-gateways: setup ## the same of two gateways, on the running hosts of demo-cluster and demo, into tests/bench/gateways.md
+	@uv run --quiet --no-project --python .venv/bin/python --with-requirements tests/bench/requirements.txt \
+	    python tests/bench/gateways.py >.cache/gateways.md
+	mv .cache/gateways.md tests/bench
+	cat tests/bench/gateways.md
+
 .PHONY: molecule
 molecule: setup ## the scenarios, on real hosts; SETS=… chooses
 	@$(call two_at_a_time,$(SETS:%=on-%))

@@ -135,11 +135,12 @@ def write_headers(host: Host, way: str, *login: str) -> None:
     for operation in OPERATIONS:
         accept = ACCEPT.get(operation)
         lines = [f"Accept: {accept}", "Accept-Encoding: gzip"] if accept else ["Accept-Encoding: identity"]
-        host.write(_headers(operation, ""), "\n".join(lines) + "\n")
-        host.write(_headers(operation, way), "\n".join([*lines, f"Authorization: Basic {value}"]) + "\n")
+        host.write(headers_of(operation, ""), "\n".join(lines) + "\n")
+        host.write(headers_of(operation, way), "\n".join([*lines, f"Authorization: Basic {value}"]) + "\n")
 
 
-def _headers(operation: str, way: str) -> str:
+def headers_of(operation: str, way: str) -> str:
+    """The file on the host with the headers of requests, with a way to log in, or none."""
     return f"{WORK}/headers/{OPERATIONS.index(operation)}-{way}"
 
 
@@ -150,7 +151,7 @@ def _job(host: Host, number: int, load: Load) -> dict[str, object]:
     return {
         "id": number,
         "url": load.server.url,
-        "headers": _headers(load.operation, load.server.login),
+        "headers": headers_of(load.operation, load.server.login),
         "paths": paths,
         "clients": load.clients,
         "seconds": load.seconds,

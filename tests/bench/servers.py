@@ -177,6 +177,16 @@ def variants(host: Host) -> None:
     host.shell("nginx -t -q && systemctl reload nginx && sleep 1")
 
 
+def plain_beside(host: Host, server: Server) -> None:
+    """Give the nginx of an index a plain server and nothing else, with the same certificate and files."""
+    ours = _main_server(host.run("cat", SITE))
+    tls = "\n".join(re.findall(r"^ *ssl_.*;$", ours, re.MULTILINE))
+    root = re.search(r"^ *root .*;$", ours, re.MULTILINE)
+    assert root, "the role's site has no root"
+    host.write(VARIANTS, "\n".join([_FORM_OF_A_PAGE, _plain(server, tls, root[0])]))
+    host.shell("nginx -t -q && systemctl reload nginx && sleep 1")
+
+
 # What plain nginx makes of an `Accept`, for proxpi, which asks for a project rather than for one of its files.
 _FORM_OF_A_PAGE = """
 map $http_accept $bench_page {

@@ -2,7 +2,7 @@
 
 Reads jobs as JSON from standard input:
 
-    {"shelf_link": path, "script": path of requests.lua,
+    {"shelf_link": path, if there is more than one shelf, "script": path of requests.lua,
      "jobs": [{"id", "url": scheme and address, "headers": path, "paths": path, "clients", "seconds",
                "shelf": what shelf_link is to point at, "unit": systemd unit of the server, "warm": bool}, ...]}
 
@@ -86,9 +86,8 @@ def run(job: dict[str, Any], script: str) -> dict[str, object]:
 def main() -> None:
     """Run what standard input asks for."""
     order = json.load(sys.stdin)
-    link = Path(order["shelf_link"])
     for job in order["jobs"]:
-        if str(link.readlink()) != job["shelf"]:
+        if "shelf_link" in order and str((link := Path(order["shelf_link"])).readlink()) != job["shelf"]:
             new = link.with_name(link.name + ".new")
             new.symlink_to(job["shelf"])
             new.replace(link)
