@@ -28,6 +28,7 @@ HERE = Path(__file__).parent
 PERSON = "ada"
 """Whose login is used; may publish acme-*."""
 PROJECT = "acme-bench"
+LABELS = {JSON_PAGE: "page, JSON", SMALL_FILE: "file, 1 kB"}
 CLIENTS = (1, 8, 64)
 ROUNDS = 5
 SECONDS = 1
@@ -132,7 +133,7 @@ def report(
     """The tables. Ratios are medians over the rounds, of two figures of the same round."""
     table = [
         (
-            f"gateway {number}, {one.operation}, {one.clients} clients",
+            f"gateway {number}, {LABELS[one.operation]}, {one.clients} clients",
             f"{statistics.median(found[one]):,.0f}",
             f"{statistics.median(found[replace(one, server=PLAIN)]):,.0f}",
             f"{ratio(found[one], found[replace(one, server=PLAIN)]):.2f}",
