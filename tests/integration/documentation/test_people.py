@@ -203,14 +203,15 @@ def test_tokens(ada: Login, root_of: dict[str, Login]) -> None:
     token = {"NAME": f"documented-{time.time()}"}
     rights, account = token | {"PATTERN": "acme-*"}, {"ACCOUNT": "ada"}
     password, today = password_of("ada"), {"DAY": time.strftime("%Y-%m-%d")}
-    create = "wheelhouse-token create NAME --publish PATTERN --until DAY"
-    ada.as_written(create, real=rights | today, answers=password)
+    ada.as_written("wheelhouse-token create NAME --publish PATTERN --until DAY", real=rights | today, answers=password)
     listed = ada.as_written("wheelhouse-token list", answers=password).text
     assert f"{token['NAME']}: installs, publishes acme-*, until " in listed
     assert token["NAME"] in ada.as_written("wheelhouse-token revoke NAME", real=token, answers=password).text
     index = root_of["index"]
-    create = "docker exec wheelhouse-index wheelhouse token create ACCOUNT NAME --publish PATTERN --for 90d"
-    index.as_written(create, real=rights | account)
+    index.as_written(
+        "docker exec wheelhouse-index wheelhouse token create ACCOUNT NAME --publish PATTERN --for 90d",
+        real=rights | account,
+    )
     listed = index.as_written("docker exec wheelhouse-index wheelhouse token list ACCOUNT", real=account).text
     (identity,) = re.findall(f"^([a-z2-7]+)  ada  {token['NAME']}: ", listed, re.MULTILINE)
     ended = index.as_written("docker exec wheelhouse-index wheelhouse token revoke ID", real={"ID": identity}).text
