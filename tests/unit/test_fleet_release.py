@@ -195,7 +195,8 @@ def test_the_preflight_accepts_it_with_the_collections_of_the_release(
         archive.extractall(place / "collections", filter="data")
     assert not list((place / "collections").rglob("tests"))
     playbooks = place / "collections/ansible_collections/wheelhouse/onboarding/playbooks"
-    own = {"ANSIBLE_COLLECTIONS_PATH": str(place / "collections"), "ANSIBLE_CONFIG": "/dev/null"}
+    (place / "scratch").mkdir()
+    own = host.environment(str(place / "scratch"), place / "collections")
     arguments = ("-i", place / "wheelhouse-pull", "--limit", "ws-ada")
     done = run(*arguments, playbooks / "preflight.yml", directory=place, **own)
     assert done.returncode == 0 and "ok=1" in done.stdout, done.stdout + done.stderr

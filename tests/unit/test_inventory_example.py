@@ -18,7 +18,7 @@ def test_ansible_reads_it(tmp_path: Path) -> None:
     subprocess.run(COMMAND, shell=True, cwd=tmp_path, check=True)
     program = tmp_path / "inventories/acme/cmdb.py"
     command: list[str | Path] = [Path(sys.executable).with_name("ansible-inventory"), "-i", program, "--list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
     found = json.loads(done.stdout)
     assert found["workstations"]["hosts"] == ["ws-ada.acme.example", "ws-leo.acme.example"]
     assert found["canaries"]["hosts"] == ["ws-ada.acme.example"]
