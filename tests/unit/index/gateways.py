@@ -123,6 +123,25 @@ def disconnect(database: Database) -> None:
         )
 
 
+def stop_between_changes(gateway: Gateway, database: Database) -> None:
+    """Have what follows stand still while it holds no lock of the database."""
+    busy = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND state <> 'idle' AND pid <> pg_backend_pid()"
+    )
+    with database.server.session() as connection:  # type: ignore[union-attr]
+
+        def is_between() -> bool:
+            gateway.send(signal.SIGSTOP)
+            row = connection.execute(busy).fetchone()
+            if row and row[0] == 0:
+                return True
+            gateway.send(signal.SIGCONT)
+            return False
+
+        until(is_between)
+
+
 def upload(index: Index, version: str = "1.0", **changes: Any) -> str:
     """Publish a wheel of acme-tools; returns its name."""
     wheel = Wheel(version=version, **changes)

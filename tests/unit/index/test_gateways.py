@@ -25,7 +25,7 @@ from wheelhouse.index.transaction import Index
 from wheelhouse.store.base import blob
 
 from . import postgresql
-from .gateways import PATIENCE, Gateway, make, until, upload
+from .gateways import PATIENCE, Gateway, make, stop_between_changes, until, upload
 
 New = Callable[..., Gateway]
 
@@ -190,7 +190,7 @@ def test_nothing_is_kept_for_one_that_was_away_for_a_day(new: New, monkeypatch: 
 def test_one_that_is_taken_off_while_it_sleeps_renders_everything(new: New) -> None:
     one, other = new("a").open(), new("b")
     other.start()
-    other.send(signal.SIGSTOP)
+    stop_between_changes(other, one.database)
     with one.database.change_alone() as connection:
         connection.execute(text("DELETE FROM gateways WHERE name = 'b'"))
     name = upload(one)
@@ -309,7 +309,9 @@ def test_one_that_is_behind_leaves_the_balancer_if_another_is_not(
     old = f"{gateways._NOW} - 60000000000"
     with one.database.change("x") as connection:
         for name in ("a",) if is_other_fresh else ("a", "b"):
-            connection.execute(text(f"INSERT INTO dirty (gateway, place, mark) VALUES ('{name}', 'x', {old})"))
+            connection.execute(
+                text(f"INSERT INTO dirty (gateway, place, mark, first) VALUES ('{name}', 'x', {old}, {old})")
+            )
     fault = state.fault()
     assert (fault is not None) == is_other_fresh
     assert fault is None or "Pages of this gateway are 60 seconds old" in fault
