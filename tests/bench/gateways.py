@@ -146,7 +146,12 @@ def report(
         "<!-- Written by make bench-gateways. -->",
         f"{machine.describe()}\n",
         "All hosts are containers of this machine and share its processors.\n",
-        tabulate(table, ["answers a second", "with a login", "plain nginx", "ratio"], tablefmt="github"),
+        tabulate(
+            table,
+            ["answers a second", "with a login", "plain nginx", "ratio"],
+            tablefmt="github",
+            disable_numparse=True,
+        ),
         "",
     ]
     milliseconds = {name: f"{statistics.median(rounds) * 1000:.0f} ms" for name, rounds in taken.items()}
