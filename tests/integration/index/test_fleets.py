@@ -46,13 +46,14 @@ class Fleet:
                 "fleet_signing_key": str(key),
                 "fleet_signers": [key.with_name("wheelhouse-release.pub").read_text().strip()],
                 "fleet_wait_minutes": 10,
-                # as hosts that pull need it: no file of the controller
-                "package_client_conda_installer": "",
-                "package_client_conda_installer_sha256": "",
             },
         )
+        # as hosts that pull need it: no file of the controller
+        no_file = {"package_client_conda_installer": "", "package_client_conda_installer_sha256": ""}
+        self.write(f"host_vars/{HOST}.yml", no_file)
 
     def write(self, name: str, content: object) -> None:
+        (self.inventory / name).parent.mkdir(exist_ok=True)
         (self.inventory / name).write_text(yaml.safe_dump(content))
 
     def play(self, playbook: str, *arguments: str, check: bool = True) -> Run:
@@ -168,12 +169,16 @@ def test_an_old_release_is_refused(fleet: Fleet, published: Run, index: Host) ->
 
 
 def test_a_release_that_fails_goes_no_further(fleet: Fleet, published: Run) -> None:
-    """The canary cannot follow it, and so nobody else gets it."""
-    fleet.write("group_vars/all/broken.yml", {"corporate_proxy_regions": {"nowhere": "proxy.invalid:3128"}})
-    run = fleet.publish(check=False)
-    (fleet.inventory / "group_vars/all/broken.yml").unlink()
+    """The canary cannot follow it, since something else is where a file belongs; and so nobody else gets it."""
+    fleet.workstation.check_output(
+        "mv /etc/pip.conf /etc/pip.conf.kept && mkdir /etc/pip.conf && touch /etc/pip.conf/x"
+    )
+    try:
+        run = fleet.publish(check=False)
+    finally:
+        fleet.workstation.check_output("rm -r /etc/pip.conf && mv /etc/pip.conf.kept /etc/pip.conf")
     assert run.rc != 0 and "so it goes no further" in run.output, run.output[-4000:]
-    assert "TASK [wheelhouse.onboarding.fleet : Give the release" in run.output
+    assert run.output.count("TASK [wheelhouse.onboarding.fleet : Give the release") == 1
     fleet.publish()
     assert fleet.record()["outcome"] == "ok"
 
