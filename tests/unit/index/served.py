@@ -1,5 +1,6 @@
 """Whether what the gateway would serve is what the rows say, in each of its forms."""
 
+import contextlib
 import gzip
 import hashlib
 import json
@@ -9,20 +10,24 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from conda_package_streaming.package_streaming import zstd
+from wheelhouse.errors import NotFound
 from wheelhouse.index import queries
 from wheelhouse.index.opening import open_index
+from wheelhouse.index.transaction import Index
+from wheelhouse.store.base import blob
 
 _LINK = re.compile(r'<a href="([^"#]+)')
 
 
 def disagreements(root: Path) -> list[str]:
     """Sentences; none if everything is right. Nothing may be under way, and nothing is left dirty."""
-    with open_index(root).database.read() as connection:
+    index = open_index(root)
+    with index.database.read() as connection:
         projects = {name: queries.files(connection, name) for name in queries.projects(connection)}
         packages = {channel: queries.packages(connection, channel) for channel in queries.channels(connection)}
     listed = {name: {one.file: one for one in files.values() if one.is_listed} for name, files in projects.items()}
     listed = {name: files for name, files in listed.items() if files}
-    return [*pages(root, listed), *_files(root, listed), *_channels(root, packages)]
+    return [*pages(root, listed), *_files(index, root, listed), *_channels(index, root, packages)]
 
 
 def pages(root: Path, listed: dict) -> Iterator[str]:
@@ -61,7 +66,7 @@ def _files_of(form: str, text: str) -> set[tuple[str, str, bool]]:
     return {(unquote(url).rpartition("/")[2], digest, "data-yanked" in more) for url, digest, more in anchors}
 
 
-def _files(root: Path, listed: dict) -> Iterator[str]:
+def _files(index: Index, root: Path, listed: dict) -> Iterator[str]:
     there = {str(path.relative_to(root / "packages")) for path in (root / "packages").glob("*/*")}
     expected = {}
     for name, files in listed.items():
@@ -69,14 +74,14 @@ def _files(root: Path, listed: dict) -> Iterator[str]:
             expected[f"{name}/{one.file}"] = one.sha256
             if one.metadata_sha256:
                 expected[f"{name}/{one.file}.metadata"] = one.metadata_sha256
-    for name in sorted(there ^ expected.keys()):
-        yield f"packages/{name} is there and should not be, or the other way round"
-    for name in sorted(there & expected.keys()):
-        if _sha256(root / "packages" / name) != expected[name]:
-            yield f"packages/{name} has other contents"
+    for name in sorted(there - expected.keys()):
+        yield f"packages/{name} is there and should not be"
+    for name, sha256 in sorted(expected.items()):
+        if digest(index, root / "packages" / name, sha256) != sha256:
+            yield f"packages/{name} is not there, or has other contents"
 
 
-def _channels(root: Path, packages: dict) -> Iterator[str]:
+def _channels(index: Index, root: Path, packages: dict) -> Iterator[str]:
     for channel, known in packages.items():
         for directory in sorted((root / "conda" / channel).iterdir()):
             of_subdir = {one.file: one for one in known.values() if one.subdir == directory.name}
@@ -93,7 +98,7 @@ def _channels(root: Path, packages: dict) -> Iterator[str]:
                     yield f"{form} of {channel}/{directory.name} lists something else"
             for one in of_subdir.values():
                 path = directory / one.file
-                if not one.missing and _sha256(path) != one.sha256:
+                if not one.missing and digest(index, path, one.sha256) != one.sha256:
                     yield f"{path} is not what was published"
 
 
@@ -101,6 +106,15 @@ def _same(what: str, forms: Iterator[tuple[str, set]], expected: set) -> Iterato
     for form, found in forms:
         if found != expected:
             yield f"{form} of {what}: {sorted(found ^ expected)}"
+
+
+def digest(index: Index, path: Path, sha256: str) -> str:
+    """The SHA-256 of what the gateway serves at a path: where a server keeps the bytes, it may have to be fetched."""
+    if path.is_file() or not index.site.is_partial:
+        return _sha256(path)
+    with contextlib.suppress(NotFound), index.store.open(blob(sha256)) as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return ""
 
 
 def _sha256(path: Path) -> str:

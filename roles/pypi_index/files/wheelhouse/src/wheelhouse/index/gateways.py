@@ -74,7 +74,7 @@ _BEHIND = text(f"""
 """)
 _KNOWN = text(f"""
     SELECT gateways.name, ({_NOW} - gateways.seen) / 1e9 AS seen,
-           coalesce(({_NOW} - min(dirty.first)) / 1e9, 0) AS behind
+           coalesce(({_NOW} - min(coalesce(nullif(dirty.first, 0), dirty.mark))) / 1e9, 0) AS behind
     FROM gateways LEFT JOIN dirty ON dirty.gateway = gateways.name
     GROUP BY gateways.name, gateways.seen ORDER BY gateways.name
 """)
