@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 SETS ?= office index trixie
 on_office ?= bookworm test:blank-check verify:interrupted test:default verify:team verify:secrets verify:absent
 on_index ?= bookworm converge:default verify:index verify:clients
-on_trixie ?= trixie verify:controllers verify:default
+on_trixie ?= trixie verify:controllers verify:default verify:documentation
 on_core220 ?= trixie verify:controllers
 # pytest's expression for the tests that run, without the exhaustive forms unless asked for them
 export WHEELHOUSE_TESTS ?= not long
@@ -128,7 +128,6 @@ unit: setup ## unit tests; T=… chooses some of them, as pytest's arguments
 test-long: WHEELHOUSE_TESTS := long or not long
 test-long: export WHEELHOUSE_OFFICE_TESTS := long or not long
 test-long: SETS += core220
-test-long: export on_trixie += verify:documentation
 test-long: test ## the same, with the exhaustive forms of the tests and the documentation's commands
 
 .PHONY: release

@@ -21,6 +21,14 @@ exec docker "${words[@]}"
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave to `make test-long` what needs a run of `site`; the way up to there is tested always."""
+    for item in items:
+        if "first_run" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.long)
+
+
 @pytest.fixture(scope="session")
 def it(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Administration:
     """IT has installed the collection and made an inventory."""

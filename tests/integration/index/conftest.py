@@ -60,6 +60,10 @@ class Settings:
             self._now = variables
             wait_for_the_intake(self._index)
 
+    def again(self, role: str) -> Run:
+        """Run a role once more with what was applied, which is less than a whole run of `site`."""
+        return self._run(self._now, [role])
+
     def play(self, playbook: str, *arguments: str, check: bool = True) -> Run:
         """Run one of the playbooks with what was applied."""
         return site("--extra-vars", f"@{self._file}", *arguments, playbook=playbook, check=check)
