@@ -20,6 +20,7 @@ from wheelhouse.upstream import http_client
 from wheelhouse.web.app import application
 
 from . import postgresql, seaweed, second_gateway, tables_at_once
+from .everything import Everything
 from .intake import Office
 from .public import PublicIndex, public_wheel, stopping
 from .public_channel import PublicChannel
@@ -110,10 +111,18 @@ def database(
         postgresql.configure(directory, settings)
         seaweed.configure(directory, store_settings)
         monkeypatch.setenv("WHEELHOUSE_CONFIG", str(directory))
-        with second_gateway.following(settings, store_settings) as second:
-            yield settings
-            if second:
-                second.agrees()
+        yield settings
+
+
+@pytest.fixture(autouse=True)
+def second(
+    database: postgresql.Settings | None, store_settings: ObjectStore | None
+) -> Iterator[second_gateway.Second | None]:
+    """A gateway beside the one that a test works on, if there is to be one; in the end it shows the same."""
+    with second_gateway.following(database, store_settings) as second:
+        yield second
+        if second:
+            second.agrees()
 
 
 @pytest.fixture(scope="session")
@@ -177,6 +186,13 @@ def office(
     with stopping(PublicIndex()) as index:
         configure(upstream_url=index.url)
         yield Office(tmp_path / "intake", root, index)
+
+
+@pytest.fixture
+def nothing(office: Office, second: second_gateway.Second | None) -> Everything:
+    """The office's index, with nothing on its shelf."""
+    open_index(office.shelf).database.close()
+    return Everything(office.shelf, second)
 
 
 @pytest.fixture

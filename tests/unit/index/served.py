@@ -4,17 +4,20 @@ import contextlib
 import gzip
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
 from conda_package_streaming.package_streaming import zstd
-from wheelhouse.errors import NotFound
+from wheelhouse.errors import Damaged, NotFound
 from wheelhouse.index import queries
+from wheelhouse.index.fetching import Fetcher
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 from wheelhouse.store.base import blob
+from wheelhouse.store.partial_site import PartialSite
 
 _LINK = re.compile(r'<a href="([^"#]+)')
 
@@ -115,6 +118,19 @@ def digest(index: Index, path: Path, sha256: str) -> str:
     with contextlib.suppress(NotFound), index.store.open(blob(sha256)) as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
     return ""
+
+
+def content(root: Path, path: str) -> bytes | None:
+    """What the gateway serves at a path below the shelf, which it has fetched where that is its way; None: nothing."""
+    if not os.path.lexists(root / path):
+        index = open_index(root)
+        try:
+            if isinstance(index.site, PartialSite):
+                with contextlib.suppress(NotFound, Damaged):
+                    Fetcher(index, index.site).fetch(path)
+        finally:
+            index.database.close()
+    return (root / path).read_bytes() if (root / path).is_file() else None
 
 
 def _sha256(path: Path) -> str:

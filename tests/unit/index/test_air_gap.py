@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from wheelhouse.transfer import bundle
 
 from . import kills
 from .conda_samples import CondaPackage
+from .everything import Everything
 from .intake import Office
 from .intake_conda import advisory
 from .killed_run import forked
@@ -768,12 +770,10 @@ IMPORT_STEPS, EXPORT_STEPS = 120, 40
 
 
 def import_is_repaired(gap: Gap, expected: dict[str, object]) -> Callable[[int], bool]:
-    start = gap.inside.root.with_name("start")
-    shutil.copytree(gap.inside.root, start, symlinks=True)
+    before = everything_of(gap.inside)
 
     def is_repaired(step: int) -> bool:
-        shutil.rmtree(gap.inside.root)
-        shutil.copytree(start, gap.inside.root, symlinks=True)
+        before.put_back()
         killed = forked(step, gap.apply)
         with gap.inside.index() as index, index.database.read() as connection:
             assert len(queries.imported_bytes(connection)) in (0, 3), "whole or not at all"
@@ -803,13 +803,16 @@ def to_be_killed(carried: Gap) -> tuple[Gap, dict[str, object]]:
     carried.inside.admit(Wheel("acme_inner"), who="ida", origin="192.0.2.8")
     carried.inside.publish("acme_inner-2.0-py3-none-any.whl", Wheel("acme_inner", "2.0").build(), "ida", "x")
     carried.inside.run("remove", "acme-inner", "2.0", "--reason", "x")
-    whole = carried.inside.root.with_name("whole")
-    shutil.copytree(carried.inside.root, whole, symlinks=True)
+    before = everything_of(carried.inside)
     carried.apply()
     expected = what_counts(carried)
-    shutil.rmtree(carried.inside.root)
-    whole.rename(carried.inside.root)
+    before.put_back()
     return carried, expected
+
+
+def everything_of(site: SiteOfTests) -> Everything:
+    with site.here():
+        return Everything(site.root)
 
 
 def test_an_import_that_is_killed_at_some_moments_is_whole_the_next_time(
@@ -831,7 +834,7 @@ def export_is_repaired(gap: Gap) -> Callable[[int], bool]:
         gap.new_medium()
         shutil.rmtree(gap.inside.root, ignore_errors=True)
         gap.inside = SiteOfTests(gap.inside.root, gap.inside.settings)
-        killed = forked(step, lambda: gap.outside.run("export", gap.medium))
+        killed = forked(step, partial(gap.outside.run, "export", gap.medium))
         gap.export()
         assert [path.name for path in gap.medium.iterdir()] == ["wheelhouse-000001"], f"killed before change {step}"
         gap.inside.policy(verdicts={"sdist": "warn"})

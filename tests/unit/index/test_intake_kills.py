@@ -5,7 +5,6 @@ of the shelf: files, pages, events, quarantine, reports.
 """
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from wheelhouse import cli
 from wheelhouse.web.app import application
 
 from . import clock, kills, served
+from .everything import Everything
 from .intake import Office
-from .killed_run import NOW, killed_at
+from .killed_run import NOW, forked, intake
 from .samples import Client, Wheel
 
 OWN = Wheel("acme_tools")
@@ -42,10 +42,11 @@ def check_closures(root: Path) -> None:
     listed = {name for name, page in pages.items() if page["files"]}
     for name in sorted(listed):
         for file in pages[name]["files"]:
-            described = root / "packages" / name / f"{file['filename']}.metadata"
-            needs = [line[15:] for line in described.read_text().splitlines() if line.startswith("Requires-Dist: ")]
-            assert {Requirement(need).name for need in needs} <= listed
-            assert (root / "packages" / name / file["filename"]).stat().st_size == file["size"]
+            path = f"packages/{name}/{file['filename']}"
+            described = (served.content(root, f"{path}.metadata") or b"").decode()
+            needs = [line[15:] for line in described.splitlines() if line.startswith("Requires-Dist: ")]
+            assert described and {Requirement(need).name for need in needs} <= listed
+            assert len(served.content(root, path) or b"") == file["size"]
 
 
 def whole_run(office: Office) -> dict[str, object]:
@@ -68,10 +69,10 @@ ANOTHER: tuple[Callable[[], object], ...] = (
 """What somebody may do before the next run. Some of it finds nothing to be done on, depending on the kill."""
 
 
-def is_repaired(office: Office, step: int, expected: dict[str, object]) -> bool:
+def is_repaired(office: Office, nothing: Everything, step: int, expected: dict[str, object]) -> bool:
     """Kill a run on an empty shelf at one of its steps, and do another; False if it has no such step."""
-    shutil.rmtree(office.shelf, ignore_errors=True)
-    interrupted = killed_at(step, "intake")
+    nothing.put_back()
+    interrupted = forked(step, intake)
     if interrupted:
         check_closures(office.shelf)
         assert office.run() == 1
@@ -82,10 +83,10 @@ def is_repaired(office: Office, step: int, expected: dict[str, object]) -> bool:
     return interrupted
 
 
-def is_served_right(office: Office, step: int) -> bool:
+def is_served_right(office: Office, nothing: Everything, step: int) -> bool:
     """Kill a run in the same way, do something else, and look at what is served; False if it has no such step."""
-    shutil.rmtree(office.shelf, ignore_errors=True)
-    if not killed_at(step, "intake"):
+    nothing.put_back()
+    if not forked(step, intake):
         return False
     ANOTHER[step % len(ANOTHER)]()
     cli.main(["reindex", "--new"])  # as the timer does
@@ -95,21 +96,21 @@ def is_served_right(office: Office, step: int) -> bool:
     return True
 
 
-def test_killed_at_random_moments(list_of_three: Office) -> None:
+def test_killed_at_random_moments(list_of_three: Office, nothing: Everything) -> None:
     expected = whole_run(list_of_three)
-    kills.at_random_moments(lambda step: is_repaired(list_of_three, step, expected), many=160, least=40)
+    kills.at_random_moments(lambda step: is_repaired(list_of_three, nothing, step, expected), many=160, least=40)
 
 
-def test_something_else_after_a_kill(list_of_three: Office) -> None:
-    kills.at_random_moments(lambda step: is_served_right(list_of_three, step), many=160, least=40)
+def test_something_else_after_a_kill(list_of_three: Office, nothing: Everything) -> None:
+    kills.at_random_moments(lambda step: is_served_right(list_of_three, nothing, step), many=160, least=40)
 
 
 @pytest.mark.long
-def test_killed_at_every_step(list_of_three: Office) -> None:
+def test_killed_at_every_step(list_of_three: Office, nothing: Everything) -> None:
     expected = whole_run(list_of_three)
-    kills.at_every_step(lambda step: is_repaired(list_of_three, step, expected), least=40)
+    kills.at_every_step(lambda step: is_repaired(list_of_three, nothing, step, expected), least=40)
 
 
 @pytest.mark.long
-def test_something_else_after_every_kill(list_of_three: Office) -> None:
-    kills.at_every_step(lambda step: is_served_right(list_of_three, step), least=40)
+def test_something_else_after_every_kill(list_of_three: Office, nothing: Everything) -> None:
+    kills.at_every_step(lambda step: is_served_right(list_of_three, nothing, step), least=40)

@@ -4,9 +4,11 @@ What comes next is the same again, another change to the same project, or the ne
 is served is compared with the rows, in every form that a client may take.
 """
 
+import hashlib
 import json
-import shutil
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,10 +16,12 @@ from wheelhouse import cli
 from wheelhouse.index.opening import open_index
 from wheelhouse.web.app import application
 
-from . import killed_run, served
+from . import kept, killed_run, served
+from .everything import Everything
 from .journal import journal
 from .kills import at_every_step, at_random_moments
 from .samples import Client, Wheel, sdist
+from .second_gateway import Second
 
 FIRST, SECOND, OTHER = Wheel(), Wheel(version="2.0"), Wheel("acme_other")
 REBUILT = Wheel(version="2.0", members={"acme_tools/__init__.py": b"answer = 43\n"})
@@ -52,6 +56,15 @@ def start(root: Path) -> None:
     index.database.close()
 
 
+def sweep(root: Path, second: Second | None) -> None:
+    """What the timer does once all gateways have rendered; where there is one, nothing is left to be swept."""
+    if second:
+        second.catches_up()
+        index = open_index(root)
+        index.sweep()
+        index.database.close()
+
+
 ACTIONS: dict[str, Callable[[Path], None]] = {
     "upload": lambda _: upload(SECOND),
     "upload of a new project": lambda _: upload(OTHER),
@@ -75,24 +88,6 @@ def shelf(environment: None, no_waiting: None, root: Path) -> Path:
     return root
 
 
-class Killer:
-    """Kills an action on a copy of the shelf, so that each time what is there can be looked at."""
-
-    def __init__(self, root: Path, template: Path) -> None:
-        self._root = root
-        self._template = template
-        shutil.copytree(root, template)
-
-    def at(self, step: int, action: Callable[[Path], None], look: Callable[[int], None]) -> bool:
-        """Before its change number `step`; False if it got through before that."""
-        shutil.rmtree(self._root)
-        shutil.copytree(self._template, self._root)
-        relink(self._root)
-        killed = killed_run.forked(step, lambda: action(self._root))
-        look(step)
-        return killed
-
-
 LEAST, MANY = 8, 40
 """Changes of an action."""
 EVERY_STEP = pytest.mark.parametrize(
@@ -101,25 +96,25 @@ EVERY_STEP = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def killer(shelf: Path, tmp_path: Path) -> Killer:
-    return Killer(shelf, tmp_path / "template")
+def before(shelf: Path, second: Second | None) -> Everything:
+    """What is there before each kill."""
+    return Everything(shelf, second)
 
 
-def killing(
-    kill: Callable[..., None], killer: Killer, action: Callable[[Path], None], look: Callable[[int], None]
-) -> None:
+def killing(kill: Callable[..., None], before: Everything, action: str, look: Callable[[int], None]) -> None:
     """Kill an action at some of its steps or at each, and look at what comes of it."""
-    more = (LEAST,) if kill is at_every_step else (MANY, LEAST)
-    kill(lambda step: killer.at(step, action, look), *more)
+
+    def is_killed(step: int) -> bool:
+        before.put_back()
+        is_killed = killed_run.forked(step, partial(do, action))
+        look(step)
+        return is_killed
+
+    kill(is_killed, *((LEAST,) if kill is at_every_step else (MANY, LEAST)))
 
 
-def relink(root: Path) -> None:
-    """A copy of a shelf has copies where there were links."""
-    index = open_index(root)
-    for path in (root / "packages").rglob("*.whl*"):
-        path.unlink()
-    index.render("acme-tools", "acme-more", check=True)
-    index.database.close()
+def do(action: str) -> None:
+    ACTIONS[action](Path(os.environ["WHEELHOUSE_SHELF"]))
 
 
 def check_what_is_listed(root: Path) -> None:
@@ -127,9 +122,10 @@ def check_what_is_listed(root: Path) -> None:
     for page in (root / "simple").glob("*/index.*"):
         files = served._files_of(page.name.removesuffix(".gz"), served_text(page))
         for name, digest, _ in files:
-            package = root / "packages" / page.parent.name / name
-            assert served._sha256(package) == digest, f"{page} lists {name}"
-            assert name.endswith(".tar.gz") or package.with_name(f"{name}.metadata").exists()
+            package = f"packages/{page.parent.name}/{name}"
+            content = served.content(root, package)
+            assert content is not None and hashlib.sha256(content).hexdigest() == digest, f"{page} lists {name}"
+            assert name.endswith(".tar.gz") or served.content(root, f"{package}.metadata")
 
 
 def served_text(page: Path) -> str:
@@ -137,10 +133,6 @@ def served_text(page: Path) -> str:
 
     content = page.read_bytes()
     return (gzip.decompress(content) if page.suffix == ".gz" else content).decode()
-
-
-def stored(root: Path) -> set[str]:
-    return {path.name for path in (root / "blobs").rglob("*") if path.is_file()}
 
 
 def named(root: Path) -> set[str]:
@@ -151,26 +143,29 @@ def named(root: Path) -> set[str]:
 
 @EVERY_STEP
 @pytest.mark.parametrize("action", ACTIONS)
-def test_the_next_start_mends_it(shelf: Path, killer: Killer, action: str, kill: Callable[..., None]) -> None:
+def test_the_next_start_mends_it(
+    shelf: Path, second: Second | None, before: Everything, action: str, kill: Callable[..., None]
+) -> None:
     def look(step: int) -> None:
         check_what_is_listed(shelf)
         start(shelf)
         assert served.disagreements(shelf) == [], step
-        assert stored(shelf) == named(shelf), step
+        sweep(shelf, second)
+        assert kept.names(shelf) == named(shelf), step
         if action == "remove":
             cli.main(["remove", "acme-tools", "1.0", "--reason", "x"])  # there may be nothing left to do
         elif action != "copied in":
             ACTIONS[action](shelf)
         assert served.disagreements(shelf) == [], step
 
-    killing(kill, killer, ACTIONS[action], look)
+    killing(kill, before, action, look)
 
 
 @EVERY_STEP
 @pytest.mark.parametrize("action", ["upload", "remove", "yank"])
 @pytest.mark.parametrize("following", [name for name in NEXT if name != "a start"])
 def test_another_change_mends_it(
-    shelf: Path, killer: Killer, action: str, following: str, kill: Callable[..., None]
+    shelf: Path, second: Second | None, before: Everything, action: str, following: str, kill: Callable[..., None]
 ) -> None:
     """To the same project, and without a start between the two."""
 
@@ -179,25 +174,33 @@ def test_another_change_mends_it(
         check_what_is_listed(shelf)
         assert [one for one in served.disagreements(shelf) if "acme-tools" in one] == [], step
         start(shelf)
-        assert served.disagreements(shelf) == [] and stored(shelf) == named(shelf), step
+        assert served.disagreements(shelf) == []
+        sweep(shelf, second)
+        assert kept.names(shelf) == named(shelf), step
 
-    killing(kill, killer, ACTIONS[action], look)
+    killing(kill, before, action, look)
 
 
 @EVERY_STEP
-def test_an_upload_that_was_killed_can_be_removed(shelf: Path, killer: Killer, kill: Callable[..., None]) -> None:
+def test_an_upload_that_was_killed_can_be_removed(
+    shelf: Path, second: Second | None, before: Everything, kill: Callable[..., None]
+) -> None:
     """Of its file and its metadata, only one may be in its place."""
 
     def look(step: int) -> None:
         cli.main(["remove", "acme-tools", "2.0", "--reason", "y"])  # there may be nothing yet
         start(shelf)
-        assert served.disagreements(shelf) == [] and stored(shelf) == named(shelf), step
+        assert served.disagreements(shelf) == []
+        sweep(shelf, second)
+        assert kept.names(shelf) == named(shelf), step
 
-    killing(kill, killer, ACTIONS["upload"], look)
+    killing(kill, before, "upload", look)
 
 
 @EVERY_STEP
-def test_an_upload_that_was_killed_is_nobody_elses(shelf: Path, killer: Killer, kill: Callable[..., None]) -> None:
+def test_an_upload_that_was_killed_is_nobody_elses(
+    shelf: Path, second: Second | None, before: Everything, kill: Callable[..., None]
+) -> None:
     """The timer comes before the person does, who has built anew meanwhile."""
     published = set()
 
@@ -213,16 +216,17 @@ def test_an_upload_that_was_killed_is_nobody_elses(shelf: Path, killer: Killer, 
         assert answer.status == (409 if second else 200), step
         assert served.disagreements(shelf) == [], step
 
-    killing(kill, killer, ACTIONS["upload"], look)
+    killing(kill, before, "upload", look)
     assert kill is not at_every_step or published == {False, True}
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_what_was_answered_is_there(shelf: Path, action: str) -> None:
+def test_what_was_answered_is_there(shelf: Path, second: Second | None, action: str) -> None:
     """Nothing waits to be rendered, or to be swept."""
     ACTIONS[action](shelf)
     assert served.disagreements(shelf) == []
-    assert stored(shelf) == named(shelf)
+    sweep(shelf, second)
+    assert kept.names(shelf) == named(shelf)
     with open_index(shelf).database.read() as connection:
         assert connection.exec_driver_sql("SELECT place FROM dirty").all() == []
     assert list((shelf / "incoming/loose").iterdir()) == []

@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -176,7 +177,7 @@ def repaired(filled: Office) -> Callable[[int], bool]:
         shutil.rmtree(filled.gateway.root)
         shutil.copytree(saved, filled.gateway.root, symlinks=True)
         postgresql.empty(filled.settings)
-        killed = forked(step, lambda: _succeed(filled.run))
+        killed = forked(step, partial(_succeed, filled.run))
         _succeed(filled.run)
         assert filled.content() == before, step
         filled.is_as_it_should()

@@ -4,12 +4,14 @@ It has uploads, files that were copied in, yanks, removals, refusals and a file 
 with the first one put back; an own conda channel and one from upstream; and a journal whose last lines are no good.
 """
 
+import contextlib
 import gzip
 import hashlib
 import json
 import os
 import shutil
 import tarfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from wheelhouse.index.transaction import Index
 from . import killed_run, postgresql
 from .kills import at_every_step, at_random_moments
 from .samples import Client, Wheel
+from .second_gateway import Second
 
 SHELF = Path(__file__).parent / "data/shelf-1.0.tar.xz"
 SERVED = ("simple", "packages", "conda", "reports")
@@ -172,14 +175,21 @@ def test_it_is_done_once(old: Path) -> None:
     assert index.sweep(everything=True) == 0
 
 
-def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path, database: postgresql.Settings | None) -> None:
+def empty(database: postgresql.Settings | None, second: Second | None) -> None:
+    with second.away() if second else contextlib.nullcontext():
+        postgresql.empty(database)
+
+
+def test_a_kill_at_any_moment_is_mended_by_the_next_start(
+    old: Path, database: postgresql.Settings | None, second: Second | None
+) -> None:
     expected = {name: one[0] for name, one in served(old).items()}
     events = journal_of(old)
 
     def is_repaired(step: int) -> bool:
         unpack(old)
-        postgresql.empty(database)
-        killed = killed_run.forked(step, lambda: open_index(old))
+        empty(database, second)
+        killed = killed_run.forked(step, partial(open_index, old))
         index = open_index(old)
         assert {name: one[0] for name, one in served(old).items()} == expected, step
         assert len(all_events(index)) == len(events), step
@@ -191,13 +201,13 @@ def test_a_kill_at_any_moment_is_mended_by_the_next_start(old: Path, database: p
 
 
 @pytest.mark.long
-def test_a_kill_at_every_moment_is(old: Path, database: postgresql.Settings | None) -> None:
+def test_a_kill_at_every_moment_is(old: Path, database: postgresql.Settings | None, second: Second | None) -> None:
     expected = {name: one[0] for name, one in served(old).items()}
 
     def is_repaired(step: int) -> bool:
         unpack(old)
-        postgresql.empty(database)
-        killed = killed_run.forked(step, lambda: open_index(old))
+        empty(database, second)
+        killed = killed_run.forked(step, partial(open_index, old))
         open_index(old).database.close()
         assert {name: one[0] for name, one in served(old).items()} == expected, step
         return killed
@@ -285,7 +295,7 @@ def test_a_record_that_cannot_be_read_ends_nothing(old: Path, name: str, content
     index.database.close()
 
 
-def test_only_the_group_reads_the_state(old: Path, database: postgresql.Settings | None) -> None:
+def test_only_the_group_reads_the_state(old: Path, database: postgresql.Settings | None, second: Second | None) -> None:
     before = os.umask(0)
     try:
         index = open_index(old)

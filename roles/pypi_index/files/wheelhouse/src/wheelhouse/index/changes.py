@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, literal, select, union_all
+from sqlalchemy import ColumnElement, Connection, literal, select, union_all
 
 from wheelhouse.errors import Conflict, WheelhouseError
 from wheelhouse.index import gateways, queries, tables
@@ -190,8 +190,7 @@ class Changes:
         self.staging.sweep()
         swept = 0
         for note, digests in self.staging.loose():
-            swept += self._sweep(digests)
-            self.staging.forget_loose(note)
+            swept += self._sweep_noted(note, digests)
         if everything and not self.site.is_partial:
             swept += self._sweep(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
         return swept
@@ -199,6 +198,16 @@ class Changes:
     def sweep_these(self, digests: Iterable[str]) -> int:
         """Take away those of these bytes that no row names; returns how many went. Raises `Busy`."""
         return self._sweep(digests)
+
+    def _sweep_noted(self, note: Path, digests: Iterable[str]) -> int:
+        """Sweep what a note says. The note stays as long as a gateway may show some of it, to be looked at again."""
+        digests = list(digests)
+        with self.database.read() as connection:
+            is_shown = any(_shown(connection, some) for some in batches(digests))
+        swept = self._sweep(digests)
+        if not is_shown:
+            self.staging.forget_loose(note)
+        return swept
 
     def _sweep(self, digests: Iterable[str]) -> int:
         return sum(self._sweep_some(some) for some in batches(digests))
@@ -243,8 +252,7 @@ class Changes:
             try:
                 yield lambda: put(again=True)
             except WheelhouseError:
-                self._sweep(stored)  # they are nobody's
-                self.staging.forget_loose(note)
+                self._sweep_noted(note, stored)  # they are nobody's
                 raise
             self.staging.forget_loose(note)
 
@@ -263,14 +271,25 @@ class Changes:
 
 def _named(connection: Connection, digests: list[str]) -> set[str]:
     """Which of these bytes rows name, or what is still to be rendered has in its place."""
-    files, packages = tables.files, tables.conda_packages
+    named = _of_rows(connection, digests, tables.files.c.removed.is_(None), tables.conda_packages.c.removed.is_(None))
+    return named | _shown(connection, digests)
+
+
+def _shown(connection: Connection, digests: list[str]) -> set[str]:
+    """Which of these bytes a gateway may still have in their place, until it has rendered that."""
     dirty = select(tables.dirty.c.place)
-    is_kept = files.c.removed.is_(None) | files.c.project.in_(dirty)
+    packages = tables.conda_packages
     place = packages.c.channel + literal("/") + packages.c.subdir
-    is_kept_package = packages.c.removed.is_(None) | place.in_(dirty)
+    return _of_rows(connection, digests, tables.files.c.project.in_(dirty), place.in_(dirty))
+
+
+def _of_rows(
+    connection: Connection, digests: list[str], files_that: ColumnElement[bool], packages_that: ColumnElement[bool]
+) -> set[str]:
+    files, packages = tables.files, tables.conda_packages
     found = union_all(
-        select(files.c.sha256).where(files.c.sha256.in_(digests), is_kept),
-        select(files.c.metadata_sha256).where(files.c.metadata_sha256.in_(digests), is_kept),
-        select(packages.c.sha256).where(packages.c.sha256.in_(digests), is_kept_package),
+        select(files.c.sha256).where(files.c.sha256.in_(digests), files_that),
+        select(files.c.metadata_sha256).where(files.c.metadata_sha256.in_(digests), files_that),
+        select(packages.c.sha256).where(packages.c.sha256.in_(digests), packages_that),
     )
     return set(connection.execute(found).scalars())

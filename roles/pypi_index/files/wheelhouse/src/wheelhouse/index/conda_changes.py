@@ -200,8 +200,7 @@ class CondaChanges(Changes):
             removed = {known[name].sha256 for name in gone}
             note = self.staging.note_loose(removed)
         self.render(*dirty)
-        self._sweep(removed)
-        self.staging.forget_loose(note)
+        self._sweep_noted(note, removed)
         return [_file(name) for name in gone]
 
     def note_missing_packages(self, channel: str, missing: Mapping[str, bool]) -> None:

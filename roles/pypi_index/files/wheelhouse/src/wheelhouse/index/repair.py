@@ -68,17 +68,22 @@ def _look_after_copy(index: Index, path: str, sha256: str, size: int | None, at:
     if not deep and (is_untouched or not served.is_there()):
         return Bytes.FINE
     is_right = _is(served, sha256)
-    if deep and not is_whole(index, sha256):
-        index.store.delete(key)
-        if not is_right:
-            index.site.remove(path)
-            return Bytes.GONE
+    is_lost = deep and not is_whole(index, sha256)
+    if is_lost and is_right:
         with served.opened() as (stream, _), index.staging.receive(stream) as copy:
             put_back(index, copy, sha256)
         return Bytes.UNPLACED
-    if is_untouched and not is_right:
-        index.site.remove(path)  # it is fetched anew
-    return Bytes.FINE if is_untouched or not served.is_there() else Bytes.TOUCHED
+    if is_right:
+        return Bytes.FINE if is_untouched else Bytes.TOUCHED
+    is_in_the_way = served.is_there() and not is_untouched
+    if is_in_the_way:
+        index.site.displace(path)  # somebody has put it there
+    else:
+        index.site.remove(path)
+    if is_lost:
+        index.store.delete(key)
+        return Bytes.GONE
+    return Bytes.UNPLACED if is_in_the_way else Bytes.FINE  # it is fetched anew
 
 
 def put_back(index: Index, copy: Path, sha256: str) -> None:

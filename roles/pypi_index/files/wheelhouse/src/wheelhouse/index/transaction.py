@@ -230,8 +230,7 @@ class Index(CondaChanges, IntakeChanges):
             note = self.staging.note_loose(removed) if removed else None
         self.render(*dirty)
         if note:
-            self._sweep(removed)
-            self.staging.forget_loose(note)
+            self._sweep_noted(note, removed)
         return list(found)
 
 

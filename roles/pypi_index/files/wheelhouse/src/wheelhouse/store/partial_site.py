@@ -49,7 +49,7 @@ class PartialSite(Site):
             if has_bytes(target, key):
                 _settle(target, at)
                 return False
-            self._displace(target)
+            self.displace(path)
         held = self._held.get(key)
         return held is not None and self.keep(path, held, at)
 

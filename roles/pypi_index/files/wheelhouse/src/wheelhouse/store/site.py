@@ -96,7 +96,7 @@ class Site:
         if self.is_placed(path, key):
             return False
         if os.path.lexists(target) and not (trusted or has_bytes(target, key)):
-            self._displace(target)
+            self.displace(path)
         with self._link(key, at) as linked:
             linked.rename(target)
         return True
@@ -193,6 +193,10 @@ class Site:
         except (FileNotFoundError, NotADirectoryError):
             return
 
+    def displace(self, path: str) -> None:
+        """Move what somebody put into the tree to the drop directory, to be treated like what is dropped there."""
+        self._staging.to_drop(self.root / path)
+
     def sync(self, directory: str) -> None:
         """Have the names in a directory on the disk."""
         with contextlib.suppress(FileNotFoundError):
@@ -222,7 +226,7 @@ class Site:
         if not anyway and _holds(path, content, unpack):
             return False
         if path.is_dir() and not path.is_symlink():
-            self._displace(path)
+            self._staging.to_drop(path)
         write_file(path, pack(content), self._staging.incoming, at, durable=durable)
         return True
 
@@ -264,10 +268,6 @@ class Site:
             source.chmod(FILE_MODE)
         if at is not None and int(status.st_mtime) != int(at):
             os.utime(source, (at, at))
-
-    def _displace(self, stranger: Path) -> None:
-        """Move what somebody put into the tree to the drop directory, to be treated like what is dropped there."""
-        self._staging.to_drop(stranger)
 
 
 def _holds(path: Path, content: bytes, unpack: _Turn) -> bool:
