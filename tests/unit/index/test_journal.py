@@ -2,12 +2,12 @@
 
 import contextlib
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from wheelhouse.index.events import PUBLISH, REFUSE, VERIFY, Event, now
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 
+from . import children
 from .samples import Client, Wheel
 
 FORGED = 'x\r\n{"event": "publish", "who": "ada"}\u2028\u202eevil\x1b[2J\x00\udc80'
@@ -67,10 +68,7 @@ def test_no_event_yet(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_many_processes_at_once(index: Index, root: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    writers = [context.Process(target=append_many, args=(root, name)) for name in "abcd"]
-    for writer in writers:
-        writer.start()
+    writers = [children.start(partial(append_many, root, name)) for name in "abcd"]
     for writer in writers:
         writer.join(120)
         assert writer.exitcode == 0

@@ -28,6 +28,15 @@ _AT_ONCE, _ONE_BY_ONE = 50, 5
 
 
 @dataclass(frozen=True)
+class _Swept:
+    """What became of some bytes, by their SHA-256."""
+
+    gone: list[str]
+    shown: set[str]
+    """Which a gateway may still show, published or not, until it has rendered what was changed."""
+
+
+@dataclass(frozen=True)
 class Together:
     """What came of files that were to be published together."""
 
@@ -192,35 +201,31 @@ class Changes:
         for note, digests in self.staging.loose():
             swept += self._sweep_noted(note, digests)
         if everything and not self.site.is_partial:
-            swept += self._sweep(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
+            swept += self.sweep_these(found.key.rpartition("/")[2] for found in self.store.list("blobs/"))
         return swept
 
     def sweep_these(self, digests: Iterable[str]) -> int:
         """Take away those of these bytes that no row names; returns how many went. Raises `Busy`."""
-        return self._sweep(digests)
+        return sum(len(self._sweep_some(some).gone) for some in batches(digests))
 
     def _sweep_noted(self, note: Path, digests: Iterable[str]) -> int:
-        """Sweep what a note says. The note stays as long as a gateway may show some of it, to be looked at again."""
-        digests = list(digests)
-        with self.database.read() as connection:
-            is_shown = any(_shown(connection, some) for some in batches(digests))
-        swept = self._sweep(digests)
-        if not is_shown:
+        """The same for what a note says, which stays as long as a gateway may show some of it."""
+        swept = [self._sweep_some(some) for some in batches(digests)]
+        if not any(one.shown for one in swept):
             self.staging.forget_loose(note)
-        return swept
+        return sum(len(one.gone) for one in swept)
 
-    def _sweep(self, digests: Iterable[str]) -> int:
-        return sum(self._sweep_some(some) for some in batches(digests))
-
-    def _sweep_some(self, digests: list[str]) -> int:
+    def _sweep_some(self, digests: list[str]) -> _Swept:
         # Nobody can come to name one of them meanwhile, see `_storing`.
         with self.database.change_alone() as connection:
-            gone = [digest for digest in set(digests) - _named(connection, digests) if self.store.head(blob(digest))]
+            shown = _shown(connection, digests)
+            unnamed = set(digests) - _named(connection, digests) - shown
+            gone = [digest for digest in unnamed if self.store.head(blob(digest))]
             for digest in gone:
                 if self.site.is_partial:
                     connection.execute(select(literal(1)))  # raises where the lock was lost while this host stood still
                 self.store.delete(blob(digest))
-        return len(gone)
+        return _Swept(gone, shown)
 
     @contextlib.contextmanager
     def _storing(
@@ -270,9 +275,9 @@ class Changes:
 
 
 def _named(connection: Connection, digests: list[str]) -> set[str]:
-    """Which of these bytes rows name, or what is still to be rendered has in its place."""
-    named = _of_rows(connection, digests, tables.files.c.removed.is_(None), tables.conda_packages.c.removed.is_(None))
-    return named | _shown(connection, digests)
+    """Which of these bytes are published."""
+    files, packages = tables.files, tables.conda_packages
+    return _of_rows(connection, digests, files.c.removed.is_(None), packages.c.removed.is_(None))
 
 
 def _shown(connection: Connection, digests: list[str]) -> set[str]:

@@ -120,7 +120,7 @@ class CondaChanges(Changes):
                 known = queries.packages(connection, channel, removed=True)
                 done = self._publish_packages(connection, channel, packages, known, who, origin)
                 keep()
-            self._sweep({packages[number].sha256 for number in done.refused})
+            self.sweep_these({packages[number].sha256 for number in done.refused})
         return done
 
     def _publish_packages(

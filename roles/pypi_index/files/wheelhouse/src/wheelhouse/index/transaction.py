@@ -102,7 +102,7 @@ class Index(CondaChanges, IntakeChanges):
                 done = self._publish(connection, files, By(who, origin), allow_second_sdist=True)
                 keep()
             refused, metadata = stored([files[number] for number in done.refused])
-            self._sweep({*refused, *dict(metadata)})
+            self.sweep_these({*refused, *dict(metadata)})
         return done
 
     def _publish(
