@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from wheelhouse.store_settings import ObjectStore
 
 WEED = shutil.which("weed", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
@@ -24,6 +25,8 @@ BUCKET = "wheelhouse"
 CACHE = 2**30
 SERVER = "WHEELHOUSE_TEST_STORE"
 """The address of a server in which tests are to have the bytes of packages instead of a directory."""
+ON_A_DISK = pytest.mark.skipif(SERVER in os.environ, reason="a server keeps the bytes: see test_store_upkeep")
+"""Of tests of what the store is, where that is a directory: bytes that are served and those that are kept are one."""
 _START = 300.0
 """Seconds after which it is given up."""
 

@@ -19,7 +19,7 @@ from wheelhouse.index import queries
 from wheelhouse.intake import last_report
 from wheelhouse.transfer import bundle
 
-from . import kills
+from . import kept, kills, seaweed
 from .conda_samples import CondaPackage
 from .everything import Everything
 from .intake import Office
@@ -740,11 +740,8 @@ def test_an_index_with_a_list_of_its_own_keeps_its_report(gap: Gap, office: Offi
 
 def test_bytes_that_are_damaged_outside_go_nowhere(gap: Gap) -> None:
     gap.outside.admit(ALPHA)
-    blob = next(
-        path for path in (gap.outside.shelf / "blobs").rglob("*") if path.is_file() and path.stat().st_size > 400
-    )
-    content = blob.read_bytes()
-    blob.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    with gap.outside.here():
+        kept.damage(gap.outside.shelf, ALPHA.build())
     assert "are not what was published" in gap.export_fails()
     assert list(gap.medium.iterdir()) == []
 
@@ -790,6 +787,8 @@ def what_counts(gap: Gap) -> dict[str, object]:
         index.sweep()
     found = gap.content()
     found["events"] = [one for one in found["events"] if one[0] != "import"]
+    if seaweed.of_this_run():  # what is here of the files is a matter of chance
+        found = {name: what for name, what in found.items() if not name.startswith(("shelf/packages", "shelf/conda"))}
     for name in [name for name in found if name.startswith(("transfer/state/receipts", "quarantine"))]:
         del found[name]
     return {

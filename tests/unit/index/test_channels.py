@@ -19,6 +19,7 @@ from wheelhouse.store import foreign
 from wheelhouse.store.foreign import Foreign
 from wheelhouse.store.site import Site
 
+from . import seaweed, served
 from .conda_samples import CondaPackage
 from .journal import journal
 
@@ -100,6 +101,7 @@ def test_a_copied_package_is_indexed_wherever_it_lies(channel: Path, root: Path,
     copied = copy_in(channel / place / package.filename, package.build_it())
     assert run("reindex", "--by", "root") == 0
     (record,) = listed(channel / "noarch").values()
+    assert served.content(root, f"{NOARCH}/{package.filename}") == package.build_it()
     published = channel / "noarch" / package.filename
     assert record == {
         "name": "acme-hello",
@@ -219,15 +221,20 @@ def test_half_a_package_is_left_to_whoever_copies_it(
 
 
 def test_a_published_package_is_never_replaced(channel: Path, root: Path) -> None:
-    path = copy_in(channel / "noarch" / HELLO.filename, BUILT)
+    copy_in(channel / "noarch" / HELLO.filename, BUILT)
     assert run("reindex") == 0
     other = CondaPackage(text="HELLO\n").build_it()
     copy_in(channel / HELLO.filename, other)
     assert run("reindex") == 1
-    assert path.read_bytes() == BUILT
+    assert served.content(root, f"{NOARCH}/{HELLO.filename}") == BUILT
     assert "never replaced" in reasons(root)[0]
-    # over it, with the old file's time
-    copy_in(path, other)
+
+
+@seaweed.ON_A_DISK
+def test_a_published_package_that_was_overwritten_is_taken_off(channel: Path, root: Path) -> None:
+    path = copy_in(channel / "noarch" / HELLO.filename, BUILT)
+    assert run("reindex") == 0
+    copy_in(path, CondaPackage(text="HELLO\n").build_it())  # with the old file's time
     assert run("verify") == 1
     assert run("reindex") == 1
     assert listed(channel / "noarch") == {} and not path.exists()
@@ -240,6 +247,7 @@ def test_a_published_package_is_never_replaced(channel: Path, root: Path) -> Non
     assert not (channel / HELLO.filename).exists() and list(listed(channel / "noarch")) == [HELLO.filename]
 
 
+@seaweed.ON_A_DISK
 def test_a_package_that_is_taken_away_is_listed_no_more(channel: Path, root: Path) -> None:
     path = copy_in(channel / "noarch" / HELLO.filename, BUILT)
     assert run("reindex") == 0
@@ -249,6 +257,26 @@ def test_a_package_that_is_taken_away_is_listed_no_more(channel: Path, root: Pat
     assert listed(channel / "noarch") == {}
     assert told(root)[-1] == ("remove", "internal/noarch", HELLO.filename)
     assert run("verify") == 0
+
+
+def test_all_builds_of_a_version_are_removed(channel: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = [CondaPackage(), CondaPackage(subdir="linux-64"), CondaPackage(suffix=".tar.bz2", text="old\n")]
+    kept = [CondaPackage(version="1.0.1"), CondaPackage("acme-hello-more")]
+    for package in (*gone, *kept):
+        copy_in(root / "drop/conda/internal" / package.subdir / package.filename, package.build_it())
+    assert run("reindex", "--new") == 0, capsys.readouterr().err
+    assert run("remove", "acme-hello", "1.0", "--channel", "internal", "--reason", "a leak", "--by", "ada") == 0
+    assert {*listed(channel / "noarch")} == {package.filename for package in kept} and listed(
+        channel / "linux-64"
+    ) == {}
+    for package in gone:
+        assert served.content(root, f"conda/internal/{package.subdir}/{package.filename}") is None
+    told = [(event["who"], event["reason"]) for event in journal(root) if event["event"] == "remove"]
+    assert told == [("ada", "a leak")] * len(gone)
+    assert run("verify") == run("reindex") == 0
+    capsys.readouterr()
+    assert run("remove", "acme-hello", "1.0", "--channel", "internal", "--reason", "again") == 1
+    assert "acme-hello 1.0 is not in the channel internal." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["repodata.json", "repodata.json.gz", "repodata.json.zst"])
@@ -312,6 +340,7 @@ DAMAGES = {
 }
 
 
+@seaweed.ON_A_DISK
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_whatever_happens_to_one_of_two_places_is_mended_from_the_other(channel: Path, root: Path, damage: str) -> None:
     path = copy_in(channel / "noarch" / HELLO.filename, BUILT)
@@ -328,6 +357,7 @@ def test_whatever_happens_to_one_of_two_places_is_mended_from_the_other(channel:
     assert list((root / "drop/conda/internal").rglob("*")) == []
 
 
+@seaweed.ON_A_DISK
 def test_bytes_that_are_nowhere_are_listed_no_more_until_they_come_back(channel: Path, root: Path) -> None:
     copy_in(channel / "noarch" / HELLO.filename, BUILT)
     assert run("reindex") == 0
@@ -343,6 +373,7 @@ def test_bytes_that_are_nowhere_are_listed_no_more_until_they_come_back(channel:
     assert run("verify") == 0
 
 
+@seaweed.ON_A_DISK
 def test_a_channel_that_was_taken_away_with_nothing_in_it_stays_away(channel: Path, root: Path) -> None:
     shutil.rmtree(root / "conda")
     assert run("reindex") == 0

@@ -28,6 +28,7 @@ from wheelhouse.store.foreign import Foreign
 from wheelhouse.store.staging import Staging
 from wheelhouse.web.app import application
 
+from . import seaweed
 from .conda_samples import CondaPackage
 from .journal import journal
 from .samples import Client, Wheel, metadata, sdist, snapshot
@@ -177,6 +178,7 @@ def test_the_same_bytes_copied_in_again_are_tidied_away(shelved: Path) -> None:
     assert len(journal(shelved, "publish")) == 2
 
 
+@seaweed.ON_A_DISK
 def test_a_published_file_that_was_overwritten_is_taken_off(shelved: Path) -> None:
     copy_in(shelved / DIRECTORY / WHEEL, Wheel(members={"evil.py": b""}).build())
     assert run("verify") == 1
@@ -192,6 +194,7 @@ def test_metadata_that_a_kill_left_alone_go_with_their_release(shelved: Path) ->
     assert not (shelved / DIRECTORY / f"{WHEEL}.metadata").exists()
 
 
+@seaweed.ON_A_DISK
 def test_each_of_the_files_that_were_overwritten_alike_is_written_down(shelved: Path) -> None:
     for name in (WHEEL, "acme_tools-1.0.tar.gz"):
         copy_in(shelved / DIRECTORY / name, b"evil")
@@ -266,6 +269,7 @@ DAMAGES = {
 }
 
 
+@seaweed.ON_A_DISK
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_whatever_happens_to_one_of_two_places_is_mended_from_the_other(shelved: Path, damage: str) -> None:
     before = served(shelved), listed(shelved)
@@ -280,6 +284,7 @@ def test_whatever_happens_to_one_of_two_places_is_mended_from_the_other(shelved:
     assert not journal(shelved, "remove")
 
 
+@seaweed.ON_A_DISK
 def test_the_timer_mends_where_names_went(shelved: Path) -> None:
     assert run("reindex", "--new") == 0
     before = served(shelved)
@@ -303,6 +308,7 @@ def lose(root: Path) -> None:
     blob(root, Wheel().build()).unlink()
 
 
+@seaweed.ON_A_DISK
 @pytest.mark.parametrize("way", ["dropped", "sent again", "put back"])
 def test_bytes_that_are_nowhere_are_listed_no_more_until_they_come_back(
     shelved: Path, client: Client, capsys: pytest.CaptureFixture, way: str
@@ -328,6 +334,7 @@ def test_bytes_that_are_nowhere_are_listed_no_more_until_they_come_back(
     assert len(journal(shelved, "publish")) == 2 and not journal(shelved, "remove")
 
 
+@seaweed.ON_A_DISK
 def test_damaged_bytes_make_room_for_whole_ones(shelved: Path) -> None:
     """Somewhere in the store lies what is not what it is called, and nothing whole is anywhere."""
     for spoilt in (blob(shelved, Wheel().build()), shelved / DIRECTORY / WHEEL):
@@ -348,6 +355,7 @@ def test_damaged_bytes_make_room_for_whole_ones(shelved: Path) -> None:
     assert len(listed(shelved)) == 2 and run("verify") == 0
 
 
+@seaweed.ON_A_DISK
 def test_a_missing_file_may_be_removed(shelved: Path) -> None:
     lose(shelved)
     assert run("reindex") == 1
@@ -356,6 +364,7 @@ def test_a_missing_file_may_be_removed(shelved: Path) -> None:
     assert run("reindex") == 0
 
 
+@seaweed.ON_A_DISK
 def test_damage_that_nothing_shows_is_found_where_a_project_is_named(shelved: Path) -> None:
     """A disk may change a bit without changing a time."""
     path = shelved / DIRECTORY / WHEEL

@@ -26,6 +26,7 @@ def add(commands: Commands) -> list[argparse.ArgumentParser]:
         description="Delete the files of a release for good. Lock files that name it can no longer be installed: use"
         " `yank` where that is enough.",
     )
+    remove.add_argument("--channel", help="delete the builds of a version from this conda channel instead")
     remove.set_defaults(run=_remove)
     for command in (yank, unyank, remove):
         command.add_argument("project", metavar="PROJECT")
@@ -55,7 +56,9 @@ def _unyank(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    files = places.index().remove(options.project, options.version, options.reason, options.by)
+    about = options.project, options.version, options.reason, options.by
+    index = places.index()
+    files = index.remove_builds(options.channel, *about) if options.channel else index.remove(*about)
     return done("removed", files)
 
 

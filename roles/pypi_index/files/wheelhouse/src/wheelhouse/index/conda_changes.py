@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, update
 
-from wheelhouse.errors import Conflict
+from wheelhouse.errors import Conflict, NotFound
 from wheelhouse.index import queries, tables
 from wheelhouse.index.changes import Changes, Together
 from wheelhouse.index.database import insert_missing
@@ -185,7 +185,7 @@ class CondaChanges(Changes):
                     changed["inside"] = json.dumps(inside[name])
                 connection.execute(update(tables.conda_packages).where(*_is(channel, name)).values(changed))
 
-    def remove_packages(self, channel: str, reasons: Mapping[str, str], who: str, origin: str) -> list[str]:
+    def remove_packages(self, channel: str, reasons: Mapping[str, str], who: str, origin: str | None) -> list[str]:
         """Take packages off for good: their files are gone or were replaced. Returns their names without subdir."""
         with self.database.change(*{_place(channel, name) for name in reasons}) as connection:
             known = queries.packages(connection, channel)
@@ -202,6 +202,15 @@ class CondaChanges(Changes):
         self.render(*dirty)
         self._sweep_noted(note, removed)
         return [_file(name) for name in gone]
+
+    def remove_builds(self, channel: str, name: str, version: str, reason: str, who: str) -> list[str]:
+        """Take all builds of a version off for good. Returns the names of their files; raises `NotFound`."""
+        with self.database.read() as connection:
+            known = queries.packages(connection, channel)
+        builds = [one for one in known if _file(one).rsplit("-", 2)[:2] == [name, version]]
+        if not builds:
+            raise NotFound(f"{name} {version} is not in the channel {channel}.")
+        return self.remove_packages(channel, dict.fromkeys(builds, reason), who, None)
 
     def note_missing_packages(self, channel: str, missing: Mapping[str, bool]) -> None:
         """Note which published packages have lost their bytes (True), or have them again: only these are listed."""

@@ -100,18 +100,19 @@ class Reindex:
         directory = _PACKAGES / project
         files = self._published(directory)
         missing: dict[str, bool] = {}
-        is_unplaced = False
+        is_unplaced = is_displaced = False
         for name, file in sorted(files.items()):
             with self._report.noting_errors(name):
                 found = self._file(file, deep)
                 is_unplaced |= found in (Bytes.UNPLACED, Bytes.TOUCHED)
+                is_displaced |= found in (Bytes.UNPLACED, Bytes.TOUCHED, Bytes.GONE)
                 if (found is Bytes.GONE) != file.missing and found is not Bytes.REPLACED:
                     missing[name] = found is Bytes.GONE
         if missing:
             self._index.note_missing(project, missing)
         if files:
             self._report.pages_written += self._index.render(project, check=is_unplaced, durable=False)
-        self._is_displaced |= is_unplaced
+        self._is_displaced |= is_displaced
         there = foreign.names(self._index.site.root, directory)
         if not {*there} <= files.keys() | {f"{name}.metadata" for name in files}:
             self._strangers += self._unknown(directory, there)
