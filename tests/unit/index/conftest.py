@@ -98,7 +98,10 @@ def store_settings() -> ObjectStore | None:
 
 @pytest.fixture(autouse=True)
 def database(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory, store_settings: ObjectStore | None
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+    store_settings: ObjectStore | None,
 ) -> Iterator[postgresql.Settings | None]:
     """Where state is: in the shelf (None), unless the tests are to run on a server, see `test_postgresql`."""
     monkeypatch.delenv("WHEELHOUSE_CONFIG", raising=False)
@@ -106,7 +109,8 @@ def database(
     if not socket:
         yield None
         return
-    with postgresql.database(socket) as settings:
+    template = "template1" if request.path.name == "test_migrations.py" else tables_at_once.template(socket)
+    with postgresql.database(socket, template) as settings:
         directory = tmp_path_factory.mktemp("config")
         postgresql.configure(directory, settings)
         seaweed.configure(directory, store_settings)

@@ -62,17 +62,17 @@ def _owner() -> str:
     return "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
 
 
-def create(socket: str) -> Settings:
-    """What `database.json` says of a new and empty database."""
+def create(socket: str, template: str = "template1") -> Settings:
+    """What `database.json` says of a new database, by default an empty one."""
     name = f"test_{uuid.uuid4().hex}"
-    _command(socket, f"CREATE DATABASE {name}")
+    _command(socket, f"CREATE DATABASE {name} TEMPLATE {template}")
     return {"host": socket, "name": name, "username": "postgres"}
 
 
 @contextlib.contextmanager
-def database(socket: str) -> Iterator[Settings]:
+def database(socket: str, template: str = "template1") -> Iterator[Settings]:
     """The same, gone after the block."""
-    settings = create(socket)
+    settings = create(socket, template)
     yield settings
     _command(socket, f"DROP DATABASE {settings['name']} WITH (FORCE)")
 

@@ -23,7 +23,7 @@ from wheelhouse.index.transaction import Incoming, IncomingPackage, Index
 from wheelhouse.transfer import bundle
 from wheelhouse.transfer.bundle import Manifest, Receipt
 
-from . import postgresql, seaweed
+from . import postgresql, seaweed, tables_at_once
 from .conda_samples import CondaPackage
 from .public import days_ago
 from .samples import SETTINGS, Wheel
@@ -52,7 +52,7 @@ class SiteOfTests:
                 (self.root / name).mkdir(parents=True)
         (self.root / "config/htpasswd").write_text("")
         if socket := os.environ.get(postgresql.SERVER):
-            postgresql.configure(self.root / "config", postgresql.create(socket))
+            postgresql.configure(self.root / "config", postgresql.create(socket, tables_at_once.template(socket)))
         seaweed.configure(self.root / "config", seaweed.of_this_run())
         self.configure()
 

@@ -1,13 +1,20 @@
-"""The tables of a new SQLite as the steps of `migrations` make them, without taking the steps for each test again.
+"""The tables of a new database as the steps of `migrations` make them, without taking the steps for each test again.
 
 They are read from the first database that the steps were taken in, so they are never other ones. The steps themselves
 are for test_migrations.py, and for every program that a test starts.
 """
 
+import functools
+import tempfile
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, text
+from wheelhouse import config
 from wheelhouse.index import migrations
+from wheelhouse.index.database import Database
+
+from . import postgresql
 
 take_steps = migrations.upgrade
 _made: list[str] = []
@@ -28,6 +35,19 @@ def upgrade(connection: Connection) -> None:
             connection.exec_driver_sql(statement)
         for statement, rows in _rows:
             connection.exec_driver_sql(statement, rows)
+
+
+@functools.cache
+def template(socket: str) -> str:
+    """The name of a database in a PostgreSQL that has them, for others to be made from."""
+    settings = postgresql.create(socket)
+    with tempfile.TemporaryDirectory() as directory:
+        postgresql.configure(Path(directory), settings)
+        database = Database(Path(directory), *config.database(Path(directory)))
+        with database.change_alone() as connection:
+            take_steps(connection)
+        database.close()
+    return settings["name"]
 
 
 def _read(connection: Connection) -> None:
