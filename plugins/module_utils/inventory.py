@@ -39,7 +39,9 @@ PROXY_MODES = ("direct", "relay")
 PROXY_AUTHENTICATION = ("basic", "ntlm")
 WORKING_GROUPS = ("index_hosts", "jupyter_hosts", "workstations")
 ENGINE_GROUPS = ("database_hosts", "store_hosts", "balancer_hosts")
-KNOWN_GROUPS = (*WORKING_GROUPS, *ENGINE_GROUPS, "windows", "proxy_hosts", "canaries", "enrolled_hosts")
+HOST_GROUPS = (*WORKING_GROUPS, *ENGINE_GROUPS, "windows", "proxy_hosts")
+KNOWN_GROUPS = (*HOST_GROUPS, "canaries", "enrolled_hosts")
+"""With those whose hosts are in another one as well."""
 
 
 def validate_inventory(settings: Mapping[str, object], groups: object) -> list[str]:
@@ -300,7 +302,7 @@ def _group_faults(groups: object, hosts: dict[str, list[str]]) -> Iterator[str]:
     # An entry for localhost only says how to reach the controller.
     for host in hosts.get("ungrouped", []):
         if host != "localhost":
-            yield f"Host {shown(host)} is in no group: put it in one of {', '.join(KNOWN_GROUPS)}."
+            yield f"Host {shown(host)} is in no group: put it in one of {', '.join(HOST_GROUPS)}."
     for host in hosts.get("windows", []):
         if host not in hosts.get("workstations", []):
             yield f"Host {shown(host)} is in the group windows, but not in workstations: put it in both."
@@ -352,5 +354,5 @@ def _unknown_group_faults(hosts: dict[str, list[str]]) -> Iterator[str]:
         question = f"; did you mean {shown(close[0])}?" if close else "."
         yield (
             f"Group {shown(group)} ({'host' if len(idle) == 1 else 'hosts'} {', '.join(idle)}) "
-            f"is not one this collection uses{question} Put its hosts in one of {', '.join(KNOWN_GROUPS)}."
+            f"is not one this collection uses{question} Put its hosts in one of {', '.join(HOST_GROUPS)}."
         )

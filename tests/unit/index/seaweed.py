@@ -31,6 +31,10 @@ _START = 300.0
 """Seconds after which it is given up."""
 
 
+_given_out: set[int] = set()
+"""Ports that this process has chosen, whether or not somebody listens there yet."""
+
+
 class Seaweed:
     """The server."""
 
@@ -181,7 +185,9 @@ def free_port() -> int:
         with socket.socket() as probe, socket.socket() as above:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
-            if port < 2**16 - 10_000:
+            both = {port, port + 10_000}
+            if port < 2**16 - 10_000 and not both & _given_out:
                 with contextlib.suppress(OSError):
                     above.bind(("127.0.0.1", port + 10_000))
+                    _given_out.update(both)
                     return port
