@@ -73,7 +73,8 @@ class Second:
                 projects = {name: queries.files(connection, name) for name in queries.projects(connection)}
             index.database.close()
         listed = {name: {one.file: one for one in files.values() if one.is_listed} for name, files in projects.items()}
-        assert list(served.pages(self._root, {name: files for name, files in listed.items() if files})) == []
+        wrong = list(served.pages(self._root, {name: files for name, files in listed.items() if files}))
+        assert not wrong, wrong[:20]
 
     def catches_up(self) -> None:
         """Wait until it has rendered all that was changed."""

@@ -6,14 +6,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rattler import install
 from sqlalchemy import delete
+from werkzeug.serving import make_server
 from wheelhouse import cli
 from wheelhouse.index import tables
 from wheelhouse.index.opening import open_index
+from wheelhouse.web.app import application
 
 from .conda_samples import CondaPackage
 from .intake_conda import solution
@@ -21,6 +25,7 @@ from .intake_conda import solution
 PROGRAM = Path(__file__).parents[3] / "roles/conda_channel/files/wheelhouse-conda-mirror"
 HELLO = CondaPackage("acme-hello", depends=("acme-base",))
 BASE = CondaPackage("acme-base", suffix=".tar.bz2")
+SOCKET = "index.sock"
 
 pytestmark = pytest.mark.usefixtures("environment", "no_waiting")
 
@@ -32,6 +37,19 @@ def channels(root: Path) -> Path:
     for package in (HELLO, BASE):
         publish(root / "conda", package)
     return root / "conda"
+
+
+@pytest.fixture(autouse=True)
+def program(root: Path, environment: None) -> Iterator[None]:
+    """What fetches packages that are not on this host."""
+    open_index(root).database.close()
+    server = make_server(f"unix://{root / SOCKET}", 0, application(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 @pytest.fixture
@@ -50,7 +68,8 @@ def publish(channels: Path, package: CondaPackage) -> None:
 
 def mirror(channels: Path, share: Path, code: int = 0) -> str:
     """Run it; what it said."""
-    done = subprocess.run([sys.executable, PROGRAM, channels, share], capture_output=True, text=True, check=False)
+    command = [sys.executable, PROGRAM, channels, share, "--program", channels.with_name(SOCKET)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stderr
     return done.stdout + done.stderr
 
