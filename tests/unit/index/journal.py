@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from wheelhouse.index import events, projection
+from wheelhouse.index import events, gateways, projection
 from wheelhouse.index.events import Event
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
@@ -27,4 +27,6 @@ def write(index: Index, *happened: Event) -> None:
     """Have the rows that these events add up to, without any bytes."""
     with index.database.change() as connection:
         numbers = events.append(connection, happened)
-        projection.apply(connection, list(zip(numbers, happened, strict=True)))
+        places = projection.apply(connection, list(zip(numbers, happened, strict=True)))
+        if not index.database.is_sqlite:
+            gateways.mark_dirty(connection, places)  # another gateway hears of them

@@ -12,6 +12,7 @@ import pytest
 from wheelhouse import cli
 from wheelhouse.store import foreign
 
+from . import seaweed, served
 from .conda_samples import CondaPackage
 from .intake import Office
 from .journal import journal
@@ -45,6 +46,7 @@ def test_what_comes_from_outside_has_upstreams(office: Office) -> None:
     (event,) = [event for event in office.events() if event["event"] == "publish"]
     assert event["uploaded"] == at.isoformat(timespec="microseconds").replace("+00:00", "Z")
     assert datetime.fromisoformat(event["time"]) > days_ago(1), "and when it was let in is known all the same"
+    assert served.content(office.shelf, f"packages/alpha/{ALPHA}")
     assert int((office.shelf / "packages/alpha" / ALPHA).stat().st_mtime) == int(at.timestamp())
     before = office.content()
     assert cli.main(["reindex"]) == 0
@@ -56,6 +58,7 @@ def test_what_comes_from_outside_has_upstreams(office: Office) -> None:
     }
 
 
+@seaweed.ON_A_DISK
 def test_what_was_let_in_before_gets_it_at_the_next_run(office: Office) -> None:
     at = days_ago(40)
     office.publish("alpha", uploaded=at)

@@ -18,6 +18,7 @@ from wheelhouse import cli
 from wheelhouse.index.transaction import Index, Together
 from wheelhouse.store import foreign
 
+from . import seaweed, served
 from .conda_samples import CondaPackage
 from .journal import journal
 from .samples import Client, Wheel, snapshot
@@ -100,7 +101,8 @@ def test_a_published_file_that_becomes_a_link_is_put_back(client: Client, root: 
     published.symlink_to(elsewhere)
     assert run("verify") == 1
     assert run("reindex") == 1
-    assert not published.is_symlink() and published.read_bytes() == WHEEL.build() and listed(root) == [NAME]
+    assert not published.is_symlink() and listed(root) == [NAME]
+    assert served.content(root, f"packages/acme-tools/{NAME}") == WHEEL.build()
     assert elsewhere.exists() and run("verify") == 0
 
 
@@ -140,12 +142,11 @@ def test_what_is_published_is_a_copy_of_our_own(root: Path, place: Path, tmp_pat
         assert run("reindex", "--new") == 0
         still_open.write(b"evil")
         still_open.flush()
+    assert served.content(root, f"packages/acme-tools/{NAME}") == WHEEL.build()
     published = root / "packages/acme-tools" / NAME
-    assert published.read_bytes() == WHEEL.build()
     status = published.stat()
-    assert (stat.S_IMODE(status.st_mode), status.st_nlink, status.st_ino == before) == (0o644, 2, False), (
-        "the other name is that in the store"
-    )
+    names = 1 if seaweed.of_this_run() else 2  # the other name is that in the store
+    assert (stat.S_IMODE(status.st_mode), status.st_nlink, status.st_ino == before) == (0o644, names, False)
     assert place == published.parent or not path.exists()
 
 
@@ -160,7 +161,7 @@ def test_what_is_written_while_it_is_checked_is_not_published(root: Path, monkey
 
     monkeypatch.setattr(Index, "publish_together", write_behind_the_check)
     assert run("reindex", "--new") == 0
-    assert (root / "packages/acme-tools" / NAME).read_bytes() == WHEEL.build()
+    assert served.content(root, f"packages/acme-tools/{NAME}") == WHEEL.build()
     monkeypatch.undo()
     assert path.read_bytes() == b"evil", "another file by now, which is looked at by itself"
 
@@ -287,6 +288,7 @@ def test_the_web_server_cannot_read_what_others_put_into_served_directories(
     (packages / "acme-tools" / good.filename).write_bytes(good.build())
     assert not can_read(packages / "acme-tools" / good.filename, reader)
     run("reindex", "--new")
+    assert served.content(root, f"packages/acme-tools/{good.filename}")
     assert can_read(packages / "acme-tools" / good.filename, reader), "once it was checked"
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from . import seaweed
 from .durable_changes import COPIED_IN, LAID_DOWN
 
 CALLS = ",".join(
@@ -147,6 +148,7 @@ def strace() -> str:
     return program
 
 
+@seaweed.ON_A_DISK
 def test_bytes_before_names_and_names_before_the_answer(strace: str, root: Path, tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     program = [sys.executable, "-m", "index.durable_changes", str(root)]

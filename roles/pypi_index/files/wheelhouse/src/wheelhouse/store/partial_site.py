@@ -47,9 +47,9 @@ class PartialSite(Site):
             if trusted or self.is_untouched(path, key, None, at):
                 return False
             if has_bytes(target, key):
-                _settle(target, at)
-                return False
-            self.displace(path)
+                self.remove(path)  # whoever put it there may have it open
+            else:
+                self.displace(path)
         held = self._held.get(key)
         return held is not None and self.keep(path, held, at)
 
@@ -71,10 +71,13 @@ class PartialSite(Site):
         return has_bytes(self.root / path, key)
 
     def is_untouched(self, path: str, key: str, size: int | None, at: float | None) -> bool:
-        """See `Site`. Its bytes are not looked at."""
+        """See `Site`. Its bytes are not looked at. What others put there is theirs, or says who may read it."""
         try:
             status = (self.root / path).lstat()
+            lists = os.listxattr(self.root / path, follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
+            return False
+        if status.st_uid != os.geteuid() or "system.posix_acl_access" in lists:
             return False
         is_as_long = size is None or status.st_size == size
         is_as_old = at is None or int(status.st_mtime) == int(at)
