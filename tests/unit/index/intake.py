@@ -105,6 +105,8 @@ class Office:
         finally:
             index.database.close()
         found["meta"] = [row for row in found["meta"] if row["key"] != "denied"]
+        found["dirty"] = [row for row in found["dirty"] if row["gateway"] == index.database.gateway]
+        del found["gateways"]  # they say when they were seen
         return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
     def content(self) -> dict[str, Any]:
