@@ -104,9 +104,13 @@ class Office:
                 }
         finally:
             index.database.close()
-        found["meta"] = [row for row in found["meta"] if row["key"] != "denied"]
+        found["meta"] = [row for row in found["meta"] if row["key"] not in ("denied", "synced")]
         found["dirty"] = [row for row in found["dirty"] if row["gateway"] == index.database.gateway]
-        del found["gateways"]  # they say when they were seen
+        for name in ("gateways", "turns", "reports"):  # who was there when; and what is in files as well
+            del found[name]
+        if not index.database.is_sqlite:  # a transaction that comes to nothing uses numbers up
+            for row in found["events"]:
+                del row["id"], row["tx"]
         return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
     def content(self) -> dict[str, Any]:
