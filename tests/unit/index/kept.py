@@ -28,6 +28,12 @@ def lose_all(root: Path) -> None:
             store.delete(stat.key)
 
 
+def lose(root: Path, content: bytes) -> None:
+    """Have some bytes not kept any more."""
+    with _store(root) as store:
+        store.delete(blob(hashlib.sha256(content).hexdigest()))
+
+
 def damage(root: Path, content: bytes) -> None:
     """Have something else kept in place of some bytes."""
     digest = hashlib.sha256(content).hexdigest()
@@ -35,7 +41,9 @@ def damage(root: Path, content: bytes) -> None:
         file.write(bytes([content[0] ^ 1]) + content[1:])
         file.flush()
         if path := store.path(blob(digest)):
-            path.write_bytes(Path(file.name).read_bytes())
+            beside = path.with_name(".beside")
+            beside.write_bytes(Path(file.name).read_bytes())
+            beside.rename(path)
         else:
             assert isinstance(store, S3Store)
             store.delete(blob(digest))

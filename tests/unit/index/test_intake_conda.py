@@ -15,6 +15,7 @@ import pytest
 from rattler import Subdir, install
 from wheelhouse import cli
 
+from . import served
 from .conda_samples import CondaPackage
 from .intake import Office
 from .intake_conda import add, advisory, fetched, listed, names, orange, run, solved, status
@@ -261,7 +262,7 @@ def test_the_python_in_it(office: Office, channel: PublicChannel, tmp_path: Path
     advisory(tmp_path / "osv", "pillow", "9.1")
     assert run(office, channel) == 1
     assert names(office) == {"alpha 1.0"}
-    assert (office.shelf / "conda/conda-forge" / vulnerable.path).exists()
+    assert served.content(office.shelf, f"conda/conda-forge/{vulnerable.path}")
     release = office.report()["releases"]["conda-forge::pillow-simd==9.0"]
     assert release["yanked"]
     assert release["findings"][0]["evidence"].startswith("pillow 9.0 in it: PYSEC-2026-pillow: bad.")

@@ -7,7 +7,7 @@ from wheelhouse import cli
 from wheelhouse.index import conda_changes
 from wheelhouse.store.downloads import Received
 
-from . import served
+from . import seaweed, served
 from .intake import Office
 from .intake_conda import add, fetched, listed, names, run, status
 from .public import CompanyProxy, certificates, stopping
@@ -121,6 +121,7 @@ def test_bytes_in_the_store_are_not_published(
     assert [event["event"] for event in office.events()] == ["publish", "publish"]
 
 
+@seaweed.ON_A_DISK
 def test_a_file_that_was_replaced_or_taken_away(office: Office, channel: PublicChannel) -> None:
     """One that was taken away is put back; one that was written over is listed no more, and fetched again."""
     alpha, beta = add(channel, "alpha"), add(channel, "beta")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from wheelhouse.intake import rollback
 
-from . import clock
+from . import clock, served
 from .intake import Office
 from .intake_conda import add, advisory, names
 from .public_channel import PublicChannel
@@ -59,7 +59,7 @@ def test_the_set_of_last_week(two_weeks: Office, channel: PublicChannel, capsys:
     )
     assert sentence in capsys.readouterr().err
     assert offered(office) == ({OLD}, {"gamma 1.0"})
-    assert (office.shelf / "conda/conda-forge/noarch/gamma-1.1-0.conda").exists()
+    assert served.content(office.shelf, "conda/conda-forge/noarch/gamma-1.1-0.conda")
     assert office.report()["rollback"]["sentence"] == sentence
     assert sentence in (office.shelf / "reports/index.html").read_text().replace("&#39;", "'")
     assert {one["status"] for one in office.report()["lines"]} == {"on the shelf"}

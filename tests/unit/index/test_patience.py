@@ -13,6 +13,7 @@ from wheelhouse.errors import Unreachable
 from wheelhouse.network import Network
 from wheelhouse.upstream import http_client
 
+from . import served
 from .conda_samples import CondaPackage
 from .intake import Office
 from .public import PublicIndex
@@ -198,7 +199,7 @@ def test_a_conda_channel(office: Office, channel: PublicChannel, pauses: list[fl
     office.wants(conda=["hello"])
     failed = fails(channel, 4, 503)  # type: ignore[arg-type]
     assert office.run() == 0
-    assert failed() == 4 and (office.shelf / "conda/conda-forge/noarch" / package.filename).exists()
+    assert failed() == 4 and served.content(office.shelf, f"conda/conda-forge/noarch/{package.filename}")
 
 
 def test_a_client_of_the_index_is_told_at_once(

@@ -25,6 +25,7 @@ import pytest
 from wheelhouse import cli
 from wheelhouse.formats.distribution import read
 
+from . import served
 from .samples import MULTIPART, PASSWORD, Wheel, basic, metadata, multipart
 
 SOURCE = Path(cli.__file__).parents[1]
@@ -107,7 +108,7 @@ def test_one_of_many_uploads_of_one_name_wins(server: Server, root: Path) -> Non
     assert sorted(status for status, _ in answers) == [200] + [409] * 11
     (winner,) = [wheel for wheel, (status, _) in zip(wheels, answers, strict=True) if status == 200]
     assert listed(root) == {winner.filename: hashlib.sha256(winner.build()).hexdigest()}
-    assert (root / "packages/acme-tools" / winner.filename).read_bytes() == winner.build()
+    assert served.content(root, f"packages/acme-tools/{winner.filename}") == winner.build()
     assert cli.main(["verify"]) == 0
 
 

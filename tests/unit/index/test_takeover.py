@@ -22,7 +22,7 @@ from wheelhouse.index import denied_releases, queries
 from wheelhouse.index.opening import open_index
 from wheelhouse.index.transaction import Index
 
-from . import killed_run, postgresql
+from . import killed_run, postgresql, seaweed
 from .kills import at_every_step, at_random_moments
 from .samples import Client, Wheel
 from .second_gateway import Second
@@ -94,6 +94,7 @@ def test_everything_is_as_it_was(old: Path, capsys: pytest.CaptureFixture[str]) 
     assert not (old / "journal.jsonl").exists() and (old / "journal.jsonl.imported").exists()
 
 
+@seaweed.ON_A_DISK
 @pytest.mark.usefixtures("environment")
 def test_no_byte_of_a_package_is_copied(old: Path) -> None:
     before = {path: path.stat().st_ino for path in (old / "packages").glob("*/*") if path.suffix != ".metadata"}

@@ -19,6 +19,7 @@ from wheelhouse.index.tokens import Tokens
 from wheelhouse.oidc import keys
 from wheelhouse.web.app import application
 
+from . import served
 from .issuer import COMMIT, ENTRY, GITHUB, GITLAB, Issuer
 from .journal import journal
 from .public import CompanyProxy, certificates, stopping
@@ -104,7 +105,7 @@ def test_a_job_publishes(client: Client, issuer: Issuer, root: Path, path: str) 
     assert given["success"] is True and answer.headers["Cache-Control"] == "no-store"
     assert 0 <= given["expires"] - time.time() - 900 < 60 or 0 <= time.time() + 900 - given["expires"] < 60
     assert upload(client, given["token"]).status == 200
-    assert (root / "packages/acme-hello" / HELLO.filename).exists()
+    assert served.content(root, f"packages/acme-hello/{HELLO.filename}")
 
 
 @pytest.mark.parametrize(
