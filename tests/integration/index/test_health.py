@@ -53,7 +53,7 @@ def test_why_it_is_503_is_said_on_the_host_alone(index: Host, gateway: Gateway) 
         'docker exec wheelhouse-index python3 -c \'import sqlite3, sys; c = sqlite3.connect("/shelf/state/index.sqlite",'
         ' timeout=60); c.execute(sys.argv[1]); c.commit()\' "{}"'
     )
-    waits = change.format("INSERT OR IGNORE INTO dirty VALUES ('zz-health', 1)")
+    waits = change.format("INSERT OR IGNORE INTO dirty (place, mark) VALUES ('zz-health', 1)")
     index.check_output("systemctl stop wheelhouse-incoming.timer wheelhouse-incoming.service")
     try:
         # again and again, because a program that has just started renders whatever waits
