@@ -116,6 +116,11 @@ def test_looking_after_the_shelf(copied: Login, index: Login, version: str) -> N
         "docker exec wheelhouse-index wheelhouse remove PROJECT VERSION --reason WHY", real=release | {"WHY": "gone"}
     )
     assert index.run(f"ls {SHELF}/packages/{PROJECT}/*.whl").code != 0
+    index.as_written(
+        "docker exec wheelhouse-index wheelhouse remove NAME VERSION --channel CHANNEL --reason WHY",
+        real={"NAME": "acme-hello", "VERSION": "1.0", "CHANNEL": "internal", "WHY": "gone"},
+    )
+    assert "acme-hello" not in index.succeed(f"cat {SHELF}/conda/internal/noarch/repodata.json")
     told = index.as_written("docker exec wheelhouse-index wheelhouse journal").text
     assert "yank" in told and "remove" in told
 
