@@ -21,7 +21,7 @@ from wheelhouse.index.opening import open_index
 from wheelhouse.index.reindex import Reindex
 from wheelhouse.index.rendering import Renderer
 from wheelhouse.index.transaction import Index
-from wheelhouse.store.local import LocalStore
+from wheelhouse.store.base import Store
 
 from . import kept
 from .conda_samples import CondaPackage
@@ -167,15 +167,18 @@ def test_what_cannot_be_stored_costs_no_other_one(
 ) -> None:
     good, bad = wheels(2, 3), Wheel("acme_huge")
     paths = [copy_in(shelf, wheel) for wheel in (*good, bad)]
-    whole = LocalStore.put
+    index = open_index(shelf)
+    store = type(index.store)
+    index.database.close()
+    whole = store.put
 
-    def full(self: LocalStore, key: str, source: Path, sha256: str, **more: Any) -> bool:
+    def full(self: Store, key: str, source: Path, sha256: str, **more: Any) -> bool:
         if source.read_bytes() == bad.build():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return whole(self, key, source, sha256, **more)
 
     with monkeypatch.context() as patch:
-        patch.setattr(LocalStore, "put", full)
+        patch.setattr(store, "put", full)
         assert cli.main(["reindex", "--new"]) == 1
     assert f"{bad.filename} cannot be looked after" in capsys.readouterr().err
     assert listed(shelf) == {wheel.filename for wheel in good}

@@ -83,7 +83,9 @@ def _take_over_events(connection: Connection, journal: Path) -> None:
         bar = iter(progress(range(total), total, "take over the journal", "event"))
         while some := list(islice(events, _EVENTS_AT_ONCE)):
             numbered = list(enumerate(some, last + 1))
-            connection.execute(insert(tables.events), [{"id": number, **row(event)} for number, event in numbered])
+            # of no transaction under way, so that those of channels can be read within this one
+            rows = [{"id": number, "tx": None, **row(event)} for number, event in numbered]
+            connection.execute(insert(tables.events), rows)
             apply(connection, [one for one in numbered if not one[1].channel])
             last = numbered[-1][0]
             for _ in islice(bar, len(some)):
