@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -191,8 +190,8 @@ def test_the_preflight_accepts_it_with_the_collections_of_the_release(
 ) -> None:
     """And site.yml can be read with nothing but these."""
     take(host, place, made)
-    with tarfile.open(place / "collections.tar.gz") as archive:
-        archive.extractall(place / "collections", filter="data")
+    (place / "collections").mkdir()
+    subprocess.run(["tar", "-xf", place / "collections.tar.gz", "-C", place / "collections"], check=True)
     assert not list((place / "collections").rglob("tests"))
     playbooks = place / "collections/ansible_collections/wheelhouse/onboarding/playbooks"
     (place / "scratch").mkdir()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser import complaints_of, needs_chromium, open_page
 
-from .company import NAME, TOOLS, Company
+from .company import NAME, TOOLS, Company, unpack
 
 ACCOUNT = "wheelhouse-newcomer"
 
@@ -70,8 +69,7 @@ def test_a_new_account(home: Path, company: Company, archives: Path) -> None:
 @needs_chromium
 @pytest.mark.parametrize("system", ["linux", "macos"])
 def test_the_page_that_explains_it(tmp_path: Path, archives: Path, system: str) -> None:
-    with tarfile.open(archives / f"{NAME}-{system}.tar.gz") as packed:
-        packed.extractall(tmp_path, filter="data")
+    unpack(archives / f"{NAME}-{system}.tar.gz", tmp_path)
     with open_page(tmp_path) as page:
         complaints = complaints_of(page)
         page.goto((tmp_path / f"{NAME}-{system}" / "README.html").as_uri())

@@ -27,6 +27,7 @@ def write(config: Path, mode: int = 0o640, **changes: Any) -> None:
 
 
 def test_without_the_file_a_directory_has_the_bytes(config: Path, root: Path, environment: None) -> None:
+    (config / "store.json").unlink(missing_ok=True)
     assert read_store(config) is None
     assert isinstance(open_index(root).store, LocalStore)
 
