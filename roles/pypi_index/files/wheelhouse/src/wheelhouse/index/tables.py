@@ -45,7 +45,7 @@ events = Table(
     Column("findings", Text),  # a JSON list
     Column("uploaded", Text),
     Column("job", Text),  # JSON
-    Column("tx", BigInteger),  # the transaction that wrote it, as a PostgreSQL numbers them; NULL in a SQLite
+    Column("tx", BigInteger),  # its transaction, as a PostgreSQL numbers them; NULL in a SQLite and from an old journal
     sqlite_autoincrement=True,
 )
 """The fields of `events.Event`, in the order in which they happened."""
