@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -18,6 +19,9 @@ OURS = re.compile(
 KEPT = re.compile(
     r"^/etc/pip\.conf$|^/etc/uv($|/)|^/srv/wheelhouse($|/shelf|/intake($|/osv))|^/var/backups/wheelhouse($|/)|^/home/[a-z-]+($|/)|^/usr/share/|^/usr/lib/|^/usr/bin/|^/etc/systemd/system/.*\.wants$"
 )
+CHANNELS = {"stored": {"greeting-1.0-0.conda": {"name": "greeting"}}, "hollow": {}}
+"""Channels by their name, and what their index lists. Where an object store has the packages, the host may have the index alone."""
+CONDA = "/srv/wheelhouse/shelf/conda"
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +32,9 @@ def removed():
             "echo 'not ours' >/etc/not-ours.conf && mkdir -p /opt/not-ours && useradd --create-home notours 2>/dev/null; true"
         )
     host_of("index").check_output("echo 'server { listen 8181; return 204; }' >/etc/nginx/conf.d/not-ours.conf")
+    for channel, packages in CHANNELS.items():
+        index, directory = json.dumps({"packages": {}, "packages.conda": packages}), f"{CONDA}/{channel}/noarch"
+        host_of("index").check_output("mkdir -p %s && printf %%s %s >%s/repodata.json", directory, index, directory)
     host_of("workstation").check_output("echo 'not ours' >/usr/local/share/ca-certificates/not-ours.txt")
     asked = site(playbook="remove", check=False)
     site("--extra-vars", "remove_everything=yes", playbook="remove")
@@ -78,6 +85,11 @@ def test_another_site_of_nginx_goes_on(removed, index) -> None:
 
 def test_published_packages_stay(removed, index) -> None:
     assert index.check_output("ls /srv/wheelhouse/shelf/packages/acme-greeting")
+
+
+def test_channels_that_list_packages_stay(removed, index) -> None:
+    assert index.file(f"{CONDA}/stored/noarch/repodata.json").exists
+    assert not index.file(f"{CONDA}/hollow").exists
 
 
 @pytest.mark.long

@@ -146,7 +146,9 @@ class Gateway:
         known: dict[str, Any] = {}
         for folder in ("defaults", "vars"):
             known |= loader.load_from_file(str(ROLE / folder / "main.yml"), trusted_as_template=True)
-        templar = Templar(loader=loader, variables={**known, **given})
+        templar = Templar(loader=loader, variables={**known, **given}).copy_with_new_env(
+            searchpath=[str(ROLE / "templates")]
+        )
         for name in _TEMPLATES:
             template = (ROLE / "templates" / f"{name}.j2").read_text(encoding="utf-8")
             (place / name).write_text(templar.template(trust_as_template(template)), encoding="utf-8")
