@@ -122,7 +122,7 @@ sanity: setup ## ansible-test sanity
 unit: setup ## unit tests; T=… chooses some of them, as pytest's arguments
 	@$(if $(T),exec pytest -m "$$WHEELHOUSE_TESTS" $(T))
 	$(step) "Programs of Debian" -- demo/programs
-	$(step) --show "Unit tests" -- pytest -m "$$WHEELHOUSE_TESTS" tests/unit
+	$(step) --show "Unit tests" -- pytest --durations 12 --durations-min 5 -m "$$WHEELHOUSE_TESTS" tests/unit
 
 .PHONY: test-long
 test-long: WHEELHOUSE_TESTS := long or not long
