@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from memory import in_memory
 from psycopg.errors import UndefinedTable
+from wheelhouse.errors import TooNew
 from wheelhouse.index import queries
 from wheelhouse.index.follower import Follower
 from wheelhouse.index.opening import open_index
@@ -93,7 +94,13 @@ class Second:
         with _at(self._root, self._config):
             while not _has_tables(self._settings):
                 time.sleep(0.02)
-            Follower(open_index(self._root), lambda: None).run()
+            # a program that cannot read the tables ends, and is started again
+            while True:
+                with contextlib.suppress(TooNew):
+                    index = open_index(self._root)
+                    break
+                time.sleep(0.02)
+            Follower(index, lambda: None).run()
 
 
 @contextlib.contextmanager

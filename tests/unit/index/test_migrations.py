@@ -1,5 +1,7 @@
 """The tables: what the steps of Alembic make is what the program works with."""
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,13 +57,20 @@ def test_pages_that_are_made_in_another_way_are_made_anew(
     assert open_index(root).render_dirty() == 0
 
 
-def made_later(index: Index, oldest_reader: str | None) -> None:
-    """Have the tables be those of a later version."""
-    with index.database.change_alone() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-        connection.execute(text("DELETE FROM meta WHERE key = 'oldest reader'"))
-        if oldest_reader:
-            connection.execute(text("INSERT INTO meta VALUES ('oldest reader', :it)"), {"it": oldest_reader})
+@contextlib.contextmanager
+def later_tables(index: Index, oldest_reader: str | None) -> Iterator[None]:
+    """The tables are those of a later version for the block."""
+
+    def set_version(version: str, reader: str | None) -> None:
+        with index.database.change_alone() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": version})
+            connection.execute(text("DELETE FROM meta WHERE key = 'oldest reader'"))
+            if reader:
+                connection.execute(text("INSERT INTO meta VALUES ('oldest reader', :it)"), {"it": reader})
+
+    set_version("9999", oldest_reader)
+    yield
+    set_version(migrations.HEAD, migrations.OLDEST_READER)
 
 
 def test_revisions_can_be_compared() -> None:
@@ -72,19 +81,17 @@ def test_revisions_can_be_compared() -> None:
 
 
 def test_tables_of_a_later_version_that_this_one_can_read(index: Index, root: Path) -> None:
-    made_later(index, migrations.HEAD)
-    later = open_index(root)
-    publish(later, Wheel())
-    with later.database.read() as connection:
-        assert migrations.revision(connection) == "9999"
+    with later_tables(index, migrations.HEAD):
+        later = open_index(root)
+        publish(later, Wheel())
+        with later.database.read() as connection:
+            assert migrations.revision(connection) == "9999"
 
 
 @pytest.mark.parametrize("oldest_reader", ["9998", None], ids=["they say so", "they say nothing"])
 def test_tables_of_a_later_version_that_it_cannot(index: Index, root: Path, oldest_reader: str | None) -> None:
-    made_later(index, oldest_reader)
-    with pytest.raises(
-        TooNew, match=f"to 9999, which this one, made for {migrations.HEAD}, cannot read: use the later"
-    ):
+    said = f"to 9999, which this one, made for {migrations.HEAD}, cannot read: use the later"
+    with later_tables(index, oldest_reader), pytest.raises(TooNew, match=said):
         open_index(root)
 
 

@@ -91,13 +91,15 @@ def test_one_that_takes_no_large_object(
     assert left(settings) == []
 
 
+@seaweed.ON_A_DISK
+def test_without_a_store_there_is_nothing_to_probe(tmp_path: Path) -> None:
+    said = SiteOfTests(tmp_path / "site").run("probe-store")
+    sentence = "wheelhouse: There is no object store: set pypi_index_store, and run site.yml.\n"
+    assert (said.code, said.text) == (1, sentence)
+
+
 def test_the_command(tmp_path: Path, settings: ObjectStore) -> None:
     site = SiteOfTests(tmp_path / "site")
-    said = site.run("probe-store")
-    assert (said.code, said.text) == (
-        1,
-        "wheelhouse: There is no object store: set pypi_index_store, and run site.yml.\n",
-    )
     seaweed.write(settings, site.root / "config")
     said = site.run("probe-store")
     assert said.code == 0 and [line.partition(":")[0] for line in said.text.splitlines()] == [

@@ -175,8 +175,9 @@ def check_whole(root: Path) -> None:
     """Every listed file is there, whole, with the hash the page promises."""
     for page in (root / "simple").glob("*/index.json"):
         for filename, promised in listed(root, page.parent.name).items():
-            packed = root / "packages" / page.parent.name / filename
-            assert read(packed, filename).hashes["sha256"] == promised
+            path = f"packages/{page.parent.name}/{filename}"
+            assert served.content(root, path), path
+            assert read(root / path, filename).hashes["sha256"] == promised
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(server: Server, root: Path) -> None:
