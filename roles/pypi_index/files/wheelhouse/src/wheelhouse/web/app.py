@@ -141,7 +141,7 @@ class Application:
         repeat(self._end_tokens, LOOK_AT_TOKENS, "The tokens in force could not be looked at.")
         repeat(self._restrict, LOOK_AT_RESTRICTED, "The lists could not be made without what is restricted.")
         if self._fetcher:
-            repeat(StoreWatch(self._index).look, LOOK_AT_STORE, "The object store does not answer.")
+            repeat(StoreWatch(self._index).look, LOOK_AT_STORE, "Whether the object store answers was not noted.")
             repeat(self._fetcher.tend, LOOK_AT_COPIES, "The copies of packages on this host could not be looked after.")
         threading.Thread(target=self._audits.warm_up, daemon=True).start()
         if self._index.database.server:
