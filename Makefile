@@ -163,6 +163,24 @@ bench-gateways: setup ## the same of two gateways, on the running hosts of demo-
 	mv .cache/gateways.md tests/bench
 	cat tests/bench/gateways.md
 
+.PHONY: bench-fleet
+bench-fleet: export WHEELHOUSE_DEMO = fleet
+bench-fleet: setup ## what push and pull cost the controller, with 1, 10 and 50 workstations, into tests/bench/fleet.md
+	@docker version >/dev/null 2>&1 && engine_stops=true || engine_stops="demo/engine stop"
+	leave() {
+	    [ ! -s .demo-fleet/images.json ] || $(step) "The hosts go" -- ansible-playbook -i inventories/demo demo/destroy.yml
+	    rm -rf .demo-fleet
+	    $$engine_stops
+	}
+	trap leave EXIT
+	demo/up
+	$(step) "Programs of Debian" -- demo/programs
+	timeout --foreground --signal=INT --kill-after=600 10800 \
+	    uv run --quiet --no-project --python .venv/bin/python --with-requirements tests/bench/requirements.txt \
+	    python tests/bench/fleet.py .demo-fleet >.cache/fleet.md
+	mv .cache/fleet.md tests/bench
+	cat tests/bench/fleet.md
+
 .PHONY: molecule
 molecule: setup ## the scenarios, on real hosts; SETS=… chooses
 	@$(call side_by_side,$(SETS:%=on-%))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 WORK = "/opt/bench"
 """Where everything of the benchmark is on the host."""
@@ -78,14 +80,15 @@ class Host:
 class Progress:
     """Says what is going on, with the time since the start."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
         self._started = self._told = time.monotonic()
 
     def say(self, text: str) -> None:
         """One line."""
         self._told = time.monotonic()
         seconds = int(self._told - self._started)
-        print(f"{seconds // 60:3}:{seconds % 60:02}  {text}", flush=True)
+        print(f"{seconds // 60:3}:{seconds % 60:02}  {text}", file=self._stream, flush=True)
 
     def tick(self, text: str) -> None:
         """One line, if there was none for ten seconds."""

@@ -1,6 +1,6 @@
 # Copyright (c) wheelhouse.onboarding contributors
 # MIT License (see LICENSE)
-"""Counts what a run of ansible-playbook does, for site_run.py; works with any version of the collection."""
+"""Counts what ansible-playbook does, for site_run.py and fleet.py; works with any version of the collection."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
         self._plays: list[dict[str, Any]] = []
         self._results: Counter[str] = Counter()
         self._changed: list[str] = []
+        self._retries = 0
 
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self._plays.append({"name": play.get_name(), "tasks": 0})
@@ -47,6 +48,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
         if result._result.get("changed", False):
             self._changed.append(f"{result._host.get_name()}: {result._task.get_name()}")
 
+    def v2_runner_retry(self, result: Any) -> None:
+        self._retries += 1
+
     def v2_runner_on_skipped(self, result: Any) -> None:
         self._results["skipped"] += 1
 
@@ -60,6 +64,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
         counted = {
             "tasks": sum(play["tasks"] for play in self._plays),
             "results": dict(self._results),
+            "retries": self._retries,
             "changed": self._changed,
             "plays": [play for play in self._plays if play["tasks"]],
         }
