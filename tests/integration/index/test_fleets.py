@@ -133,9 +133,12 @@ def test_what_changes_in_the_vault_arrives(fleet: Fleet, published: Run) -> None
         "group_vars/all/contact.yml", {"wheelhouse_contact": "helpdesk@acme.example", "package_client_audits": False}
     )
     before = fleet.record()["facts"]["number"]
-    fleet.publish()  # the next test takes it back
+    fleet.publish()
     assert fleet.record()["facts"]["number"] > before
     assert not fleet.workstation.file("/etc/profile.d/wheelhouse-audit.sh").exists
+    (fleet.inventory / "group_vars/all/contact.yml").unlink()
+    fleet.publish()
+    assert fleet.workstation.file("/etc/profile.d/wheelhouse-audit.sh").exists
 
 
 def test_secrets_stay_encrypted_and_are_the_hosts_own(fleet: Fleet, published: Run, office) -> None:
@@ -154,9 +157,7 @@ def test_secrets_stay_encrypted_and_are_the_hosts_own(fleet: Fleet, published: R
 
 def test_an_old_release_is_refused(fleet: Fleet, published: Run, index: Host) -> None:
     index.check_output(f"cp {RELEASE} /root/old-release")
-    (fleet.inventory / "group_vars/all/contact.yml").unlink()
     fleet.publish()
-    assert fleet.workstation.file("/etc/profile.d/wheelhouse-audit.sh").exists
     index.check_output(f"cp {RELEASE} /root/new-release && cp /root/old-release {RELEASE}")
     assert fleet.workstation.run(PULL).rc != 0
     assert "an older one is refused" in fleet.record()["problems"][0]
