@@ -211,7 +211,7 @@ on-core220: export WHEELHOUSE_CONTROLLER = 2.20
 # Each line that they print says which it is of.
 lint sanity unit docs on-%: export WHEELHOUSE_LANE = $(if $(LANES),$(@:on-%=%))
 
-# Three for two cores, since each of them waits for a third of its time. What takes longest is named first.
+# Three for two cores, since each of them waits for a third of its time. After the quick ones, the hosts begin, which take longest.
 define side_by_side
 docker version >/dev/null 2>&1 || trap 'demo/engine stop' EXIT
 $(step) "Docker engine" -- demo/engine start

@@ -66,7 +66,7 @@ class Published:
     envelope: int
     """Bytes of the signed list of what there is."""
     collections: int
-    """Bytes of the collections, which are published anew only where they differ."""
+    """Bytes of the collections, which are published again only if they changed."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from types import TracebackType
 
 import cpu
 from cpu import CommandFailed, Cost, Engine
-from host import Host, HostError, Progress
+from host import Host, Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 CALLBACKS = Path(__file__).parent / "callbacks"
@@ -312,6 +312,3 @@ class Fleet:
             retries=numbers["retries"],
             changed=numbers["changed"],
         )
-
-
-__all__ = ["CommandFailed", "Fleet", "HostError", "Run"]
